@@ -1,0 +1,119 @@
+// Package analysis turns a run into what a report says: estimates per cell, speedups over the reference, which set of
+// strategies won, what is not decided, and warnings, all as values. It renders nothing and measures nothing.
+package analysis
+
+import "github.com/parbench/parbench/results"
+
+// Interval is an estimate with its confidence interval. Level is the attained confidence (0.9785), 0 when the data do
+// not support an interval; Lo and Hi are then equal to Point and must not be shown. N is the number of samples; 0 means
+// there is no estimate at all.
+type Interval struct {
+	Point, Lo, Hi float64
+	Level         float64
+	N             int
+}
+
+// Has reports whether the interval can be shown.
+func (i Interval) Has() bool { return i.Level > 0 && i.N > 0 }
+
+// Severity orders warnings.
+type Severity int
+
+// The severities. Error means the numbers it is attached to must not be used.
+const (
+	Note Severity = iota
+	Warn
+	Error
+)
+
+// Warning is a finding about the data's quality. Text says what was seen, Remedy what to do next. Both are plain text:
+// back ends escape them.
+type Warning struct {
+	Severity Severity
+	Code     string // stable, for tests and machines: "few-rounds", "interference", "capped" …
+	Text     string
+	Remedy   string
+}
+
+// Row is one cell with all that a report says of it. Times are seconds.
+type Row struct {
+	Index int // in Plan.Cells
+	Cell  results.Cell
+
+	OK, Failed, Repeated, Flagged int    // trials; Flagged ones are still counted in OK when they were used
+	FailReason, FailStderr        string // of the first failure
+	Status                        results.Status
+
+	Observations []float64 // seconds per task, one per used trial, in round order
+	PerTask      Interval  // median with order-statistic interval
+	PerBatch     Interval  // the same, times tasks
+	MAD          float64   // median absolute deviation, seconds per task, unscaled
+	Min, Max     float64
+	Outliers     int // outside Tukey's inner fences (1.5 IQR); shown, never dropped
+
+	Speedup    Interval // reference time / this time, paired per round; N = 0 for probes and without pairs
+	Efficiency Interval // speedup / cores
+	VsSelf     Interval // this strategy's own 1-core time / this time, paired; N = 0 where there is no 1-core cell
+
+	CPUPerWall Interval // CPU seconds per wall second over the measured span
+	PeakBytes  int64    // median over trials
+	PSSBytes   int64
+	Setup      Interval // seconds
+	Overhead   Interval // harness overhead per trial, seconds
+	GCCycles   float64  // median per trial
+	GCPause    float64  // median per trial, seconds
+	CtxPerTask float64  // voluntary and forced switches per task, median
+
+	Warnings []Warning
+}
+
+// Winner says who won a workload, as a set: Best has the lowest median, Set all that cannot be told from it (paired
+// tests against the best, Holm-corrected within the workload). Indices are into Table.Rows.
+type Winner struct {
+	Best  int
+	Set   []int
+	Ratio Interval // time of the sequential reference / time of the best; N = 0 without pairs
+	Next  int      // the best row outside the set; -1: none
+	Lead  Interval // time of Next / time of Best, paired; N = 0 without
+	// Undecided lists rows in the set (Best excluded) that only lack data: their interval against the best reaches beyond
+	// a difference that matters (2 %). Need is the rounds it would take for the largest such.
+	Undecided []int
+	Need      int
+}
+
+// Table is one workload of the plan.
+type Table struct {
+	Entry     results.PlanEntry
+	Rows      []Row // in the plan's order
+	Reference int   // index in Rows; -1: none
+	Cores     []int // core counts that occur, ascending
+	Winner    *Winner
+	// NoGain lists labels of strategies for which more cores gained nothing: the interval of their speedup of the largest
+	// core count over one core lies below 1.1.
+	NoGain []string
+	// Finding is one or two plain sentences: which set won, by how much with interval, what gained nothing from more
+	// cores, what could not be decided and what it would take. Computed from the fields above.
+	Finding string
+}
+
+// CeilingPoint is the machine's own measured scaling: k pinned threads of busy work against one, paired per round.
+type CeilingPoint struct {
+	Cores   int
+	Speedup Interval
+}
+
+// Report is everything that a back end needs.
+type Report struct {
+	Run      *results.Run
+	Tables   []Table
+	Ceiling  []CeilingPoint
+	Warnings []Warning // of the whole run, most severe first
+	Rounds   int       // rounds with at least one trial
+	Planned  int       // trials the plan asks for
+	Used     int       // trials that entered the statistics
+	Flagged  int       // trials disturbed by others
+	Repeated int       // repeats that were run
+	Failed   int       // trials that did not end well
+	Complete bool
+	Duration float64 // seconds from the first trial's start to the last one's end
+}
