@@ -23,6 +23,8 @@ type Info struct {
 	// Serial marks a strategy whose Go code runs on one core at a time though it may wait on many things: "gil". It runs
 	// once, on the largest set of CPUs and with the same number of workers as the others.
 	Serial bool
+	// Unbounded marks a strategy that starts as many workers as the batch has tasks: "goroutines".
+	Unbounded bool
 	// GOMAXPROCS is what the trial process runs under; 0 means the cell's cores.
 	GOMAXPROCS int
 	// TaskCap bounds the tasks of a batch, because each one is expensive to start; 0 means no bound. ModeCaps bounds

@@ -51,7 +51,8 @@ type Run struct {
 	WarmupBatches int   `json:"warmup_batches"`
 	// Deadline, in nanoseconds from the request, after which the program gives up by itself; the harness kills soon after.
 	DeadlineNS int64 `json:"deadline_ns"`
-	// Digests asks, after the measurement, for the batch digests of these task counts (computed untimed).
+	// Digests asks, after the measurement, for the batch digests of these task counts, computed untimed by running the
+	// tasks one after another. 0 stands for the number of tasks the program chose itself.
 	Digests []int `json:"digests,omitempty"`
 }
 
@@ -99,6 +100,7 @@ type Strategy struct {
 	Params     []Param        `json:"params,omitempty"`
 	OneCore    bool           `json:"one_core,omitempty"`
 	Serial     bool           `json:"serial,omitempty"`
+	Unbounded  bool           `json:"unbounded,omitempty"`
 	GOMAXPROCS int            `json:"gomaxprocs,omitempty"`
 	TaskCap    int            `json:"task_cap,omitempty"`
 	ModeCaps   map[string]int `json:"mode_caps,omitempty"`
