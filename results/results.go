@@ -146,8 +146,8 @@ type Trial struct {
 	Reason  string    `json:"reason,omitempty"`
 	Stderr  string    `json:"stderr,omitempty"` // tail, bounded
 	Tasks   int       `json:"tasks"`            // of each batch
-	Warmup  []int64   `json:"warmup_ns,omitempty"`
-	Wall    []int64   `json:"wall_ns,omitempty"` // measured batches, integer nanoseconds
+	Warmup  Nanos     `json:"warmup_ns,omitempty"`
+	Wall    Nanos     `json:"wall_ns,omitempty"` // measured batches, integer nanoseconds
 	Digest  string    `json:"digest,omitempty"`
 	SetupNS int64     `json:"setup_ns"`
 	TotalNS int64     `json:"total_ns"` // from start to reaped, by the harness's clock

@@ -1,0 +1,57 @@
+package results
+
+import "fmt"
+
+// check refuses a header whose plan contradicts itself, so that no later stage has to look twice.
+func (h *Header) check() error {
+	p := &h.Plan
+	if p.Rounds < 0 {
+		return fmt.Errorf("the plan has %d rounds", p.Rounds)
+	}
+	keys := make(map[string]bool, len(p.Workloads))
+	for i, w := range p.Workloads {
+		switch {
+		case keys[w.Key]:
+			return fmt.Errorf("the plan names workload %q twice", w.Key)
+		case w.Tasks < 0:
+			return fmt.Errorf("workload %d of the plan has %d tasks", i, w.Tasks)
+		}
+		keys[w.Key] = true
+	}
+	for i, c := range p.Cells {
+		switch {
+		case !keys[c.Workload]:
+			return fmt.Errorf("cell %d of the plan names workload %q, which the plan does not have", i, c.Workload)
+		case c.Cores < 1:
+			return fmt.Errorf("cell %d of the plan has %d cores", i, c.Cores)
+		case c.Workers < 0:
+			return fmt.Errorf("cell %d of the plan has %d workers", i, c.Workers)
+		case c.Tasks < 0:
+			return fmt.Errorf("cell %d of the plan has %d tasks", i, c.Tasks)
+		}
+	}
+	return nil
+}
+
+// check refuses a trial that cannot have happened in a plan of that many cells. It says nothing of how well it ended.
+func (t *Trial) check(cells int) error {
+	switch {
+	case t.Cell < 0 || t.Cell >= cells:
+		return fmt.Errorf("cell %d is not in the plan, which has %d", t.Cell, cells)
+	case t.Round < 0:
+		return fmt.Errorf("round %d is negative", t.Round)
+	case t.Attempt < 0:
+		return fmt.Errorf("attempt %d is negative", t.Attempt)
+	case t.Seq < 0:
+		return fmt.Errorf("seq %d is negative", t.Seq)
+	case t.Tasks < 0:
+		return fmt.Errorf("tasks %d is negative", t.Tasks)
+	}
+	if _, ok := t.Warmup.sum(); !ok {
+		return fmt.Errorf("the warm-up batches are negative or add up to more than 2^63 ns")
+	}
+	if _, ok := t.Wall.sum(); !ok {
+		return fmt.Errorf("the measured batches are negative or add up to more than 2^63 ns")
+	}
+	return nil
+}
