@@ -25,7 +25,15 @@ func (s *Stream) Next() uint64 {
 func (s *Stream) Float() float64 { return float64(s.Next()>>11) * 0x1p-53 }
 
 // TaskStream returns the stream of random numbers that belongs to task i under seed.
-func TaskStream(seed uint64, i int) Stream { return Stream(Mix(seed + golden*uint64(i+1))) }
+func TaskStream(seed uint64, i int) Stream { return Stream(Key(seed, i)) }
+
+// Key is the number that stands for task i under seed: the state its stream starts from, the value its digest starts
+// from, and the whole digest of a task that has no result.
+func Key(seed uint64, i int) uint64 { return Mix(seed + golden*uint64(i+1)) }
+
+// Fold takes x into the digest h: one splitmix64 step from the state h ^ x. For either argument fixed it is a bijection
+// of the other, so a single wrong value always changes the digest; the order of values matters.
+func Fold(h, x uint64) uint64 { return Mix((h ^ x) + golden) }
 
 // Combine adds the digest of task i to the digest of a batch: batch + Mix(Mix(i·golden) ^ d), all modulo 2^64. Addition
 // makes the order of completion irrelevant; the index inside makes a lost, doubled or swapped task show.

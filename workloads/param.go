@@ -75,7 +75,7 @@ func (p Params) String() string {
 	return b.String()
 }
 
-// ErrParam is wrapped by every error of Resolve.
+// ErrParam is wrapped by every error of Resolve and Check.
 var ErrParam = errors.New("bad parameter")
 
 type paramError struct{ msg string }
@@ -108,6 +108,20 @@ func Resolve(specs []Param, given map[string]string) (Params, error) {
 		out[s.Name] = c
 	}
 	return out, nil
+}
+
+// Check is for Prepare: every parameter must be there and valid, those with an Auto rule too. Errors wrap ErrParam.
+func Check(specs []Param, p Params) error {
+	for _, s := range specs {
+		text, ok := p[s.Name]
+		if !ok {
+			return &paramError{"parameter " + s.Name + " is missing"}
+		}
+		if _, err := s.Canonical(text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func hasParam(specs []Param, name string) bool {

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package workloads
+
+func mapFloats(n int) ([]float64, func() error) { return heapFloats(n) }

@@ -1,0 +1,126 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+)
+
+type triad struct{}
+
+// Triad returns the workload "triad": a = b + s·c over arrays that no cache holds, after the kernel of that name in
+// McCalpin's STREAM benchmark. Its speed-up is bounded by the memory's bandwidth rather than by the number of cores.
+func Triad() Workload { return triad{} }
+
+func (triad) Info() Info {
+	return Info{
+		Name: "triad",
+		Kind: Memory,
+		Doc:  "computes a = b + s*c over arrays larger than a core's share of the last-level cache",
+		Params: []Param{
+			{Name: "bytes", Type: Bytes, Auto: "llc-share", Doc: "size of the three arrays together, in bytes", Min: 24, Max: 1 << 40},
+			{Name: "blocks", Type: Int, Default: "16", Doc: "blocks the arrays are divided into; a task works on one", Min: 1, Max: 1 << 20},
+		},
+	}
+}
+
+func (w triad) Prepare(ctx context.Context, env Env) (Tasks, error) {
+	if err := Check(w.Info().Params, env.Params); err != nil {
+		return nil, err
+	}
+	blocks := env.Params.Int("blocks")
+	length := env.Params.Int("bytes") / 24 / blocks
+	if length == 0 {
+		return nil, &paramError{"parameter bytes: " + env.Params["bytes"] + " is less than 24 for each of blocks=" + env.Params["blocks"]}
+	}
+	t := &triadTasks{seed: env.Seed, blocks: blocks, length: length}
+	n := blocks * length
+	t.b, t.c = t.floats(n), t.floats(n)
+	s := Stream(env.Seed)
+	for j := range n {
+		if j%(1<<16) == 0 && ctx.Err() != nil {
+			return nil, errors.Join(ctx.Err(), t.Close())
+		}
+		t.b[j], t.c[j] = s.Float(), s.Float()
+	}
+	a := t.floats(n)
+	clear(a) // takes the page faults now rather than in the timed region
+	for k := range blocks {
+		t.free = append(t.free, a[k*length:(k+1)*length])
+	}
+	return t, nil
+}
+
+// triadTasks owns the arrays. Tasks i and i+blocks read the same block and may run at once, so block k of a cannot
+// belong to block k of b. Giving each worker one block of a would be free of races too, but that block would stay in
+// its core's cache and the stores would never reach memory. So the blocks of a are a queue: a task takes the one that
+// was written longest ago and puts it back at the end. Stores then walk through all of a, as loads do through b and c,
+// and every element moves 24 bytes (32 where the store first reads the line).
+type triadTasks struct {
+	seed           uint64
+	blocks, length int
+	b, c           []float64
+
+	mu       sync.Mutex
+	free     [][]float64
+	releases []func() error
+}
+
+// floats allocates n zeros that live until Close.
+func (t *triadTasks) floats(n int) []float64 {
+	v, release := mapFloats(n)
+	t.releases = append(t.releases, release)
+	return v
+}
+
+// take returns the block of a that has rested longest. With more tasks at once than blocks it adds one: waiting would
+// hide the cost of oversubscription.
+func (t *triadTasks) take() []float64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.free) == 0 {
+		return t.floats(t.length)
+	}
+	a := t.free[0]
+	t.free = t.free[1:]
+	return a
+}
+
+func (t *triadTasks) put(a []float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.free = append(t.free, a)
+}
+
+func (t *triadTasks) Task(_ context.Context, i int) (uint64, error) {
+	str := TaskStream(t.seed, i)
+	scale := 1 + str.Float()
+	at := i % t.blocks * t.length
+	a := t.take()
+	sum := stream(a, t.b[at:at+t.length], t.c[at:at+t.length], scale)
+	t.put(a)
+	return Fold(Key(t.seed, i), sum), nil
+}
+
+// stream sets a = b + scale·c and returns the sum of the bits of a, modulo 2^64. It sums what it holds in registers;
+// reading a again would add a fourth stream.
+func stream(a, b, c []float64, scale float64) (sum uint64) {
+	b, c = b[:len(a)], c[:len(a)] // no bounds checks below
+	for j := range a {
+		v := b[j] + float64(scale*c[j]) // the conversion forbids a fused multiply-add
+		a[j] = v
+		sum += math.Float64bits(v)
+	}
+	return sum
+}
+
+// Close returns the arrays to the system.
+func (t *triadTasks) Close() error {
+	var errs []error
+	for _, release := range t.releases {
+		errs = append(errs, release())
+	}
+	t.b, t.c, t.free, t.releases = nil, nil, nil, nil
+	return errors.Join(errs...)
+}
