@@ -1,0 +1,61 @@
+package strategies
+
+import (
+	"context"
+
+	"github.com/parbench/parbench/workloads"
+)
+
+// Sequential runs the tasks one after another on the calling goroutine. It is the reference of every speedup.
+type Sequential struct{}
+
+var _ Strategy = Sequential{}
+
+// Info implements Strategy.
+func (Sequential) Info() Info {
+	return Info{Name: "sequential", Doc: "one task after another on one core: the reference", OneCore: true}
+}
+
+// Start implements Strategy.
+func (Sequential) Start(ctx context.Context, cfg Config) (Executor, error) {
+	tasks, err := cfg.Prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sequential{tasks: tasks}, nil
+}
+
+type sequential struct {
+	tasks  workloads.Tasks
+	closed bool
+}
+
+// Run implements Executor.
+func (s *sequential) Run(ctx context.Context, n int) (uint64, error) {
+	b := newBatch(ctx, s.tasks)
+	return b.finish(ctx, s.loop(b, n))
+}
+
+func (s *sequential) loop(b *batch, n int) (sum uint64) {
+	i, done := 0, false
+	defer b.guard(&i, &done)
+	for i = 0; i < n && !b.stop.Load(); i++ {
+		d, err := s.tasks.Task(b.ctx, i)
+		if err != nil {
+			b.fail(&TaskError{Index: i, Err: err})
+			break
+		}
+		sum = workloads.Combine(sum, i, d)
+	}
+	done = true
+	return sum
+}
+
+// Close implements Executor.
+func (s *sequential) Close(context.Context) error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.tasks.Close()
+}

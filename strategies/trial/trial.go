@@ -1,0 +1,174 @@
+// Package trial is the program side of parbench's protocol: it turns an executable into one that the harness can drive.
+// A program calls Main with its workloads as its first statement. Where the harness started it, Main serves the protocol
+// and exits; in a worker process of a strategy it does the worker's work and exits; otherwise it returns at once.
+//
+//	func main() {
+//		trial.Main(myWorkload{})
+//		fmt.Println("start me with: parbench run --program", os.Args[0])
+//	}
+//
+// docs/protocol.md describes what goes over the wire. Non-goals: choosing what to measure, pinning, killing and
+// judging what was measured (internal/harness, results/analysis).
+package trial
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/strategies"
+	"github.com/parbench/parbench/workloads"
+)
+
+// Program is what an executable offers to the harness. The zero value offers nothing; copy it freely.
+type Program struct {
+	// Name and version, for people. Empty: the path and version of the main module.
+	Name string
+	// Workloads on offer, with their fixtures. nil: none.
+	Workloads *workloads.Registry
+	// Strategies on offer. nil: the built-in ones.
+	Strategies *strategies.Registry
+}
+
+// Main offers the given workloads under the built-in strategies. It must be the first statement of main: it does not
+// return in a trial or a worker process.
+func Main(list ...workloads.Workload) { MainRegistry(workloads.NewRegistry(list...)) }
+
+// MainRegistry is Main for a registry, which can hold fixtures too.
+func MainRegistry(reg *workloads.Registry) { Program{Workloads: reg}.Main() }
+
+// Main is MainRegistry for a program with a name or strategies of its own.
+func (p Program) Main() {
+	if p.Workloads == nil {
+		p.Workloads = &workloads.Registry{}
+	}
+	if p.Strategies == nil {
+		p.Strategies = strategies.Builtin()
+	}
+	takeOverWorker(p.Workloads)
+	if !IsTrial() {
+		return
+	}
+	os.Exit(p.serve())
+}
+
+// IsTrial reports whether this process was started to speak the trial protocol and Main has yet to take over.
+func IsTrial() bool { return os.Getenv(protocol.Cookie) == protocol.CookieValue }
+
+// serve speaks the protocol on the two descriptors and returns the exit status.
+func (p Program) serve() int {
+	received := time.Now()
+	// The first act: nothing that a task starts may hold the descriptors, or believe to be a trial itself. A held
+	// descriptor would keep the lifeline from working.
+	syscall.CloseOnExec(protocol.FDIn)
+	syscall.CloseOnExec(protocol.FDOut)
+	if err := os.Unsetenv(protocol.Cookie); err != nil {
+		return complain(err)
+	}
+	in, out := os.NewFile(protocol.FDIn, "requests"), os.NewFile(protocol.FDOut, "records")
+	for _, f := range []*os.File{in, out} {
+		if _, err := f.Stat(); err != nil {
+			return complain(fmt.Errorf("%s: %w; unset the environment variable %s to use this program directly",
+				f.Name(), err, protocol.Cookie))
+		}
+	}
+	s := newSession(p, in, out)
+	return s.serve(received)
+}
+
+func complain(err error) int {
+	fmt.Fprintln(os.Stderr, "trial:", err)
+	return 1
+}
+
+func (p Program) name() string {
+	if p.Name != "" {
+		return p.Name
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Path == "" {
+		return "program"
+	}
+	return info.Main.Path + " " + info.Main.Version
+}
+
+func (p Program) describe() *protocol.Description {
+	d := &protocol.Description{
+		Protocol: protocol.Version, Program: p.name(),
+		Runtime:   runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH,
+		Workloads: []protocol.Workload{}, Strategies: []protocol.Strategy{},
+	}
+	for _, w := range p.Workloads.All() {
+		i := w.Info()
+		d.Workloads = append(d.Workloads, protocol.Workload{
+			Name: i.Name, Kind: string(i.Kind), Doc: i.Doc, Params: params(i.Params),
+			Fixture: i.Fixture, Probe: i.Probe, OwnN: i.OwnN,
+		})
+	}
+	for _, s := range p.Strategies.All() {
+		i := s.Info()
+		d.Strategies = append(d.Strategies, protocol.Strategy{
+			Name: i.Name, Doc: i.Doc, Params: params(i.Params), OneCore: i.OneCore, Serial: i.Serial,
+			Unbounded: i.Unbounded, GOMAXPROCS: i.GOMAXPROCS, TaskCap: i.TaskCap, ModeCaps: i.ModeCaps,
+			Processes: i.Processes,
+		})
+	}
+	return d
+}
+
+func params(specs []workloads.Param) []protocol.Param {
+	var out []protocol.Param
+	for _, p := range specs {
+		out = append(out, protocol.Param{
+			Name: p.Name, Type: string(p.Type), Default: p.Default, Doc: p.Doc,
+			Min: p.Min, Max: p.Max, Choices: p.Choices, Auto: p.Auto,
+		})
+	}
+	return out
+}
+
+// failure is an error with the kind under which the protocol reports it.
+type failure struct {
+	kind string
+	err  error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func failed(kind string, err error) error { return &failure{kind, err} }
+
+func badRequest(format string, args ...any) error {
+	return failed(protocol.ErrRequest, fmt.Errorf(format, args...))
+}
+
+// errorRecord puts an error into the protocol's terms. An error without a kind came from running a batch.
+func errorRecord(err error) *protocol.Error {
+	rec := &protocol.Error{Kind: protocol.ErrTask, Message: clip(err.Error())}
+	var task *strategies.TaskError
+	if errors.As(err, &task) {
+		rec.Task, rec.Stack = task.Index, clip(task.Stack)
+		if errors.Is(err, strategies.ErrPanic) {
+			rec.Kind = protocol.ErrPanic
+		}
+	}
+	var f *failure
+	if errors.As(err, &f) {
+		rec.Kind = f.kind
+	}
+	return rec
+}
+
+// clip keeps the text of a program within what a record may hold.
+func clip(s string) string {
+	const most = 256 << 10
+	if len(s) > most {
+		return s[:most] + " ... (cut)"
+	}
+	return s
+}
