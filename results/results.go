@@ -80,6 +80,7 @@ type Plan struct {
 	Budget    float64     `json:"budget_s,omitempty"`   // target, seconds
 	Estimate  float64     `json:"estimate_s,omitempty"` // expected duration when it was made, seconds
 	Timeout   float64     `json:"timeout_s"`            // deadline of one trial, seconds
+	Warmup    int         `json:"warmup_batches"`       // the least number of warm-up batches of a trial
 	Oversub   bool        `json:"oversubscribe,omitempty"`
 	Workloads []PlanEntry `json:"workloads"`
 	Cells     []Cell      `json:"cells"`
