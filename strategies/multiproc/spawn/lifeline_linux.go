@@ -1,0 +1,75 @@
+package spawn
+
+import (
+	"os"
+	"syscall"
+	"unsafe"
+)
+
+// CloseOnExec marks descriptors so that nothing the process starts inherits them. A child calls it on FDIn and FDOut
+// first of all: a process that held a copy of a lifeline would keep it alive.
+func CloseOnExec(fds ...int) {
+	for _, fd := range fds {
+		syscall.CloseOnExec(fd)
+	}
+}
+
+// Lifeline watches a descriptor, normally FDIn, and calls onClose on a goroutine of its own when nobody holds the
+// other end any more. It reads nothing and does not change the descriptor: unread data stay, blocking reads stay
+// blocking. It costs a goroutine and one descriptor, no thread.
+func Lifeline(fd int, onClose func()) {
+	f, ep, err := hangupPoller(fd)
+	if err != nil {
+		go func() { blockUntilHangup(fd); onClose() }()
+		return
+	}
+	go func() {
+		defer f.Close()
+		rc, err := f.SyscallConn()
+		if err == nil {
+			var ev [1]syscall.EpollEvent
+			err = rc.Read(func(uintptr) bool {
+				n, err := syscall.EpollWait(ep, ev[:], 0)
+				return n > 0 || err != nil && err != syscall.EINTR
+			})
+		}
+		if err != nil {
+			blockUntilHangup(fd)
+		}
+		onClose()
+	}()
+}
+
+// hangupPoller returns an epoll instance that becomes readable when fd hangs up, itself registered with the runtime's
+// poller. The detour lets fd stay blocking, which the runtime's poller does not accept.
+func hangupPoller(fd int) (f *os.File, ep int, err error) {
+	ep, err = syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, 0, err
+	}
+	// No events are asked for: EPOLLHUP and EPOLLERR are always reported.
+	ev := syscall.EpollEvent{Fd: int32(fd)}
+	if err = syscall.EpollCtl(ep, syscall.EPOLL_CTL_ADD, fd, &ev); err == nil {
+		err = syscall.SetNonblock(ep, true)
+	}
+	if err != nil {
+		_ = syscall.Close(ep)
+		return nil, 0, err
+	}
+	return os.NewFile(uintptr(ep), "lifeline"), ep, nil
+}
+
+// blockUntilHangup is the fallback: it keeps a thread in poll(2).
+func blockUntilHangup(fd int) {
+	for {
+		p := struct {
+			fd      int32
+			events  int16
+			revents int16
+		}{fd: int32(fd)}
+		n, _, e := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, 0, 0, 0, 0)
+		if n == 1 || e != 0 && e != syscall.EINTR {
+			return
+		}
+	}
+}

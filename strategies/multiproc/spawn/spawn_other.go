@@ -1,0 +1,29 @@
+//go:build !linux
+
+package spawn
+
+import (
+	"context"
+	"syscall"
+)
+
+// Start returns ErrUnavailable: this operating system has no parent-death signal.
+func Start(Command) (*Child, error) { return nil, ErrUnavailable }
+
+// Signal returns ErrUnavailable.
+func (*Child) Signal(syscall.Signal) error { return ErrUnavailable }
+
+// Kill returns ErrUnavailable.
+func (*Child) Kill() error { return ErrUnavailable }
+
+// Reap returns ErrUnavailable.
+func (*Child) Reap(context.Context) error { return ErrUnavailable }
+
+// BecomeSubreaper returns ErrUnavailable.
+func BecomeSubreaper() error { return ErrUnavailable }
+
+// Lifeline does nothing here: no process of this package can be a child on this operating system.
+func Lifeline(int, func()) {}
+
+// CloseOnExec does nothing here, for the same reason.
+func CloseOnExec(...int) {}
