@@ -39,10 +39,14 @@ type Warning struct {
 type Row struct {
 	Index int // in Plan.Cells
 	Cell  results.Cell
+	// Name is the strategy's label, with the program before it ("base/pool") where the table has more than one program.
+	Name string
 
 	OK, Failed, Repeated, Flagged int    // trials; Flagged ones are still counted in OK when they were used
 	FailReason, FailStderr        string // of the first failure
-	Status                        results.Status
+	// Status is how the first failed trial ended, results.OK when none failed and trials were used, and empty when no
+	// trial was run.
+	Status results.Status
 
 	Observations []float64 // seconds per task, one per used trial, in round order
 	PerTask      Interval  // median with order-statistic interval
@@ -51,9 +55,10 @@ type Row struct {
 	Min, Max     float64
 	Outliers     int // outside Tukey's inner fences (1.5 IQR); shown, never dropped
 
-	Speedup    Interval // reference time / this time, paired per round; N = 0 for probes and without pairs
+	Speedup    Interval // reference time / this time, paired per round; N = 0 for own-n probes and without pairs
 	Efficiency Interval // speedup / cores
-	VsSelf     Interval // this strategy's own 1-core time / this time, paired; N = 0 where there is no 1-core cell
+	VsSelf     Interval // this strategy's own 1-core time / this time, paired; N = 0 on 1 core and where there is no 1-core cell
+	VsBest     Interval // this time / the best row's time, paired; N = 0 for the best itself and where there is no winner
 
 	CPUPerWall Interval // CPU seconds per wall second over the measured span
 	PeakBytes  int64    // median over trials
@@ -67,8 +72,12 @@ type Row struct {
 	Warnings []Warning
 }
 
+// HasFailed reports whether a trial of this row failed. Such a row shows what its good trials measured but never wins.
+func (r *Row) HasFailed() bool { return r.Failed > 0 }
+
 // Winner says who won a workload, as a set: Best has the lowest median, Set all that cannot be told from it (paired
-// tests against the best, Holm-corrected within the workload). Indices are into Table.Rows.
+// tests against the best, Holm-corrected within the workload), Best first and then in the table's order. Indices are
+// into Table.Rows.
 type Winner struct {
 	Best  int
 	Set   []int
@@ -79,6 +88,23 @@ type Winner struct {
 	// a difference that matters (2 %). Need is the rounds it would take for the largest such.
 	Undecided []int
 	Need      int
+	// Floor is the smallest number of common rounds at which the test can tell any row from the best at all:
+	// ceil(1 + log2(comparisons/alpha)). Pairs is the largest number that a row shares with the best. Pairs < Floor
+	// means that nothing was decided.
+	Floor, Pairs int
+}
+
+// Decided reports whether there were enough rounds for the test to tell rows apart.
+func (w *Winner) Decided() bool { return w.Pairs >= w.Floor }
+
+// Has reports whether the row of that index is in the winning set.
+func (w *Winner) Has(row int) bool {
+	for _, i := range w.Set {
+		if i == row {
+			return true
+		}
+	}
+	return false
 }
 
 // Table is one workload of the plan.
@@ -91,9 +117,11 @@ type Table struct {
 	// NoGain lists labels of strategies for which more cores gained nothing: the interval of their speedup of the largest
 	// core count over one core lies below 1.1.
 	NoGain []string
-	// Finding is one or two plain sentences: which set won, by how much with interval, what gained nothing from more
-	// cores, what could not be decided and what it would take. Computed from the fields above.
-	Finding string
+	// Finding is a few plain sentences: which set won, by how much with interval, what gained nothing from more
+	// cores, what could not be decided and what it would take. Computed from the fields above. It holds names from
+	// the file: back ends escape it.
+	Finding  string
+	Warnings []Warning // of the workload as a whole
 }
 
 // CeilingPoint is the machine's own measured scaling: k pinned threads of busy work against one, paired per round.
@@ -105,6 +133,8 @@ type CeilingPoint struct {
 // Report is everything that a back end needs.
 type Report struct {
 	Run      *results.Run
+	Level    float64 // confidence asked for
+	Effect   float64 // smallest difference that matters
 	Tables   []Table
 	Ceiling  []CeilingPoint
 	Warnings []Warning // of the whole run, most severe first

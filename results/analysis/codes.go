@@ -1,0 +1,52 @@
+package analysis
+
+// The stable codes of warnings. docs/method.md lists each with its meaning; a test compares the two.
+const (
+	CodeBusyMachine    = "busy-machine"
+	CodeCapped         = "capped"
+	CodeClock          = "clock-resolution"
+	CodeDrift          = "drift"
+	CodeFailed         = "failed-cell"
+	CodeFailedCells    = "failed-cells"
+	CodeFewRounds      = "few-rounds"
+	CodeFewTasks       = "few-tasks"
+	CodeFixtureShares  = "fixture-shares-cpus"
+	CodeForeign        = "foreign-trials"
+	CodeGovernor       = "governor"
+	CodeIncomplete     = "incomplete"
+	CodeInterference   = "interference"
+	CodeUnknown        = "interference-unknown"
+	CodeJoined         = "joined"
+	CodeManyRivals     = "many-comparisons"
+	CodeMissingRounds  = "missing-rounds"
+	CodeNoReference    = "no-reference"
+	CodeOneCore        = "one-core"
+	CodeOutliers       = "outliers"
+	CodeOversubscribed = "oversubscribed"
+	CodeQuick          = "quick"
+	CodeQuota          = "cpu-quota"
+	CodeRefFailed      = "reference-failed"
+	CodeRepeats        = "repeats"
+	CodeResumed        = "resumed"
+	CodeSetup          = "setup-larger"
+	CodeSiblings       = "smt-siblings"
+	CodeSkipped        = "skipped-records"
+	CodeStarved        = "starved"
+	CodeSteal          = "steal"
+	CodeSuperlinear    = "superlinear"
+	CodeTorn           = "torn-file"
+	CodeTurbo          = "turbo"
+	CodeVirtual        = "virtualised"
+	CodeWide           = "wide-interval"
+)
+
+// Codes lists every code that a warning can have, in alphabetical order.
+func Codes() []string {
+	return []string{
+		CodeBusyMachine, CodeCapped, CodeClock, CodeQuota, CodeDrift, CodeFailed, CodeFailedCells,
+		CodeFewRounds, CodeFewTasks, CodeFixtureShares, CodeForeign, CodeGovernor, CodeIncomplete, CodeInterference,
+		CodeUnknown, CodeJoined, CodeManyRivals, CodeMissingRounds, CodeNoReference, CodeOneCore, CodeOutliers,
+		CodeOversubscribed, CodeQuick, CodeRefFailed, CodeRepeats, CodeResumed, CodeSetup, CodeSkipped, CodeSiblings,
+		CodeStarved, CodeSteal, CodeSuperlinear, CodeTorn, CodeTurbo, CodeVirtual, CodeWide,
+	}
+}

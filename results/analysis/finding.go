@@ -1,0 +1,320 @@
+package analysis
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis/quantity"
+)
+
+// finding says in plain sentences what the table shows. Each sentence is there only when the values call for it.
+func (a *analyser) finding(t *Table) string {
+	if len(t.Rows) == 0 {
+		return "The plan has no cell for this workload."
+	}
+	if t.Entry.OwnN {
+		return overheads(t)
+	}
+	if t.Winner == nil {
+		return nothing(t)
+	}
+	parts := []string{a.won(t), a.gained(t), nextBest(t), a.open(t), a.unscaled(t), bound(t), lost(t)}
+	var said []string
+	for _, p := range parts {
+		if p != "" {
+			said = append(said, p)
+		}
+	}
+	return strings.Join(said, " ")
+}
+
+// nothing is the finding of a table in which no row can win.
+func nothing(t *Table) string {
+	failed, ok := 0, 0
+	for i := range t.Rows {
+		if t.Rows[i].HasFailed() {
+			failed++
+		}
+		if t.Rows[i].OK > 0 {
+			ok++
+		}
+	}
+	switch {
+	case failed == 0:
+		return "Nothing was measured: no trial of this workload was run."
+	case ok > 0:
+		return "No winner: every cell that was measured also failed in some trial. " + lost(t)
+	}
+	return "Nothing was measured. " + lost(t)
+}
+
+// won says which set won.
+func (a *analyser) won(t *Table) string {
+	w := t.Winner
+	best := &t.Rows[w.Best]
+	n := w.candidates(t)
+	switch {
+	case n == 1:
+		return fmt.Sprintf("Only %s gave usable times: %s per task; there is nothing to compare it with.",
+			name(t, w.Best), a.withTime(best.PerTask))
+	case !w.Decided():
+		return fmt.Sprintf("Not decided: %s had the lowest median, %s per task, but %s cannot tell %d cells apart (%d are needed).",
+			name(t, w.Best), quantity.Duration(best.PerTask.Point), rounds(w.Pairs), n, w.Floor)
+	case len(w.Set) == n && len(w.Undecided) == 0:
+		return fmt.Sprintf("No winner: all %d cells are equally fast within %s, at %s per task.",
+			n, quantity.Percent(a.opt.MinEffect), quantity.Duration(best.PerTask.Point))
+	case len(w.Set) == n:
+		return fmt.Sprintf("No winner: none of the %d cells can be told from the lowest median, %s with %s per task.",
+			n, name(t, w.Best), quantity.Duration(best.PerTask.Point))
+	case len(w.Set) == 1:
+		return fmt.Sprintf("Fastest: %s, at %s per task.", name(t, w.Best), quantity.Duration(best.PerTask.Point))
+	}
+	return fmt.Sprintf("Fastest, and not to be told apart: %s, at %s per task.",
+		names(t, w.Set), quantity.Duration(best.PerTask.Point))
+}
+
+// gained says by how much the best beats the reference.
+func (a *analyser) gained(t *Table) string {
+	w := t.Winner
+	ref := reference(t, w.Best)
+	switch {
+	case ref < 0:
+		return ""
+	case t.Rows[ref].Status == results.Wrong || t.Rows[ref].OK == 0 && t.Rows[ref].HasFailed():
+		return fmt.Sprintf("The reference, %s, failed (%s), so there are no speedups.", name(t, ref), t.Rows[ref].Status)
+	case ref == w.Best:
+		if w.candidates(t) > 1 && w.Decided() {
+			return "Nothing was shown to be faster than running the tasks one after another."
+		}
+		return ""
+	case w.Ratio.N == 0:
+		return fmt.Sprintf("That shares no round with the reference, %s, so there is no speedup.", name(t, ref))
+	case w.Has(ref) && w.Decided():
+		return fmt.Sprintf("That is not distinguishable from %s (%s times as fast%s).", name(t, ref), ratio(w.Ratio), a.withRatio(w.Ratio))
+	}
+	return fmt.Sprintf("That is %s times as fast as %s%s.", ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio))
+}
+
+// nextBest says how far the first row outside the set is behind.
+func nextBest(t *Table) string {
+	w := t.Winner
+	if w.Next < 0 || w.Lead.N == 0 {
+		return ""
+	}
+	if !w.Lead.Has() {
+		return fmt.Sprintf("Next comes %s.", name(t, w.Next))
+	}
+	return fmt.Sprintf("Next comes %s, which takes %s.", name(t, w.Next), longer(w.Lead))
+}
+
+// longer words a ratio of times above one.
+func longer(i Interval) string {
+	if i.Point >= 2 {
+		d := decimals(i)
+		return fmt.Sprintf("%s times as long (%s to %s)", quantity.Fixed(i.Point, d), quantity.Fixed(i.Lo, d), quantity.Fixed(i.Hi, d))
+	}
+	d := max(0, decimals(i)-2)
+	f := func(v float64) string { return quantity.Fixed((v-1)*100, d) }
+	return fmt.Sprintf("%s %% longer (%s %% to %s %%)", f(i.Point), f(i.Lo), f(i.Hi))
+}
+
+// manyRounds is where the rounds that a decision would take stop being a proposal.
+const manyRounds = 500
+
+// open says what could not be decided and what it would take.
+func (a *analyser) open(t *Table) string {
+	w := t.Winner
+	if len(w.Undecided) == 0 || !w.Decided() {
+		return ""
+	}
+	worst := 0.0
+	for _, i := range w.Undecided {
+		if v := t.Rows[i].VsBest; v.Has() {
+			worst = max(worst, v.Hi)
+		}
+	}
+	reach := ""
+	if worst > 1 {
+		reach = fmt.Sprintf(" by up to %s", quantity.Percent(worst-1))
+	}
+	take := fmt.Sprintf("about %s rounds would settle differences of %s; this run has %s",
+		quantity.Count(w.Need), quantity.Percent(a.opt.MinEffect), quantity.Count(w.Pairs))
+	switch {
+	case w.Need > manyRounds:
+		take = fmt.Sprintf("settling differences of %s would take some %s rounds, so find a quieter machine first",
+			quantity.Percent(a.opt.MinEffect), quantity.Count(w.Need))
+	case w.Need <= w.Pairs:
+		take = fmt.Sprintf("this run's %s should show differences of %s in four of five cases", rounds(w.Pairs), quantity.Percent(a.opt.MinEffect))
+	}
+	return fmt.Sprintf("Not decided: %s may still be slower%s (%s).", names(t, w.Undecided), reach, take)
+}
+
+// unscaled says what gained nothing from more cores.
+func (a *analyser) unscaled(t *Table) string {
+	if len(t.NoGain) == 0 {
+		return ""
+	}
+	top, most := 0.0, 0
+	seen := map[string]bool{}
+	for _, n := range t.NoGain {
+		seen[n] = true
+	}
+	for i := range t.Rows {
+		if r := &t.Rows[i]; seen[r.Name] && largest(t, i) {
+			if g := gain(r); g.Has() {
+				top, most = max(top, g.Hi), max(most, r.Cell.Cores)
+			}
+		}
+	}
+	return fmt.Sprintf("More cores gained nothing for %s: at most %s times one core's speed, on %s.",
+		list(limit(t.NoGain)), quantity.Fixed(top, 2), plural(most, "core"))
+}
+
+// bound says whether the work computes or waits, as seen from the CPU time of the reference.
+func bound(t *Table) string {
+	if t.Reference < 0 || t.Rows[t.Reference].OK == 0 {
+		return ""
+	}
+	c := t.Rows[t.Reference].CPUPerWall
+	if c.N == 0 {
+		return ""
+	}
+	share := quantity.Percent(min(c.Point, 1))
+	switch {
+	case c.Point >= starvedShare:
+		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they are CPU-bound, and only more cores can help.", share)
+	case c.Point <= 0.5:
+		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they mostly wait, and more workers help without more cores.", share)
+	}
+	return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time and wait for the rest.", share)
+}
+
+// lost lists the cells that failed.
+func lost(t *Table) string {
+	var failed []int
+	for i := range t.Rows {
+		if t.Rows[i].HasFailed() {
+			failed = append(failed, i)
+		}
+	}
+	switch len(failed) {
+	case 0:
+		return ""
+	case 1:
+		r := &t.Rows[failed[0]]
+		return fmt.Sprintf("The cell %s failed (%s) and is out of the comparison.", name(t, failed[0]), r.Status)
+	}
+	return fmt.Sprintf("%d cells failed and are out of the comparison: %s.", len(failed), names(t, failed))
+}
+
+// overheads is the finding of a probe that chooses its own number of tasks: what a strategy costs per task.
+func overheads(t *Table) string {
+	var said []string
+	done := map[string]bool{}
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		if r.OK == 0 || r.HasFailed() || done[r.Name] || !largest(t, i) {
+			continue
+		}
+		done[r.Name] = true
+		said = append(said, fmt.Sprintf("%s %s", name(t, i), quantity.Duration(r.PerTask.Point)))
+	}
+	if len(said) == 0 {
+		return nothing(t)
+	}
+	out := "Overhead per task, with tasks that do nothing: " + list(said) + ". Tasks much longer than that hide it."
+	if l := lost(t); l != "" {
+		out += " " + l
+	}
+	return out
+}
+
+// name is how a sentence calls a row: its core count is left out where only one is possible.
+func name(t *Table, i int) string { return t.Rows[i].Name + onCores(t, i) }
+
+func onCores(t *Table, i int) string {
+	c := &t.Rows[i].Cell
+	if c.OneCore || c.Serial || len(t.Cores) < 2 {
+		return ""
+	}
+	return " on " + plural(c.Cores, "core")
+}
+
+// maxNames is how many rows a sentence names before it counts the rest.
+const maxNames = 6
+
+// names lists rows, those on the same number of cores together.
+func names(t *Table, rows []int) string {
+	var order []string
+	group := map[string][]string{}
+	rest := 0
+	for k, i := range rows {
+		if k >= maxNames && len(rows) > maxNames+1 {
+			rest++
+			continue
+		}
+		on := onCores(t, i)
+		if _, ok := group[on]; !ok {
+			order = append(order, on)
+		}
+		group[on] = append(group[on], t.Rows[i].Name)
+	}
+	var parts []string
+	for _, on := range order {
+		if on == "" {
+			parts = append(parts, group[on]...)
+			continue
+		}
+		parts = append(parts, list(group[on])+on)
+	}
+	if rest > 0 {
+		parts = append(parts, fmt.Sprintf("%d more", rest))
+	}
+	return list(parts)
+}
+
+func limit(s []string) []string {
+	if len(s) <= maxNames+1 {
+		return s
+	}
+	return append(append([]string{}, s[:maxNames]...), fmt.Sprintf("%d more", len(s)-maxNames))
+}
+
+// list joins with commas and a last "and"; parts that hold an "and" themselves are kept apart by semicolons.
+func list(s []string) string {
+	sep, last := ", ", " and "
+	for _, p := range s {
+		if len(s) > 1 && strings.Contains(p, " and ") {
+			sep, last = "; ", "; and "
+		}
+	}
+	if len(s) < 2 {
+		return strings.Join(s, "")
+	}
+	return strings.Join(s[:len(s)-1], sep) + last + s[len(s)-1]
+}
+
+func decimals(i Interval) int { return quantity.Decimals(i.Point, (i.Hi-i.Lo)/2) }
+
+func ratio(i Interval) string { return quantity.Fixed(i.Point, decimals(i)) }
+
+// withRatio is the interval in brackets with its attained confidence, or what its lack means.
+func (a *analyser) withRatio(i Interval) string {
+	if !i.Has() {
+		return fmt.Sprintf(", without an interval: %s are too few", rounds(i.N))
+	}
+	d := decimals(i)
+	return fmt.Sprintf(" (%s interval %s to %s)", quantity.Level(i.Level), quantity.Fixed(i.Lo, d), quantity.Fixed(i.Hi, d))
+}
+
+// withTime writes a time with its interval.
+func (a *analyser) withTime(i Interval) string {
+	if !i.Has() {
+		return quantity.Duration(i.Point)
+	}
+	u := quantity.Time(i.Point)
+	d := quantity.Decimals(u.In(i.Point), u.In(i.Hi-i.Lo)/2)
+	return fmt.Sprintf("%s %s (%s interval %s to %s)", quantity.Fixed(u.In(i.Point), d), u.Symbol, quantity.Level(i.Level),
+		quantity.Fixed(u.In(i.Lo), d), quantity.Fixed(u.In(i.Hi), d))
+}
