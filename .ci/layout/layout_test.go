@@ -66,13 +66,17 @@ func TestViolations(t *testing.T) {
 		{"home directory", "docs/a.md", "see /" + "home/alice/notes\n", "docs/a.md:1: "},
 		{"checkout", "docs/a.md", "a\nb in (/" + "work/tree)\n", "docs/a.md:2: "},
 		{"part of a longer path", "docs/a.md", "net/" + "work/x and proto/" + "root/y, https://h.org/" + "home/page/\n", ""},
+		{"link to itself and outside", "docs/a.md", "[a](a.md#top), [b](#b), [c](https://h.org/x.md), `docs/a.md`, ![d](../docs/a.md)\n", ""},
+		{"dead link", "docs/a.md", "\n[b](b.md)\n", "docs/a.md:2: links to b.md"},
+		{"dead picture", "docs/a.md", "![b](../img/b.svg)\n", "links to ../img/b.svg"},
+		{"file that moved", "docs/a.md", "see `results/gone.go`\n", "names the file results/gone.go"},
 		{"binary", "docs/a.png", "\x00/" + "home/alice/\n", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			files := tree(t, map[string]string{tt.file: tt.text})
 			var found []string
-			for _, check := range []func([]string) ([]string, error){topLevel, imports, contents} {
+			for _, check := range []func([]string) ([]string, error){topLevel, imports, contents, links} {
 				v, err := check(files)
 				if err != nil {
 					t.Fatal(err)

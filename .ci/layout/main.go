@@ -31,7 +31,7 @@ func run(stdout, stderr io.Writer) int {
 		return 2
 	}
 	var found []string
-	for _, check := range []func([]string) ([]string, error){topLevel, imports, contents, lean} {
+	for _, check := range []func([]string) ([]string, error){topLevel, imports, contents, links, lean} {
 		v, err := check(files)
 		if err != nil {
 			fmt.Fprintln(stderr, "layout:", err)

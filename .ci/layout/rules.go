@@ -52,7 +52,7 @@ var mayImport = map[string][]string{
 	"report/plot":               {"results", "results/analysis", "results/analysis/quantity"},
 	"internal/protocol":         {},
 	"internal/entry":            {"workloads", "strategies", "strategies/trial", "strategies/multiproc/...", "internal/protocol"},
-	"internal/host":             {},
+	"internal/host":             {"results"},
 	"internal/doctor":           {"internal/host", "results"},
 	"internal/harness":          {"results", "workloads", "internal/protocol", "internal/host", "strategies/multiproc/spawn"},
 	"internal/gate":             {"internal/harness", "results", "results/analysis", "results/stat"},

@@ -134,12 +134,13 @@ func (s *summary) endPackage(e event) {
 		}
 	}
 	slices.Reverse(s.failed[before:])
-	if e.Action == "fail" {
+	switch e.Action {
+	case "fail":
 		s.printFailure(e, tests)
 		if len(s.failed) == before {
 			s.failed = append(s.failed, short) // it did not compile, or failed outside a test
 		}
-	} else if e.Action == "pass" {
+	case "pass":
 		for _, line := range s.output[key{pkg: e.Package}] {
 			if strings.HasPrefix(line, "ok ") {
 				fmt.Fprint(s.out, line)
