@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 )
 
 type file struct{}
@@ -31,16 +32,29 @@ func (w file) Prepare(_ context.Context, env Env) (Tasks, error) {
 	if err := Check(w.Info().Params, env.Params); err != nil {
 		return nil, err
 	}
-	if fi, err := os.Stat(env.Fixture); err != nil {
-		return nil, &fixtureError{"file", "dir", err}
-	} else if !fi.IsDir() {
-		return nil, &fixtureError{"file", "dir", errors.New(env.Fixture + " is not a directory")}
+	if err := checkDir(env.Fixture); err != nil {
+		return nil, err
 	}
 	size := env.Params.Int("size")
 	return &fileTasks{seed: env.Seed, dir: env.Fixture, sync: env.Params["sync"] == "yes", buffers: sync.Pool{New: func() any {
 		b := make([]byte, size)
 		return &b
 	}}}, nil
+}
+
+// checkDir reports early and once what every task would stumble over.
+func checkDir(path string) error {
+	if path == "" {
+		return errors.New("file needs the fixture \"dir\", the path of a directory; none was given")
+	}
+	fi, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return &fixtureError{"file", "dir", err}
+	case !fi.IsDir():
+		return &fixtureError{"file", "dir", &os.PathError{Op: "use", Path: path, Err: syscall.ENOTDIR}}
+	}
+	return nil
 }
 
 type fileTasks struct {

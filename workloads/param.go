@@ -206,7 +206,8 @@ func (s Param) bound(v float64) string {
 // parseBytes reads "4096", "64KiB", "64k", "1MB": binary prefixes with an i, decimal ones without.
 func parseBytes(text string) (int64, bool) {
 	digits := strings.TrimRight(text, "KMGkmgiBb")
-	unit := strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(text[len(digits):], "B"), "b"))
+	unit := strings.ToLower(text[len(digits):])
+	unit = strings.TrimSuffix(unit, "b")
 	var mult int64
 	switch unit {
 	case "":

@@ -30,7 +30,6 @@ func (httpGet) Info() workloads.Info {
 func latencyParam() workloads.Param {
 	return workloads.Param{
 		Name: "latency", Type: workloads.Duration, Default: "5ms", Doc: "how long the server waits before it answers",
-		// Min and Max of zero would mean no bounds; a nanosecond is none to speak of.
 		Min: 0, Max: float64(maxLatency),
 	}
 }

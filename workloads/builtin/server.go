@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parbench/parbench/workloads"
@@ -32,54 +33,61 @@ type Server struct{}
 var _ workloads.Fixture = Server{}
 
 // Serve starts the server; its address is "127.0.0.1:port". The context bounds the start only. Stop closes every
-// connection at once and returns when all handlers have ended; further calls do nothing.
+// connection at once and returns when the handlers have ended; further calls do nothing.
 func (Server) Serve(ctx context.Context) (addr string, stop func() error, err error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, fmt.Errorf("listening on the loopback interface: %w", err)
 	}
-	h := newHandler()
+	var open sync.WaitGroup
+	var closing atomic.Bool
 	srv := &http.Server{
-		Handler: h,
+		Handler: newHandler(),
 		// Only against clients that never send a request. Idle connections stay open: closing them would race with the
 		// next request of a client and make it connect anew within a measurement.
 		ReadHeaderTimeout: time.Minute,
 		MaxHeaderBytes:    16 << 10,
+		// Counts connections, so that stop can wait until the goroutine of each has ended.
+		ConnState: func(c net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				open.Add(1)
+				if closing.Load() { // accepted while stop was closing the others
+					_ = c.Close()
+				}
+			case http.StateClosed:
+				open.Done()
+			}
+		},
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	return l.Addr().String(), sync.OnceValue(func() error {
+		closing.Store(true)
 		closeErr := srv.Close() // also cancels the contexts of the handlers, which wait on them
 		err := <-served
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
 		}
-		h.running.Wait()
+		open.Wait()
 		return errors.Join(err, closeErr)
 	}), nil
 }
 
 // handler answers requests. Safe for concurrent use.
 type handler struct {
-	mux     *http.ServeMux
-	running sync.WaitGroup
-	bodies  sync.Pool
-	cache   cache
+	*http.ServeMux
+	bodies sync.Pool
+	cache  cache
 }
 
 func newHandler() *handler {
-	h := &handler{mux: http.NewServeMux(), cache: cache{limit: 64 << 20}}
+	h := &handler{ServeMux: http.NewServeMux(), cache: cache{limit: 64 << 20}}
 	h.bodies.New = func() any { return new([]byte) }
-	h.mux.HandleFunc("GET /bytes/{seed}/{task}/{size}/{latency}", h.bytes)
-	h.mux.HandleFunc("GET /records/{seed}/{task}/{size}/{latency}", h.records)
+	h.HandleFunc("GET /bytes/{seed}/{task}/{size}/{latency}", h.bytes)
+	h.HandleFunc("GET /records/{seed}/{task}/{size}/{latency}", h.records)
 	return h
-}
-
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.running.Add(1)
-	defer h.running.Done()
-	h.mux.ServeHTTP(w, r)
 }
 
 func (h *handler) bytes(w http.ResponseWriter, r *http.Request) {
@@ -109,8 +117,8 @@ func (h *handler) records(w http.ResponseWriter, r *http.Request) {
 	answer(w, r, q.latency, "application/json", func() []byte { return h.cache.document(q.key, q.size) })
 }
 
-// answer waits and then sends what body returns. The body is made first, so that the wait covers its cost as far as it
-// can. A client that goes away ends the wait.
+// answer sends what body returns, latency after it was called: making the body is part of the wait as far as it fits
+// in. A client that goes away ends the wait.
 func answer(w http.ResponseWriter, r *http.Request, latency time.Duration, contentType string, body func() []byte) {
 	timer := time.NewTimer(latency)
 	defer timer.Stop()
