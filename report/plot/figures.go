@@ -1,0 +1,414 @@
+package plot
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis"
+)
+
+// table is one workload of a report, as the figures want it: rows grouped under one label for each strategy.
+type table struct {
+	rep       *analysis.Report
+	t         *analysis.Table
+	key, name string // name is key, fit to be drawn
+	groups    []group
+	cores     []int // of the rows, ascending
+	probe     bool
+}
+
+// group is one strategy with its cells by core count.
+type group struct {
+	label string
+	rows  []*analysis.Row
+}
+
+// newTable returns nil for a table without cells of its own: the ceiling's measurements are shown in the others.
+func newTable(rep *analysis.Report, t *analysis.Table) *table {
+	out := &table{rep: rep, t: t, key: t.Entry.Key, probe: t.Entry.Probe || t.Entry.OwnN}
+	if out.key == "" {
+		out.key = t.Entry.Name
+	}
+	programs := make(map[string]bool)
+	for i := range t.Rows {
+		programs[t.Rows[i].Cell.Program] = true
+	}
+	index := make(map[string]int)
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		if r.Cell.Ceiling {
+			continue
+		}
+		label := r.Cell.Label
+		if label == "" {
+			label = r.Cell.Strategy
+		}
+		if len(programs) > 1 {
+			label = r.Cell.Program + " " + label
+		}
+		g, ok := index[label]
+		if !ok {
+			g = len(out.groups)
+			index[label] = g
+			out.groups = append(out.groups, group{label: label})
+		}
+		out.groups[g].rows = append(out.groups[g].rows, r)
+		if !slices.Contains(out.cores, r.Cell.Cores) {
+			out.cores = append(out.cores, r.Cell.Cores)
+		}
+	}
+	if len(out.groups) == 0 && t.Entry.Ceiling {
+		return nil
+	}
+	slices.Sort(out.cores)
+	for _, g := range out.groups {
+		slices.SortStableFunc(g.rows, func(a, b *analysis.Row) int { return a.Cell.Cores - b.Cell.Cores })
+	}
+	out.name = titleStyle.fit(elide(out.key), 330)
+	return out
+}
+
+func (t *table) figures() []Figure {
+	list := []Figure{t.time()}
+	if !t.probe {
+		list = append(list, t.speedup(), t.efficiency())
+	}
+	list = append(list, t.distribution())
+	if !t.probe {
+		list = append(list, t.cpu())
+	}
+	for i := range list {
+		list[i].workload = t.t.Entry.Key
+		if list[i].omitted == "" && list[i].height > tooTall {
+			list[i].omitted = fmt.Sprintf("it would be %.0f pixels high; choose fewer strategies or core counts", list[i].height)
+		}
+	}
+	return list
+}
+
+// estimate reads an interval as a mark. What is not finite or is negative is not shown.
+func estimate(i analysis.Interval) (mark, bool) {
+	ok := func(v float64) bool { return v >= 0 && !math.IsInf(v, 1) }
+	if i.N <= 0 || !ok(i.Point) {
+		return mark{}, false
+	}
+	m := mark{point: i.Point, lo: i.Point, hi: i.Point}
+	if i.Has() && ok(i.Lo) && ok(i.Hi) && i.Lo <= i.Hi {
+		m.bar, m.lo, m.hi = true, math.Min(i.Lo, i.Point), math.Max(i.Hi, i.Point)
+	}
+	return m, true
+}
+
+// failed reports whether a cell has to be marked: nothing was measured because it failed, or some of its trials did.
+func failed(r *analysis.Row) bool {
+	return r.Failed > 0 || (r.Status != "" && r.Status != results.OK)
+}
+
+// failureNote says which of a strategy's cells failed: "failed at 2, 4 cores". all is true where no cell has a number.
+func failureNote(g group, all bool) string {
+	var at, none []string
+	for _, r := range g.rows {
+		switch {
+		case failed(r):
+			at = append(at, strconv.Itoa(r.Cell.Cores))
+		case r.OK == 0 && r.PerTask.N == 0:
+			none = append(none, strconv.Itoa(r.Cell.Cores))
+		}
+	}
+	var parts []string
+	if len(at) > 0 {
+		parts = append(parts, "failed at "+countOf(at))
+	}
+	if len(none) > 0 {
+		parts = append(parts, "not measured at "+countOf(none))
+	}
+	if len(parts) == 0 && all {
+		return "no data"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func countOf(cores []string) string {
+	list := strings.Join(cores, ", ")
+	if len(cores) > 6 {
+		list = fmt.Sprintf("%s, … (%d core counts)", strings.Join(cores[:4], ", "), len(cores))
+		return list
+	}
+	if list == "1" {
+		return "1 core"
+	}
+	return list + " cores"
+}
+
+// coreNames returns the legend's entries.
+func (t *table) coreNames() []string {
+	out := make([]string, len(t.cores))
+	for i, c := range t.cores {
+		out[i] = strconv.Itoa(c)
+	}
+	return out
+}
+
+// heading returns the text around a figure. facts are what the subtitle says besides the rounds.
+func (t *table) heading(title string, facts ...string) heading {
+	h := heading{title: t.name + ": " + title}
+	var parts []string
+	if n := t.rep.Rounds; n == 1 {
+		parts = append(parts, "1 round")
+	} else if n > 1 {
+		parts = append(parts, strconv.Itoa(n)+" rounds")
+	}
+	if run := t.rep.Run; run != nil {
+		if run.Header.Plan.Quick {
+			parts = append(parts, "a first look")
+		}
+		if !t.rep.Complete {
+			parts = append(parts, "incomplete run")
+		}
+		h.footer = footer(&run.Header)
+	}
+	if len(t.cores) == 1 {
+		parts = append(parts, countOf(t.coreNames()))
+	}
+	for _, f := range facts {
+		if f != "" {
+			parts = append(parts, f)
+		}
+	}
+	h.subtitle = strings.Join(parts, " · ")
+	return h
+}
+
+// footer names the machine and the run.
+func footer(h *results.Header) string {
+	e := &h.Environment
+	var parts []string
+	if m := machine(e.CPUModel); m != "" {
+		parts = append(parts, m)
+	}
+	if e.UsableCores == 1 {
+		parts = append(parts, "1 usable core")
+	} else if e.UsableCores > 1 {
+		parts = append(parts, fmt.Sprintf("%d usable cores", e.UsableCores))
+	}
+	if e.OS != "" || e.Arch != "" {
+		parts = append(parts, strings.Trim(clean(e.OS+"/"+e.Arch), "/"))
+	}
+	if h.ID != "" {
+		parts = append(parts, "run "+elide(h.ID))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// machine shortens a CPU model: "Intel(R) Xeon(R) Processor @ 2.90GHz" to "Intel Xeon Processor".
+func machine(model string) string {
+	model, _, _ = strings.Cut(model, "@")
+	model = strings.NewReplacer("(R)", "", "(r)", "", "(TM)", "", "(tm)", "", "(C)", "", " CPU", "").Replace(model)
+	return elide(model)
+}
+
+// statistic says what the marks are: "median and 95 % interval". The level is the lowest that any shown interval has.
+func statistic(rows []*analysis.Row, of func(*analysis.Row) analysis.Interval) string {
+	level := 2.0
+	for _, r := range rows {
+		if i := of(r); i.Has() {
+			level = math.Min(level, i.Level)
+		}
+	}
+	if level > 1 {
+		return "median (too few rounds for intervals)"
+	}
+	// Order statistics attain somewhat more than was asked for; 95 is what was asked for.
+	percent := math.Floor(level*100 + 1e-9)
+	if percent >= 95 && percent < 99 {
+		percent = 95
+	}
+	return fmt.Sprintf("median and %.0f %% interval", percent)
+}
+
+// measured returns the rows for which of has an estimate.
+func (t *table) measured(of func(*analysis.Row) analysis.Interval) (rows []*analysis.Row) {
+	for _, g := range t.groups {
+		for _, r := range g.rows {
+			if _, ok := estimate(of(r)); ok {
+				rows = append(rows, r)
+			}
+		}
+	}
+	return rows
+}
+
+// rowPlot lays an estimate of every cell out in rows.
+func (t *table) rowPlot(of func(*analysis.Row) analysis.Interval) (*rowPlot, extent, bool) {
+	p := &rowPlot{series: t.coreNames(), legend: "cores"}
+	var e extent
+	for _, g := range t.groups {
+		rw := row{label: g.label}
+		for _, r := range g.rows {
+			m, ok := estimate(of(r))
+			if !ok {
+				continue
+			}
+			e.add(m.point, m.lo, m.hi)
+			i, _ := slices.BinarySearch(t.cores, r.Cell.Cores)
+			rw.lanes = append(rw.lanes, lane{i, m})
+		}
+		rw.note = failureNote(g, len(rw.lanes) == 0)
+		p.rows = append(p.rows, rw)
+	}
+	return p, e, len(p.rows) > 0
+}
+
+// cut says in words what an arrow means, where there is one.
+func cut(a axis, e extent) string {
+	if e.any && (e.hi > a.max || e.lo < a.min) {
+		return "arrows: the interval goes on"
+	}
+	return ""
+}
+
+func base(a axis) string {
+	if !a.log && a.min > 0 {
+		return "the axis does not start at 0"
+	}
+	return ""
+}
+
+func (t *table) fromRows(kind string, p *rowPlot, alt string) Figure {
+	return Figure{kind: kind, title: p.title, alt: alt, height: math.Ceil(p.layout().height), draw: p.draw}
+}
+
+func omit(kind, title, reason string) Figure {
+	return Figure{kind: kind, title: title, omitted: reason}
+}
+
+func perTask(r *analysis.Row) analysis.Interval    { return r.PerTask }
+func speedup(r *analysis.Row) analysis.Interval    { return r.Speedup }
+func efficiency(r *analysis.Row) analysis.Interval { return r.Efficiency }
+func cpuPerWall(r *analysis.Row) analysis.Interval { return r.CPUPerWall }
+
+const noCells = "the workload has no cells"
+
+func (t *table) time() Figure {
+	p, e, ok := t.rowPlot(perTask)
+	if !ok {
+		return omit(KindTime, t.name+": time per task", noCells)
+	}
+	p.x = valueAxis(e)
+	p.ticks = func(a *axis, room int) string { return a.timeTicks("time per task", room) }
+	p.heading = t.heading("time per task, "+statistic(t.measured(perTask), perTask), "lower is better", base(p.x), cut(p.x, e))
+	return t.fromRows(KindTime, p, t.describe("Time per task", "lowest", perTask, false, duration))
+}
+
+func (t *table) distribution() Figure {
+	p := &rowPlot{series: t.coreNames(), legend: "cores", sample: true}
+	var e extent
+	n, thinned := 0, false
+	for _, g := range t.groups {
+		rw := row{label: g.label}
+		for _, r := range g.rows {
+			m := mark{}
+			for _, v := range r.Observations {
+				if v >= 0 && !math.IsInf(v, 1) {
+					m.obs = append(m.obs, v)
+					e.add(v, v, v)
+				}
+			}
+			if len(m.obs) == 0 {
+				continue
+			}
+			n += len(m.obs)
+			thinned = thinned || len(m.obs) > maxPoints
+			i, _ := slices.BinarySearch(t.cores, r.Cell.Cores)
+			rw.lanes = append(rw.lanes, lane{i, m})
+		}
+		rw.note = failureNote(g, len(rw.lanes) == 0)
+		p.rows = append(p.rows, rw)
+	}
+	if len(p.rows) == 0 {
+		return omit(KindDistribution, t.name+": time per task, every trial", noCells)
+	}
+	p.x = valueAxis(e)
+	p.ticks = func(a *axis, room int) string { return a.timeTicks("time per task", room) }
+	title := "time per task, every trial"
+	if thinned {
+		title = "time per task, trials (a part of them is drawn)"
+	}
+	p.heading = t.heading(title, "box: quartiles and median", "whiskers: 1.5 × IQR", "hollow: outliers", base(p.x))
+	alt := fmt.Sprintf("Distribution of the time per task of %s: %d trials of %d strategies, each a point over a box of its cell's quartiles.",
+		t.name, n, len(t.groups))
+	return t.fromRows(KindDistribution, p, alt)
+}
+
+func (t *table) cpu() Figure {
+	p, e, ok := t.rowPlot(cpuPerWall)
+	if !ok || !e.any {
+		reason := noCells
+		if ok {
+			reason = "no trial recorded CPU time"
+		}
+		return omit(KindCPU, t.name+": CPU seconds per wall second", reason)
+	}
+	top := t.cores[len(t.cores)-1]
+	for _, c := range t.cores {
+		p.refs = append(p.refs, ref{float64(c), countOf([]string{strconv.Itoa(c)})})
+	}
+	wide := e
+	if e.point1 > 0 { // the reference lines belong to the picture, the smallest one at least
+		wide.add(float64(t.cores[0]), float64(t.cores[0]), float64(t.cores[0]))
+		if e.point1*4 > float64(top) {
+			wide.add(float64(top), float64(top), float64(top))
+		}
+	}
+	p.x = valueAxis(wide)
+	if !p.x.log {
+		p.x.min = 0
+	}
+	p.ticks = func(a *axis, room int) string {
+		a.plainTicks(room, 1, "")
+		title := "CPU seconds per wall second"
+		if a.log {
+			title += " (log scale)"
+		}
+		return title
+	}
+	p.heading = t.heading("CPU seconds per wall second, "+statistic(t.measured(cpuPerWall), cpuPerWall),
+		"dashed: that many cores all busy", cut(p.x, e))
+	return t.fromRows(KindCPU, p, t.describe("CPU seconds per wall second", "highest", cpuPerWall, true, round3))
+}
+
+// duration writes seconds in a unit that suits.
+func duration(v float64) string {
+	name, unit := unitFor(v)
+	return round3(v/unit) + " " + name
+}
+
+// describe writes the sentence for readers who do not see the figure.
+func (t *table) describe(what, extreme string, of func(*analysis.Row) analysis.Interval, high bool, format func(float64) string) string {
+	var best *analysis.Row
+	bestLabel := ""
+	for _, g := range t.groups {
+		for _, r := range g.rows {
+			if _, ok := estimate(of(r)); !ok {
+				continue
+			}
+			if best == nil || (of(r).Point > of(best).Point) == high && of(r).Point != of(best).Point {
+				best, bestLabel = r, g.label
+			}
+		}
+	}
+	strategies := strconv.Itoa(len(t.groups)) + " strategies"
+	if len(t.groups) == 1 {
+		strategies = "1 strategy"
+	}
+	out := fmt.Sprintf("%s of %s: %s on %s.", what, t.name, strategies, countOf(t.coreNames()))
+	if best != nil {
+		out += fmt.Sprintf(" The %s median is %s, of %s on %s.", extreme, format(of(best).Point), elide(bestLabel),
+			countOf([]string{strconv.Itoa(best.Cell.Cores)}))
+	}
+	return out
+}

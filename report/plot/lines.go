@@ -1,0 +1,287 @@
+package plot
+
+import (
+	"math"
+	"slices"
+	"strconv"
+)
+
+// point is a mark at a place on the core axis.
+type point struct {
+	cores int
+	mark  mark
+}
+
+// curve is one series of a linePlot. style is an index for styleOf.
+type curve struct {
+	label, note string
+	style       int
+	points      []point // by cores, ascending
+}
+
+// linePlot draws curves over core counts with a reference line and a measured ceiling. It knows curves only.
+type linePlot struct {
+	heading
+	curves  []curve
+	cores   []int // every core count that occurs, ascending; at least two
+	ideal   func(cores float64) float64
+	idealAs string
+	ceiling []point
+	yTitle  string
+	ySuffix string
+	yFactor float64 // of tick labels: 100 for per cent
+	y       axis
+}
+
+const (
+	lineSample  = 30.0
+	curveWidth  = 240.0
+	plotHeight  = 360.0
+	yLabelRoom  = 62.0
+	noteLine    = 14.0
+	dodgeAtMost = 7.0
+)
+
+type lineLayout struct {
+	height         float64
+	x0, x1, y0, y1 float64
+	legendX        float64
+	order          []int // of the legend
+	labels         []string
+}
+
+func (l *linePlot) layout() lineLayout {
+	var out lineLayout
+	w, h := 0.0, 0.0
+	widen := func(text string, s textStyle) { w = math.Max(w, lineSample+8+s.width(text)) }
+	out.order = make([]int, len(l.curves))
+	for i, c := range l.curves {
+		out.order[i] = i
+		label := labelStyle.fit(elide(c.label), curveWidth)
+		out.labels = append(out.labels, label)
+		widen(label, labelStyle)
+		h += legendLine
+		if c.note != "" {
+			widen(noteStyle.fit(c.note, curveWidth), noteStyle)
+			h += noteLine
+		}
+	}
+	for _, extra := range l.extras() {
+		widen(extra.label, labelStyle)
+		h += legendLine
+	}
+	// The legend's order is that of the curves' right ends, so that the eye goes straight across.
+	slices.SortStableFunc(out.order, func(a, b int) int {
+		va, vb := l.curves[a].last(), l.curves[b].last()
+		switch {
+		case va > vb:
+			return -1
+		case va < vb:
+			return 1
+		}
+		return 0
+	})
+	out.legendX = figureWidth - margin - w
+	out.x0, out.x1 = margin+yLabelRoom, out.legendX-18
+	out.y0 = headHeight + 2
+	out.y1 = out.y0 + math.Max(plotHeight, h+14-axisUp)
+	out.height = out.y1 + axisUp + footHeight
+	return out
+}
+
+// last returns the value at the curve's largest core count; below everything where it has none.
+func (c curve) last() float64 {
+	if len(c.points) == 0 {
+		return math.Inf(-1)
+	}
+	return c.points[len(c.points)-1].mark.point
+}
+
+type legendLineOf struct {
+	label string
+	width float64
+	dash  []float64
+}
+
+func (l *linePlot) extras() []legendLineOf {
+	out := []legendLineOf{{l.idealAs, 1.4, []float64{1.5, 3}}}
+	if len(l.ceiling) > 0 {
+		out = append(out, legendLineOf{"this machine's ceiling", 1.8, []float64{10, 4}})
+	}
+	return out
+}
+
+// xAxis returns the core axis: logarithmic to base 2 when core counts span much.
+func (l *linePlot) xAxis(x0, x1 float64) axis {
+	lo, hi := float64(l.cores[0]), float64(l.cores[len(l.cores)-1])
+	a := axis{from: x0, to: x1}
+	if hi/lo >= 8 {
+		a.log, a.min, a.max = true, lo/1.2, hi*1.2
+	} else {
+		pad := math.Max(0.2, (hi-lo)*0.09)
+		a.min, a.max = lo-pad, hi+pad
+	}
+	for _, k := range l.cores {
+		a.ticks = append(a.ticks, tick{float64(k), strconv.Itoa(k)})
+	}
+	return a
+}
+
+// dodge returns how many pixels the i-th of n curves moves sideways, so that error bars at one core count stand side by
+// side.
+func (l *linePlot) dodge(a *axis, i int) float64 {
+	gap := math.Inf(1)
+	for k := 1; k < len(l.cores); k++ {
+		gap = math.Min(gap, a.at(float64(l.cores[k]))-a.at(float64(l.cores[k-1])))
+	}
+	n := len(l.curves)
+	step := math.Min(dodgeAtMost, gap*0.45/float64(n))
+	edge := a.at(float64(l.cores[0])) - a.from
+	step = math.Min(step, 1.6*edge/float64(n))
+	return (float64(i) - float64(n-1)/2) * step
+}
+
+func (l *linePlot) draw(p *painter) {
+	lay := l.layout()
+	l.top(p)
+	x := l.xAxis(lay.x0, lay.x1)
+	x.thin(tickStyle.width, 8)
+	y := l.y
+	y.from, y.to = lay.y1, lay.y0
+	y.plainTicks(int((lay.y1-lay.y0)/45), l.yFactor, l.ySuffix)
+	y.thin(func(string) float64 { return tickStyle.size }, 6)
+
+	for _, t := range y.ticks {
+		if t.label != "" {
+			p.line(gridLine, 1, nil, [2]float64{lay.x0, y.at(t.v)}, [2]float64{lay.x1, y.at(t.v)})
+		}
+	}
+	for _, t := range x.ticks {
+		p.line(gridLine, 1, nil, [2]float64{x.at(t.v), lay.y0}, [2]float64{x.at(t.v), lay.y1})
+	}
+	l.drawIdeal(p, &x, &y)
+	l.drawCeiling(p, &x, &y)
+	for i := range l.curves {
+		l.drawCurve(p, &x, &y, i)
+	}
+	bottomAxis(p, &x, lay.y1, "cores")
+	p.line(frame, 1, nil, [2]float64{lay.x0, lay.y0}, [2]float64{lay.x0, lay.y1})
+	for _, t := range y.ticks {
+		n := 3.0
+		if t.label != "" {
+			n = 5
+			p.text(lay.x0-9, y.at(t.v)+4, t.label, tickStyle.aligned(right))
+		}
+		p.line(frame, 1, nil, [2]float64{lay.x0 - n, y.at(t.v)}, [2]float64{lay.x0, y.at(t.v)})
+	}
+	p.upText(margin+6, (lay.y0+lay.y1)/2, l.yTitle, labelStyle)
+	l.drawLegend(p, lay)
+	l.bottom(p)
+}
+
+// drawIdeal follows the function across the data area, as far as it lies inside.
+func (l *linePlot) drawIdeal(p *painter, x, y *axis) {
+	const steps = 240
+	var pts [][2]float64
+	lo, hi := float64(l.cores[0]), float64(l.cores[len(l.cores)-1])
+	for i := range steps + 1 {
+		k := lo + (hi-lo)*float64(i)/steps
+		if x.log {
+			k = lo * math.Pow(hi/lo, float64(i)/steps)
+		}
+		if v := l.ideal(k); y.has(v) {
+			pts = append(pts, [2]float64{x.at(k), y.at(v)})
+		}
+	}
+	if len(pts) > 2 && x.log == y.log { // a straight line needs its ends only
+		pts = [][2]float64{pts[0], pts[len(pts)-1]}
+	}
+	p.line(refLine, 1.4, []float64{1.5, 3}, pts...)
+}
+
+// drawCeiling draws the machine's own scaling as a band of its interval with a dashed line.
+func (l *linePlot) drawCeiling(p *painter, x, y *axis) {
+	var line, up, down [][2]float64
+	for _, q := range l.ceiling {
+		px := x.at(float64(q.cores))
+		mid, _ := y.clamp(q.mark.point)
+		hi, lo := mid, mid
+		if q.mark.bar {
+			hi, _ = y.clamp(q.mark.hi)
+			lo, _ = y.clamp(q.mark.lo)
+		}
+		line = append(line, [2]float64{px, mid})
+		up = append(up, [2]float64{px, hi})
+		down = append(down, [2]float64{px, lo})
+	}
+	if len(line) == 0 {
+		return
+	}
+	slices.Reverse(down)
+	if len(line) > 1 {
+		c := refLine
+		c.A = 0x30
+		p.fill(c, p.polygon(append(up, down...)...))
+	} else {
+		line = [][2]float64{{line[0][0] - 14, line[0][1]}, {line[0][0] + 14, line[0][1]}}
+	}
+	p.line(refLine, 1.8, []float64{10, 4}, line...)
+}
+
+func (l *linePlot) drawCurve(p *painter, x, y *axis, i int) {
+	c := l.curves[i]
+	s, off := styleOf(c.style), l.dodge(x, i)
+	var pts [][2]float64
+	for _, q := range c.points {
+		py, _ := y.clamp(q.mark.point)
+		pts = append(pts, [2]float64{x.at(float64(q.cores)) + off, py})
+	}
+	p.line(s.colour, 1.6, s.dash, pts...)
+	for k, q := range c.points {
+		if q.mark.bar {
+			upBar(p, y, pts[k][0], q.mark, s)
+		}
+	}
+	for _, q := range pts {
+		p.glyph(s, q[0], q[1], 4.2)
+	}
+}
+
+// upBar draws a vertical interval with caps, and arrows where it goes on beyond the axis.
+func upBar(p *painter, y *axis, x float64, m mark, s seriesStyle) {
+	y0, more0 := y.clamp(m.lo)
+	y1, more1 := y.clamp(m.hi)
+	p.line(s.colour, 1.3, nil, [2]float64{x, y0}, [2]float64{x, y1})
+	capAt := func(at float64, more bool, dir float64) {
+		if more {
+			p.fill(s.colour, p.polygon([2]float64{x, at}, [2]float64{x - 3, at - dir*6}, [2]float64{x + 3, at - dir*6}))
+			return
+		}
+		p.line(s.colour, 1.3, nil, [2]float64{x - 2.8, at}, [2]float64{x + 2.8, at})
+	}
+	capAt(y0, more0, 1)
+	capAt(y1, more1, -1)
+}
+
+func (l *linePlot) drawLegend(p *painter, lay lineLayout) {
+	x, y := lay.legendX, lay.y0+10
+	for _, i := range lay.order {
+		c := l.curves[i]
+		s := styleOf(c.style)
+		if len(c.points) > 1 {
+			p.line(s.colour, 1.6, s.dash, [2]float64{x, y - 4}, [2]float64{x + lineSample, y - 4})
+		}
+		p.glyph(s, x+lineSample/2, y-4, 4.6)
+		p.text(x+lineSample+8, y, lay.labels[i], labelStyle)
+		if c.note != "" {
+			y += noteLine
+			p.text(x+lineSample+8, y, noteStyle.fit(c.note, curveWidth), noteStyle)
+		}
+		y += legendLine
+	}
+	for _, e := range l.extras() {
+		p.line(refLine, e.width, e.dash, [2]float64{x, y - 4}, [2]float64{x + lineSample, y - 4})
+		p.text(x+lineSample+8, y, e.label, labelStyle)
+		y += legendLine
+	}
+}

@@ -1,0 +1,179 @@
+package plot
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/parbench/parbench/results/analysis"
+)
+
+// reference names what speedups are ratios to.
+func (t *table) reference() string {
+	if i := t.t.Reference; i >= 0 && i < len(t.t.Rows) {
+		if l := t.t.Rows[i].Cell.Label; l != "" {
+			return labelStyle.fit(elide(l), 160)
+		}
+	}
+	return "sequential"
+}
+
+// scales reports whether a strategy has estimates at two core counts, which a line needs.
+func (t *table) scales(of func(*analysis.Row) analysis.Interval) bool {
+	for _, g := range t.groups {
+		first := 0
+		for _, r := range g.rows {
+			if _, ok := estimate(of(r)); !ok {
+				continue
+			}
+			if first != 0 && r.Cell.Cores != first {
+				return true
+			}
+			first = r.Cell.Cores
+		}
+	}
+	return false
+}
+
+func (t *table) speedup() Figure {
+	short := "speedup over " + t.reference()
+	rows := t.measured(speedup)
+	switch {
+	case len(t.groups) == 0:
+		return omit(KindSpeedup, t.name+": "+short, noCells)
+	case len(rows) == 0:
+		return omit(KindSpeedup, t.name+": "+short, "no round has both the reference and another cell")
+	}
+	title := short + ", " + statistic(rows, speedup)
+	alt := t.describe("Speedup over "+t.reference(), "highest", speedup, true, func(v float64) string { return round3(v) + " ×" })
+	if !t.scales(speedup) {
+		return t.speedupRows(title, alt)
+	}
+	l := t.linePlot(speedup, func(c analysis.CeilingPoint) analysis.Interval { return c.Speedup })
+	l.ideal, l.idealAs = func(k float64) float64 { return k }, "ideal: one for each core"
+	l.yTitle, l.ySuffix, l.yFactor = "speedup (×)", "", 1
+	e := l.extent(func(k float64) float64 { return k })
+	l.y = l.yAxis(e)
+	l.heading = t.heading(title, "higher is better", logNote(l.y), cut(l.y, e))
+	return t.fromLines(KindSpeedup, l, alt)
+}
+
+// speedupRows shows speedups as dots where there are no two core counts to draw a line between.
+func (t *table) speedupRows(title, alt string) Figure {
+	p, e, _ := t.rowPlot(speedup)
+	e.add(1, 1, 1)
+	p.refs = []ref{{1, t.reference()}}
+	p.x = valueAxis(e)
+	if !p.x.log {
+		p.x.min = 0
+	}
+	p.ticks = func(a *axis, room int) string {
+		a.plainTicks(room, 1, "")
+		if a.log {
+			return "speedup (×, log scale)"
+		}
+		return "speedup (×)"
+	}
+	p.heading = t.heading(title, "higher is better", cut(p.x, e))
+	return t.fromRows(KindSpeedup, p, alt)
+}
+
+func (t *table) efficiency() Figure {
+	short := "efficiency, speedup ÷ cores"
+	if !t.scales(efficiency) {
+		reason := "it needs a strategy that was measured at two core counts"
+		if len(t.groups) == 0 {
+			reason = noCells
+		}
+		return omit(KindEfficiency, t.name+": "+short, reason)
+	}
+	l := t.linePlot(efficiency, func(c analysis.CeilingPoint) analysis.Interval {
+		i, k := c.Speedup, float64(c.Cores)
+		i.Point, i.Lo, i.Hi = i.Point/k, i.Lo/k, i.Hi/k
+		return i
+	})
+	l.ideal, l.idealAs = func(float64) float64 { return 1 }, "ideal: 100 %"
+	l.yTitle, l.ySuffix, l.yFactor = "efficiency", " %", 100
+	e := l.extent(l.ideal)
+	l.y = axis{min: 0, max: math.Max(1.06, math.Min(e.hi, e.point1*wide)*1.06)}
+	l.heading = t.heading(short+", "+statistic(t.measured(efficiency), efficiency), "higher is better", cut(l.y, e))
+	return t.fromLines(KindEfficiency, l, t.describe("Efficiency", "highest", efficiency, true,
+		func(v float64) string { return round3(v*100) + " %" }))
+}
+
+// linePlot collects the curves of an estimate and the ceiling at the core counts that the workload has.
+func (t *table) linePlot(of func(*analysis.Row) analysis.Interval, ceiling func(analysis.CeilingPoint) analysis.Interval) *linePlot {
+	l := &linePlot{}
+	for i, g := range t.groups {
+		c := curve{label: g.label, style: i}
+		for _, r := range g.rows {
+			if m, ok := estimate(of(r)); ok {
+				c.points = append(c.points, point{r.Cell.Cores, m})
+				if !slices.Contains(l.cores, r.Cell.Cores) {
+					l.cores = append(l.cores, r.Cell.Cores)
+				}
+			}
+		}
+		c.note = failureNote(g, len(c.points) == 0)
+		l.curves = append(l.curves, c)
+	}
+	slices.Sort(l.cores)
+	for _, c := range t.rep.Ceiling {
+		if m, ok := estimate(ceiling(c)); ok && c.Cores >= l.cores[0] && c.Cores <= l.cores[len(l.cores)-1] {
+			l.ceiling = append(l.ceiling, point{c.Cores, m})
+		}
+	}
+	slices.SortStableFunc(l.ceiling, func(a, b point) int { return a.cores - b.cores })
+	return l
+}
+
+// extent is the range of everything a line plot shows. The ideal counts for at most twice what was reached: a steep
+// ideal must not press the data flat.
+func (l *linePlot) extent(ideal func(float64) float64) extent {
+	var e extent
+	for _, c := range l.curves {
+		for _, q := range c.points {
+			e.add(q.mark.point, q.mark.lo, q.mark.hi)
+		}
+	}
+	for _, q := range l.ceiling {
+		e.add(q.mark.point, q.mark.lo, q.mark.hi)
+	}
+	for _, k := range []int{l.cores[0], l.cores[len(l.cores)-1]} {
+		v := math.Min(ideal(float64(k)), e.point1*2)
+		e.add(v, v, v)
+	}
+	return e
+}
+
+// yAxis returns a logarithmic axis where the core axis is logarithmic too, so that the ideal stays a straight line.
+func (l *linePlot) yAxis(e extent) axis {
+	lo, hi := e.lo, math.Max(e.point1, math.Min(e.hi, e.point1*wide))
+	if e.point0 > 0 {
+		lo = math.Max(lo, e.point0/(2*wide))
+	}
+	if x := l.xAxis(0, 1); x.log && lo > 0 {
+		lo = math.Min(lo, 1)
+		return axis{min: lo / 1.25, max: hi * 1.15, log: true}
+	}
+	return axis{min: 0, max: hi * 1.06}
+}
+
+func logNote(a axis) string {
+	if a.log {
+		return "both axes logarithmic"
+	}
+	return ""
+}
+
+func (t *table) fromLines(kind string, l *linePlot, alt string) Figure {
+	if len(l.ceiling) > 0 {
+		top := l.ceiling[len(l.ceiling)-1]
+		v := round3(top.mark.point) + " ×"
+		if kind == KindEfficiency {
+			v = round3(top.mark.point*100) + " %"
+		}
+		alt += fmt.Sprintf(" The machine itself reaches %s on %s.", v, countOf([]string{fmt.Sprint(top.cores)}))
+	}
+	return Figure{kind: kind, title: l.title, alt: alt, height: math.Ceil(l.layout().height), draw: l.draw}
+}
