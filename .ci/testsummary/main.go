@@ -5,7 +5,8 @@
 //	N passed, N failed, N skipped
 //
 // Its exit status is 0 only when nothing failed. With PARBENCH_REQUIRE_ALL=1
-// every skip counts as a failure.
+// every skip makes the run fail. A skip whose reason begins with "does not apply: "
+// is none: nothing is missing.
 //
 // A test with subtests is not counted itself; its subtests are. It counts when
 // it failed though none of its subtests did.

@@ -34,6 +34,7 @@ type summary struct {
 	passed   int
 	failed   []string
 	nSkipped int
+	nApart   int // tests that do not apply to what they were run against
 }
 
 func newSummary(out io.Writer) *summary {
@@ -128,8 +129,12 @@ func (s *summary) endPackage(e event) {
 		case how == "pass":
 			s.passed++
 		case how == "skip":
-			s.nSkipped++
 			reason := reasonOf(s.output[k])
+			if strings.HasPrefix(reason, inapplicable) {
+				s.nApart++
+				continue
+			}
+			s.nSkipped++
 			s.skipped[reason] = append(s.skipped[reason], short+"."+k.test)
 		}
 	}
@@ -200,6 +205,9 @@ func (s *summary) finish(requireAll bool, testErr error) bool {
 			}
 		}
 	}
+	if s.nApart > 0 {
+		fmt.Fprintf(s.out, "\nNot counted: %d tests that do not apply to what they were run against\n", s.nApart)
+	}
 	if len(s.failed) > 0 {
 		fmt.Fprintf(s.out, "\nFailed:\n")
 		for _, name := range s.failed {
@@ -209,6 +217,10 @@ func (s *summary) finish(requireAll bool, testErr error) bool {
 	fmt.Fprintf(s.out, "\n%d passed, %d failed, %d skipped\n", s.passed, len(s.failed), s.nSkipped)
 	return len(s.failed) == 0 && (!requireAll || s.nSkipped == 0)
 }
+
+// inapplicable begins the reason of a test that has no meaning for its subject,
+// such as "worker processes" for a strategy without any: internal/testenv.
+const inapplicable = "does not apply: "
 
 // message matches what t.Log, t.Skip and their like print.
 var message = regexp.MustCompile(`^\s*\S+\.go:\d+: (.*)`)

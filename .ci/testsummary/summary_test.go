@@ -24,6 +24,15 @@ func TestSubs(t *testing.T) {
 }
 `
 
+const apart = `package sample
+
+import "testing"
+
+func TestPass(t *testing.T) {}
+
+func TestApart(t *testing.T) { t.Skip("does not apply: it has no workers") }
+`
+
 const failures = `package sample
 
 import "testing"
@@ -74,6 +83,7 @@ func TestRun(t *testing.T) {
 		{"good", tests, "", 0, "2 passed, 0 failed, 3 skipped",
 			[]string{"needs the command moon on PATH\n      sample.TestSubs/skipped\n", "sample.TestSkip", "no reason given\n      sample.TestSubs/silent\n"}},
 		{"skips required", tests, "1", 1, "2 passed, 0 failed, 3 skipped", []string{"does not allow"}},
+		{"tests that do not apply", apart, "1", 0, "1 passed, 0 failed, 0 skipped", []string{"Not counted: 1 test"}},
 		{"failures", failures, "", 1, "2 passed, 3 failed, 0 skipped",
 			[]string{"one and one is three", "deep trouble", "Failed:\n  sample.TestFail\n  sample.TestSubFail/bad\n  sample.TestOwnFail\n"}},
 		{"panic", crash, "", 1, "0 passed, 1 failed, 0 skipped", []string{"no way back"}},

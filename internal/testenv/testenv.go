@@ -7,6 +7,10 @@
 // instead: that is how continuous integration makes sure that nothing is
 // silently left untested.
 //
+// A test that has no meaning for what it is run against, such as a worker process
+// of a strategy that has none, says so with DoesNotApply instead: nothing is
+// missing, and nothing fails.
+//
 // It is imported by tests only.
 package testenv
 
@@ -23,6 +27,10 @@ const RequireAll = "PARBENCH_REQUIRE_ALL"
 // Prefix begins the message of every skip made here; the test summary looks for
 // it.
 const Prefix = "needs "
+
+// Inapplicable begins the message of DoesNotApply; the test summary counts such
+// tests apart.
+const Inapplicable = "does not apply: "
 
 // packages names the Debian package of a command where the two differ.
 var packages = map[string]string{
@@ -60,6 +68,13 @@ func NeedCommand(t testing.TB, name string) string {
 	path, err := exec.LookPath(name)
 	Need(t, "the command "+name+" on PATH ("+install(name)+")", err == nil)
 	return path
+}
+
+// DoesNotApply ends a test that has no meaning here, because of what it tests and
+// not of where it runs. Whatever the environment says, that is no failure.
+func DoesNotApply(t testing.TB, why string) {
+	t.Helper()
+	t.Skip(Inapplicable + why)
 }
 
 // install returns the remedy for a missing command.

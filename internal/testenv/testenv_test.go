@@ -88,3 +88,11 @@ func TestNeedCommand(t *testing.T) {
 		}
 	}
 }
+
+func TestDoesNotApply(t *testing.T) {
+	t.Setenv(RequireAll, "1")
+	r, completed := record(func(tb testing.TB) { DoesNotApply(tb, "no second worker") })
+	if completed || r.failed != "" || r.skipped != Inapplicable+"no second worker" {
+		t.Errorf("ended with skip %q, failure %q; want a skip that says that the test does not apply", r.skipped, r.failed)
+	}
+}
