@@ -54,8 +54,40 @@ func MinDetectable(sd float64, n int, alpha, power float64) (float64, error) {
 }
 
 func detectable(sd float64, n int, alpha, power float64) float64 {
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(n - 1)}
-	return (t.Quantile(1-alpha/2) + t.Quantile(power)) * (sd / math.Sqrt(float64(n)))
+	// By symmetry t(1−α/2) = −t(α/2), which keeps the digits of a small α.
+	return (tQuantile(power, n-1) - tQuantile(alpha/2, n-1)) * (sd / math.Sqrt(float64(n)))
+}
+
+// tQuantile returns the p-quantile of Student's t, 0 < p < 1, to about nine digits. Up to 1,000 degrees of freedom it
+// bisects on the distribution function, beyond it is the expansion about the normal quantile (Abramowitz and Stegun
+// 26.7.5). gonum's own inverse is off in the fourth digit for p = 1e-15 and 1,000 degrees, and in the first for a million.
+func tQuantile(p float64, df int) float64 {
+	if p > .5 {
+		return -tQuantile(1-p, df)
+	}
+	v := float64(df)
+	if df > 1000 {
+		z := distuv.UnitNormal.Quantile(p)
+		z2 := z * z
+		return z * (1 + (z2+1)/(4*v) + ((5*z2+16)*z2+3)/(96*v*v) + (((3*z2+19)*z2+17)*z2-15)/(384*v*v*v) +
+			((((79*z2+776)*z2+1482)*z2-1920)*z2-945)/(92160*v*v*v*v))
+	}
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: v}
+	lo, hi := -1.0, 0.0 // CDF(lo) ≤ p ≤ CDF(hi)
+	for t.CDF(lo) > p {
+		lo, hi = lo*2, lo
+		if math.IsInf(lo, -1) {
+			return lo
+		}
+	}
+	for range 60 {
+		if mid := (lo + hi) / 2; t.CDF(mid) > p {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	return (lo + hi) / 2
 }
 
 // checkPower refuses a power under one half, for which the sum of quantiles says nothing about a two-sided test.
