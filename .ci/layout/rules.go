@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 	"internal/protocol":         {},
 	"internal/entry":            {"workloads", "strategies", "strategies/trial", "strategies/multiproc/...", "internal/protocol"},
 	"internal/host":             {"results"},
-	"internal/doctor":           {"internal/host", "results"},
+	"internal/doctor":           {"internal/host", "results", "results/stat"},
 	"internal/harness":          {"results", "workloads", "internal/protocol", "internal/host", "strategies/multiproc/spawn"},
 	"internal/gate":             {"internal/harness", "results", "results/analysis", "results/stat"},
 	"internal/claims":           {"strategies/multiproc/...", "strategies/python", "internal/host"},
