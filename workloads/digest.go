@@ -35,8 +35,7 @@ func Key(seed uint64, i int) uint64 { return Mix(seed + golden*uint64(i+1)) }
 // of the other, so a single wrong value always changes the digest; the order of values matters.
 func Fold(h, x uint64) uint64 { return Mix((h ^ x) + golden) }
 
-// Combine adds the digest of task i to the digest of a batch: batch + Mix(Mix(i·golden) ^ d), all modulo 2^64. Addition
-// makes the order of completion irrelevant; the index inside makes a lost, doubled or swapped task show.
-func Combine(batch uint64, i int, d uint64) uint64 {
-	return batch + Mix(Mix(uint64(i)*golden)^d)
-}
+// Combine adds the digest of task i to the digest of a batch: batch + Mix(Key(0, i) ^ d), all modulo 2^64. Addition
+// makes the order of completion irrelevant; the index inside makes a lost, doubled or swapped task show. (One digest of
+// each task, Key(0, i), adds nothing; it is never a plausible one such as 0.)
+func Combine(batch uint64, i int, d uint64) uint64 { return batch + Mix(Key(0, i)^d) }

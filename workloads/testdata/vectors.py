@@ -64,7 +64,7 @@ def fill(k, size):
 
 
 def combine(batch, i, d):
-    return (batch + mix(mix((i * GOLDEN) & MASK) ^ d)) & MASK
+    return (batch + mix(key(0, i) ^ d)) & MASK
 
 
 # Workloads: each is a function of its parameters, the seed and the index of the task
