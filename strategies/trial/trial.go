@@ -72,13 +72,26 @@ func (p Program) serve() int {
 	}
 	in, out := os.NewFile(protocol.FDIn, "requests"), os.NewFile(protocol.FDOut, "records")
 	for _, f := range []*os.File{in, out} {
-		if _, err := f.Stat(); err != nil {
-			return complain(fmt.Errorf("%s: %w; unset the environment variable %s to use this program directly",
+		if err := checkPipe(f); err != nil {
+			return complain(fmt.Errorf("descriptor of the %s: %w; unset the environment variable %s to use this program directly",
 				f.Name(), err, protocol.Cookie))
 		}
 	}
 	s := newSession(p, in, out)
 	return s.serve(received)
+}
+
+// checkPipe tells the harness's descriptors from whatever else may have the number: since Go 1.25 the runtime keeps the
+// cgroup's CPU limit open, under the lowest number that is free.
+func checkPipe(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Mode()&(os.ModeNamedPipe|os.ModeSocket) == 0 {
+		return errors.New("neither a pipe nor a socket")
+	}
+	return nil
 }
 
 func complain(err error) int {
