@@ -1,0 +1,316 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/quantity"
+)
+
+// The mark of the winning set and of what was not measured.
+const (
+	winMark = "▲"
+	absent  = "–"
+)
+
+// footnote is a text below a table that rows refer to by its mark.
+type footnote struct {
+	mark string
+	analysis.Warning
+	rows []string // names of the rows it belongs to, in the table's order
+}
+
+// measured is a workload's table ready for layout.
+type measured struct {
+	grid  grid
+	notes []footnote
+	// same says in words what was the same in every row and has no column.
+	marked bool // some row has the winner's mark
+}
+
+// estimates formats one column of intervals: the points and the brackets are each aligned, so that numbers of one
+// column can be compared by eye.
+type estimates struct {
+	points, brackets []string
+	levels           []float64
+}
+
+func (e *estimates) add(iv analysis.Interval, scale float64) {
+	if iv.N == 0 {
+		e.points, e.brackets = append(e.points, absent), append(e.brackets, "")
+		return
+	}
+	p, lo, hi := iv.Point/scale, iv.Lo/scale, iv.Hi/scale
+	if !iv.Has() {
+		e.points, e.brackets = append(e.points, quantity.Digits(p, 3)), append(e.brackets, "")
+		return
+	}
+	d := quantity.Decimals(p, (hi-lo)/2)
+	e.points = append(e.points, quantity.Fixed(p, d))
+	e.brackets = append(e.brackets, "["+quantity.Fixed(lo, d)+", "+quantity.Fixed(hi, d)+"]")
+	e.levels = append(e.levels, iv.Level)
+}
+
+// cells joins points and brackets, each padded to the widest of its kind.
+func (e *estimates) cells() []string {
+	pw, bw := 0, 0
+	for i := range e.points {
+		pw, bw = max(pw, len([]rune(e.points[i]))), max(bw, len(e.brackets[i]))
+	}
+	out := make([]string, len(e.points))
+	for i, p := range e.points {
+		out[i] = strings.Repeat(" ", pw-len([]rune(p))) + p
+		if bw > 0 {
+			out[i] += " " + e.brackets[i] + strings.Repeat(" ", bw-len(e.brackets[i]))
+		}
+	}
+	return out
+}
+
+// level words the attained confidence of a column: one number where all rows have about the same.
+func (e *estimates) level() string {
+	if len(e.levels) == 0 {
+		return ""
+	}
+	lo, hi := e.levels[0], e.levels[0]
+	for _, l := range e.levels {
+		lo, hi = math.Min(lo, l), math.Max(hi, l)
+	}
+	if quantity.Level(lo) == quantity.Level(hi) {
+		return quantity.Level(lo)
+	}
+	return quantity.Level(lo) + "+"
+}
+
+// cellsOf builds the table of one workload. unit is the unit of times; its zero value lets the data choose.
+func cellsOf(t *analysis.Table, unit quantity.Unit) measured {
+	m := measured{notes: footnotes(t)}
+	var points, batches, setups, peaks []float64
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		points, batches = append(points, r.PerTask.Point), append(batches, r.PerBatch.Point)
+		setups, peaks = append(setups, r.Setup.Point), append(peaks, float64(r.PeakBytes))
+	}
+	per, batch, setup := unit, unit, unit
+	if unit.Scale == 0 {
+		per, batch, setup = quantity.Time(points...), quantity.Time(batches...), quantity.Time(setups...)
+	}
+	mem := quantity.Bytes(peaks...)
+	var task, speed estimates
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		task.add(r.PerTask, per.Scale)
+		speed.add(r.Speedup, 1)
+		if r.OK == 0 {
+			task.points[i] = outcome(r)
+		}
+	}
+	taskCells, speedCells := task.cells(), speed.cells()
+	m.grid.cols = columns(t, per, batch, setup, mem, task.level(), speed.level())
+	marks := winners(t)
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		cells := []string{marks[i] + r.Name, fmt.Sprint(r.Cell.Cores), fmt.Sprint(r.Cell.Workers), taskCells[i]}
+		if !t.Entry.OwnN {
+			cells = append(cells, number(r.PerBatch, batch), speedCells[i], percent(r.Efficiency))
+		}
+		cells = append(cells, ratioCell(r.CPUPerWall), bytes(r.PeakBytes, mem), number(r.Setup, setup), fmt.Sprint(r.OK), marksOf(m.notes, i, t))
+		st := plain
+		switch {
+		case marks[i] == winMark+" ":
+			st, m.marked = strong, true
+		case r.HasFailed() || r.OK == 0:
+			st = faint
+		}
+		m.grid.lines = append(m.grid.lines, line{cells, st})
+	}
+	return m
+}
+
+// columns describes the columns in the order in which cellsOf fills them.
+func columns(t *analysis.Table, per, batch, setup, mem quantity.Unit, taskLevel, speedLevel string) []column {
+	level := func(s string) string {
+		if s == "" {
+			return ""
+		}
+		return "[" + s + "]"
+	}
+	long := func(s, l string) string {
+		if l == "" {
+			return s
+		}
+		return s + ", " + l + " interval"
+	}
+	cols := []column{
+		{head: "strategy", long: "strategy", left: true, wrap: true},
+		{head: "cores", long: "cores"},
+		{head: "work-\ners", long: "workers", drop: 3},
+		{head: strings.TrimSpace(per.Symbol + " per task\n" + level(taskLevel)), long: long(per.Symbol+" per task", taskLevel)},
+	}
+	if !t.Entry.OwnN {
+		cols = append(cols,
+			column{head: batch.Symbol + " per\nbatch", long: batch.Symbol + " per batch", drop: 7},
+			column{head: strings.TrimSpace("speedup\n" + level(speedLevel)), long: long("speedup", speedLevel), drop: 1},
+			column{head: "effi-\nciency", long: "efficiency", drop: 4})
+	}
+	return append(cols,
+		column{head: "CPU s\n/wall s", long: "CPU s per wall s", drop: 6},
+		column{head: "peak\n" + mem.Symbol, long: "peak memory, " + mem.Symbol, drop: 8},
+		column{head: "set-up\n" + setup.Symbol, long: "set-up, " + setup.Symbol, drop: 9},
+		column{head: "n", long: "n", drop: 5},
+		column{head: "", long: "notes", left: true})
+}
+
+// winners marks the rows of the winning set. Nothing is marked where nothing was decided or nothing stands out.
+func winners(t *analysis.Table) []string {
+	marks := make([]string, len(t.Rows))
+	for i := range marks {
+		marks[i] = "  "
+	}
+	w := t.Winner
+	if w == nil || !w.Decided() || len(w.Set) == rivals(t) {
+		return marks
+	}
+	for _, i := range w.Set {
+		marks[i] = winMark + " "
+	}
+	return marks
+}
+
+func rivals(t *analysis.Table) int {
+	n := 0
+	for i := range t.Rows {
+		if t.Rows[i].OK > 0 && !t.Rows[i].HasFailed() {
+			n++
+		}
+	}
+	return n
+}
+
+// outcome is what stands in place of a time.
+func outcome(r *analysis.Row) string {
+	if r.HasFailed() {
+		return "failed"
+	}
+	return "not run"
+}
+
+func number(iv analysis.Interval, u quantity.Unit) string {
+	if iv.N == 0 {
+		return absent
+	}
+	return quantity.Digits(u.In(iv.Point), 3)
+}
+
+func ratioCell(iv analysis.Interval) string {
+	if iv.N == 0 {
+		return absent
+	}
+	return quantity.Fixed(iv.Point, 2)
+}
+
+func percent(iv analysis.Interval) string {
+	if iv.N == 0 {
+		return absent
+	}
+	return quantity.Fixed(iv.Point*100, 0) + " %"
+}
+
+func bytes(n int64, u quantity.Unit) string {
+	if n <= 0 {
+		return absent
+	}
+	return quantity.Digits(u.In(float64(n)), 3)
+}
+
+// footnotes gathers the warnings of all rows; rows with the same warning share one.
+func footnotes(t *analysis.Table) []footnote {
+	var notes []footnote
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		for _, w := range r.Warnings {
+			w = withReason(w, r)
+			k := 0
+			for k < len(notes) && notes[k].Warning != w {
+				k++
+			}
+			if k == len(notes) {
+				notes = append(notes, footnote{mark: mark(k), Warning: w})
+			}
+			notes[k].rows = append(notes[k].rows, rowName(t, i))
+		}
+	}
+	return notes
+}
+
+// withReason puts the reason of a failure into its footnote.
+func withReason(w analysis.Warning, r *analysis.Row) analysis.Warning {
+	if w.Code == analysis.CodeFailed {
+		w.Text += fmt.Sprintf(" (%s", r.Status)
+		if r.FailReason != "" {
+			w.Text += ": " + r.FailReason
+		}
+		w.Text += ")"
+	}
+	return w
+}
+
+// mark numbers footnotes a, b … z, aa, ab …
+func mark(k int) string {
+	if k < 26 {
+		return string(rune('a' + k))
+	}
+	return mark(k/26-1) + mark(k%26)
+}
+
+func marksOf(notes []footnote, row int, t *analysis.Table) string {
+	var marks []string
+	for _, w := range t.Rows[row].Warnings {
+		w = withReason(w, &t.Rows[row])
+		for _, n := range notes {
+			if n.Warning == w {
+				marks = append(marks, n.mark)
+			}
+		}
+	}
+	return strings.Join(marks, " ")
+}
+
+// rowName is a row's name with its core count.
+func rowName(t *analysis.Table, i int) string {
+	c := &t.Rows[i].Cell
+	unit := "cores"
+	if c.Cores == 1 {
+		unit = "core"
+	}
+	return fmt.Sprintf("%s on %d %s", t.Rows[i].Name, c.Cores, unit)
+}
+
+// failures lists the rows that failed, over all tables and the machine ceiling's cells.
+type failure struct {
+	where  string // workload and row
+	status results.Status
+	reason string
+	stderr string
+	count  string
+}
+
+func failures(rep *analysis.Report) []failure {
+	var out []failure
+	for k := range rep.Tables {
+		t := &rep.Tables[k]
+		for i := range t.Rows {
+			r := &t.Rows[i]
+			if r.HasFailed() {
+				out = append(out, failure{
+					where: t.Entry.Key + ": " + rowName(t, i), status: r.Status, reason: r.FailReason, stderr: r.FailStderr,
+					count: fmt.Sprintf("%d of %d trials", r.Failed, r.Failed+r.OK),
+				})
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,112 @@
+package report
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Terminal makes untrusted text harmless for a terminal: control characters (C0, DEL, C1), line and paragraph
+// separators, bidirectional controls, invisible format characters and invalid UTF-8 become visible escapes such as \x1b
+// and \u202e. The result is one line.
+func Terminal(s string) string {
+	clean := true
+	for _, r := range s {
+		if hidden(r) || r == utf8.RuneError {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case hidden(r) && r < 0x100:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		case hidden(r) && r > 0xffff:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		case hidden(r):
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+		i += n
+	}
+	return b.String()
+}
+
+// hidden reports whether a character could move the cursor, reorder text or pretend not to be there.
+func hidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs)
+}
+
+// terminalLines splits captured output into lines, a tab as four spaces, each made harmless, and keeps the last n.
+// Empty lines at either end are left out.
+func terminalLines(s string, n int) []string {
+	s = strings.Trim(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
+	if s == "" {
+		return nil
+	}
+	lines := strings.Split(s, "\n")
+	if len(lines) > n {
+		lines = lines[len(lines)-n:]
+	}
+	for i, l := range lines {
+		lines[i] = Terminal(strings.ReplaceAll(strings.TrimRight(l, " \t\r"), "\t", "    "))
+	}
+	return lines
+}
+
+// zero is a zero-width space as an entity. It separates what GitHub would otherwise turn into a mention, an issue
+// reference or a link after Markdown is done, when a backslash is no longer seen.
+const zero = "&#8203;"
+
+// markdownReplacer escapes what is special inside a line of GitHub Markdown, table cells included.
+var markdownReplacer = strings.NewReplacer(
+	`\`, `\\`, "`", "\\`", `*`, `\*`, `_`, `\_`, `[`, `\[`, `]`, `\]`, `~`, `\~`, `$`, `\$`, `|`, `\|`, `!`, `\!`,
+	`&`, `&amp;`, `<`, `&lt;`, `>`, `&gt;`, `@`, `@`+zero, `#`, `#`+zero, `://`, `:`+zero+`//`, `www.`, `www`+zero+`.`,
+)
+
+// Markdown makes untrusted text harmless inside a line of GitHub Markdown: no markup, HTML, mention, issue reference or
+// link comes of it, and it is one line. It must not be the first thing of a line, where "1." or "-" would begin a list.
+func Markdown(s string) string { return markdownReplacer.Replace(Terminal(s)) }
+
+// fence wraps untrusted lines in a code block whose fence is longer than any run of backticks in them.
+func fence(info string, lines []string) string {
+	longest := 0
+	for _, l := range lines {
+		run := 0
+		for _, r := range l {
+			if r == '`' {
+				run++
+				longest = max(longest, run)
+			} else {
+				run = 0
+			}
+		}
+	}
+	bar := strings.Repeat("`", max(3, longest+1))
+	return bar + info + "\n" + strings.Join(lines, "\n") + "\n" + bar + "\n"
+}
+
+// linkPath makes a relative path fit for a Markdown link destination in angle brackets.
+func linkPath(p string) string {
+	parts := strings.Split(p, "/")
+	for i, s := range parts {
+		parts[i] = url.PathEscape(s)
+	}
+	return strings.Join(parts, "/")
+}

@@ -1,0 +1,234 @@
+package report
+
+import (
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// column is one column of a grid. Its layout knows nothing of what stands in it.
+type column struct {
+	head string // of a terminal, up to two lines
+	long string // of a page, and where a column is named that does not fit
+	left bool   // aligned left; else right
+	// drop says when the column goes where space is short: the highest goes first, 0 never.
+	drop int
+	// wrap allows the cells to be broken after : and , where space is short.
+	wrap bool
+}
+
+// line is one row of a grid.
+type line struct {
+	cells []string // untrusted text, one per column
+	style style
+}
+
+// style is how a row stands out.
+type style int
+
+const (
+	plain style = iota
+	strong
+	faint
+)
+
+// grid is a table of text, ready to be laid out for a terminal or for a page. The zero value is an empty one.
+type grid struct {
+	cols  []column
+	lines []line
+}
+
+// minWrap is the least width that a wrapping column is narrowed to.
+const minWrap = 16
+
+// layout is how much of a grid is shown and how tightly.
+type layout struct {
+	show []int // indices of columns
+	gap  int
+	wrap int // width of the wrapping column; 0: as needed
+}
+
+// text lays the grid out for a terminal of that many columns. It returns the lines and the names of the columns that
+// found no room. A grid that cannot be narrow enough is wider, rather than cut.
+func (g *grid) text(width int, ink ink) (out string, left []string) {
+	l := g.fit(width)
+	w := table.NewWriter()
+	w.SetStyle(plainStyle(l.gap))
+	w.SuppressTrailingSpaces()
+	shown := map[int]bool{}
+	configs := make([]table.ColumnConfig, 0, len(l.show))
+	head := make(table.Row, 0, len(l.show))
+	for k, i := range l.show {
+		shown[i] = true
+		align := text.AlignRight
+		if g.cols[i].left {
+			align = text.AlignLeft
+		}
+		c := table.ColumnConfig{Number: k + 1, Align: align, AlignHeader: align, VAlignHeader: text.VAlignBottom}
+		if g.cols[i].wrap && l.wrap > 0 {
+			c.WidthMax, c.WidthMaxEnforcer = l.wrap, breakName
+		}
+		configs = append(configs, c)
+		head = append(head, g.cols[i].head)
+	}
+	w.SetColumnConfigs(configs)
+	w.AppendHeader(head)
+	for _, r := range g.lines {
+		row := make(table.Row, 0, len(l.show))
+		for _, i := range l.show {
+			// Coloured after wrapping would be simpler, but the width of an escape sequence is known to the writer.
+			row = append(row, ink.row(r.style, Terminal(r.cells[i])))
+		}
+		w.AppendRow(row)
+	}
+	for i, c := range g.cols {
+		if !shown[i] {
+			left = append(left, c.long)
+		}
+	}
+	return w.Render() + "\n", left
+}
+
+// plainStyle is a table without borders: a rule under the header, and the given number of spaces between columns.
+func plainStyle(gap int) table.Style {
+	s := table.StyleDefault
+	s.Box = table.StyleBoxLight
+	s.Box.PaddingLeft, s.Box.PaddingRight = "", strings.Repeat(" ", gap)
+	s.Options = table.Options{SeparateHeader: true}
+	s.Format.Header = text.FormatDefault
+	s.Color = table.ColorOptions{}
+	return s
+}
+
+// fit finds the roomiest layout that is no wider than width.
+func (g *grid) fit(width int) layout {
+	show := make([]int, len(g.cols))
+	for i := range show {
+		show[i] = i
+	}
+	for {
+		for _, try := range []layout{{show, 2, 0}, {show, 2, minWrap}, {show, 1, minWrap}} {
+			if g.width(try) <= width {
+				return g.widen(try, width)
+			}
+		}
+		worst := -1
+		for k, i := range show {
+			if g.cols[i].drop > 0 && (worst < 0 || g.cols[i].drop > g.cols[show[worst]].drop) {
+				worst = k
+			}
+		}
+		if worst < 0 {
+			return layout{show, 1, minWrap}
+		}
+		show = append(append([]int{}, show[:worst]...), show[worst+1:]...)
+	}
+}
+
+// widen gives the wrapping column the room that is left.
+func (g *grid) widen(l layout, width int) layout {
+	if l.wrap == 0 {
+		return l
+	}
+	for l.wrap < width {
+		wider := l
+		wider.wrap++
+		if g.width(wider) > width {
+			break
+		}
+		l = wider
+	}
+	return l
+}
+
+// width is how wide the grid is in that layout.
+func (g *grid) width(l layout) int {
+	total := 0
+	for _, i := range l.show {
+		w := 0
+		for _, h := range strings.Split(g.cols[i].head, "\n") {
+			w = max(w, text.StringWidth(h))
+		}
+		for _, r := range g.lines {
+			c := text.StringWidth(Terminal(r.cells[i]))
+			if g.cols[i].wrap && l.wrap > 0 {
+				c = min(c, l.wrap)
+			}
+			w = max(w, c)
+		}
+		total += w + l.gap
+	}
+	return total - l.gap
+}
+
+// breakName breaks a name that is wider than width, after : and , where it can, and indents what follows.
+func breakName(s string, width int) string {
+	if text.StringWidthWithoutEscSequences(s) <= width {
+		return s
+	}
+	before, body, after := splitInk(s)
+	const indent = "    "
+	var out []string
+	cur, room := "", width
+	for _, part := range strings.SplitAfter(strings.ReplaceAll(body, ":", ":\x00"), "\x00") {
+		for _, p := range strings.SplitAfter(strings.TrimSuffix(part, "\x00"), ",") {
+			for text.StringWidth(cur)+text.StringWidth(p) > room {
+				if cur == "" || cur == indent {
+					cut := hardCut(p, room-text.StringWidth(cur))
+					out = append(out, cur+p[:cut])
+					p = p[cut:]
+				} else {
+					out = append(out, cur)
+				}
+				cur, room = indent, width
+			}
+			cur += p
+		}
+	}
+	if strings.TrimSpace(cur) != "" {
+		out = append(out, cur)
+	}
+	return before + strings.Join(out, after+"\n"+before) + after
+}
+
+// hardCut is the length in bytes of the longest beginning of s that is no wider than width, at least one character.
+func hardCut(s string, width int) int {
+	n, w := 0, 0
+	for i, r := range s {
+		w += text.RuneWidth(r)
+		if w > width && i > 0 {
+			return i
+		}
+		n = i + len(string(r))
+	}
+	return n
+}
+
+// markdown lays the grid out as a table of GitHub Markdown.
+func (g *grid) markdown() string {
+	var b strings.Builder
+	for _, c := range g.cols {
+		b.WriteString("| " + Markdown(strings.ReplaceAll(c.long, "\n", " ")) + " ")
+	}
+	b.WriteString("|\n")
+	for _, c := range g.cols {
+		if c.left {
+			b.WriteString("|:--")
+		} else {
+			b.WriteString("|--:")
+		}
+	}
+	b.WriteString("|\n")
+	for _, r := range g.lines {
+		for _, c := range r.cells {
+			text := Markdown(strings.Join(strings.Fields(c), " "))
+			if r.style == strong && text != "" {
+				text = "**" + text + "**"
+			}
+			b.WriteString("| " + text + " ")
+		}
+		b.WriteString("|\n")
+	}
+	return b.String()
+}

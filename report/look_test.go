@@ -1,0 +1,22 @@
+package report
+
+import (
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/runtest"
+)
+
+func TestLook(t *testing.T) {
+	w, _ := strconv.Atoi(os.Getenv("LOOK"))
+	if w == 0 {
+		t.Skip()
+	}
+	rep, err := analysis.Analyse(runtest.Realistic(), analysis.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	Text(os.Stdout, rep, TextOptions{Width: w})
+}

@@ -1,0 +1,153 @@
+// Package report writes an analysed run for readers: as tables for a terminal and as a page of GitHub Markdown. It works
+// from an analysis.Report alone and computes nothing; plots are package report/plot's.
+//
+// Every text that comes from a file or a program is escaped for where it is written. Non-goals: colour detection and
+// terminal width, which callers know, and other tools' formats (results/codec).
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/quantity"
+)
+
+// TextOptions says how Text writes. The zero value is 120 columns, no colour, units chosen per table.
+type TextOptions struct {
+	Color bool // terminal attributes; the caller decides, the environment is not looked at
+	Width int  // columns; 0 means 120; less than 40 is taken as 40
+	// TimeUnit is ns, us, ms or s for all times in tables; empty lets each column choose.
+	TimeUnit string
+}
+
+// Text writes the report for a terminal: the environment, then per workload a table with its finding and notes, then
+// the machine's ceiling, failures and the warnings of the whole run. Its only errors are an unknown TimeUnit and w's.
+func Text(w io.Writer, rep *analysis.Report, opt TextOptions) error {
+	p := printer{rep: rep, ink: ink(opt.Color), width: max(opt.Width, 40)}
+	if opt.Width == 0 {
+		p.width = 120
+	}
+	if opt.TimeUnit != "" {
+		u, err := quantity.ParseTime(opt.TimeUnit)
+		if err != nil {
+			return err
+		}
+		p.unit = u
+	}
+	p.header()
+	for i := range rep.Tables {
+		p.table(&rep.Tables[i])
+	}
+	p.ceiling()
+	p.failures()
+	p.warnings()
+	p.legend()
+	_, err := io.WriteString(w, p.b.String())
+	return err
+}
+
+// printer collects the text; writing it once leaves one error to look at.
+type printer struct {
+	b      strings.Builder
+	rep    *analysis.Report
+	ink    ink
+	width  int
+	unit   quantity.Unit
+	marked bool
+	ranges bool // some interval is shown
+}
+
+// para writes a wrapped paragraph.
+func (p *printer) para(first, s string) { p.b.WriteString(wrapped(first, s, p.width)) }
+
+func (p *printer) header() {
+	h := &p.rep.Run.Header
+	p.b.WriteString(p.ink.paint(bold, "parbench run "+Terminal(h.ID)) + "\n")
+	p.para("", Terminal(conduct(p.rep)))
+	p.para("", Terminal(strings.Join(machineLine(h), " · ")))
+}
+
+func (p *printer) table(t *analysis.Table) {
+	m := cellsOf(t, p.unit)
+	p.b.WriteByte('\n')
+	p.para("", p.ink.paint(bold, Terminal(t.Entry.Key))+"  "+Terminal(describe(t)))
+	if len(t.Rows) > 0 {
+		p.b.WriteByte('\n')
+		out, left := m.grid.text(p.width, p.ink)
+		p.b.WriteString(out)
+		if len(left) > 0 {
+			p.para("", p.ink.paint(dim, fmt.Sprintf("Not shown at this width: %s.", strings.Join(left, "; "))))
+		}
+		p.marked = p.marked || m.marked
+	}
+	p.b.WriteByte('\n')
+	p.para("", Terminal(t.Finding))
+	for _, n := range m.notes {
+		p.para("  "+n.mark+"  ", Terminal(n.Text)+" → "+Terminal(n.Remedy))
+	}
+	for _, w := range t.Warnings {
+		p.warning("  ", w)
+	}
+}
+
+func (p *printer) warning(indent string, w analysis.Warning) {
+	p.para(indent+severity(w.Severity)+": ", Terminal(w.Text)+" → "+Terminal(w.Remedy))
+}
+
+func severity(s analysis.Severity) string {
+	switch s {
+	case analysis.Error:
+		return "error"
+	case analysis.Warn:
+		return "warning"
+	}
+	return "note"
+}
+
+func (p *printer) ceiling() {
+	if s := ceilingText(p.rep); s != "" {
+		p.b.WriteByte('\n')
+		p.para("", p.ink.paint(bold, "machine ceiling")+"  "+s)
+	}
+}
+
+// stderrLines is how much of a failed trial's standard error a terminal shows; the page has all that was kept.
+const stderrLines = 5
+
+func (p *printer) failures() {
+	list := failures(p.rep)
+	if len(list) == 0 {
+		return
+	}
+	p.b.WriteString("\n" + p.ink.paint(bold, "failures") + "\n")
+	for _, f := range list {
+		p.para("  ", p.ink.paint(red, Terminal(f.where))+" "+Terminal(f.words()))
+		for _, l := range terminalLines(f.stderr, stderrLines) {
+			p.b.WriteString("      " + p.ink.paint(dim, "│ ") + l + "\n")
+		}
+	}
+}
+
+func (p *printer) warnings() {
+	if len(p.rep.Warnings) == 0 {
+		return
+	}
+	p.b.WriteString("\n" + p.ink.paint(bold, "about the whole run") + "\n")
+	for _, w := range p.rep.Warnings {
+		p.warning("  ", w)
+	}
+}
+
+func (p *printer) legend() {
+	p.b.WriteByte('\n')
+	parts := []string{}
+	if p.marked {
+		parts = append(parts, winMark+" fastest, or not distinguishable from it (paired signed-rank tests, Holm-corrected).")
+	}
+	parts = append(parts,
+		"Times are medians of fresh processes (n), with [order-statistic intervals]; speedups are paired per round.",
+		"CPU s/wall s: cores kept busy. Peak: sum over all processes.")
+	p.para("", p.ink.paint(dim, strings.Join(parts, " ")))
+}

@@ -1,0 +1,137 @@
+package report
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/quantity"
+)
+
+// The functions here put facts of a run into words for every back end. What they return holds untrusted text.
+
+// conduct says how the run went in one line.
+func conduct(rep *analysis.Report) string {
+	h := &rep.Run.Header
+	parts := []string{}
+	if !h.Created.IsZero() {
+		parts = append(parts, h.Created.UTC().Format("2 Jan 2006 15:04 UTC"))
+	}
+	parts = append(parts,
+		fmt.Sprintf("%d of %d rounds", rep.Rounds, h.Plan.Rounds),
+		quantity.Count(rep.Used)+" trials used",
+		span(rep.Duration),
+		fmt.Sprintf("seed %d", h.Plan.Seed))
+	if h.Tool != "" {
+		parts = append(parts, h.Tool)
+	}
+	return strings.Join(parts, " · ")
+}
+
+// span writes a duration of a run: seconds, or minutes and more.
+func span(seconds float64) string {
+	if seconds < 120 {
+		return quantity.Fixed(seconds, 1) + " s"
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+// machineLine is the environment in short.
+func machineLine(h *results.Header) []string {
+	e := &h.Environment
+	parts := []string{}
+	add := func(s string) {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	add(e.CPUModel)
+	if e.LogicalCPUs > 0 {
+		add(fmt.Sprintf("%d of %d CPUs usable", e.UsableCores, e.LogicalCPUs))
+	} else {
+		add(fmt.Sprintf("%d CPUs usable", e.UsableCores))
+	}
+	if e.MemoryBytes > 0 {
+		add(quantity.Size(float64(e.MemoryBytes)))
+	}
+	add(strings.TrimSpace(e.OS + " " + e.Kernel + " " + e.Arch))
+	for _, p := range e.Programs {
+		s := p.Runtime
+		if len(e.Programs) > 1 {
+			s = p.Label + ": " + s
+		}
+		add(s)
+	}
+	if e.Virtualisation != "none" {
+		add(e.Virtualisation)
+	}
+	return parts
+}
+
+// describe says what a workload is: kind, what it does, parameters, batch and grain.
+func describe(t *analysis.Table) string {
+	e := &t.Entry
+	parts := []string{}
+	add := func(s string) {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	add(e.Kind)
+	add(e.Doc)
+	add(params(e.Params))
+	if e.Tasks > 0 {
+		add(quantity.Count(e.Tasks) + " tasks a batch")
+	}
+	if e.GrainNS > 0 {
+		add("one task alone takes about " + quantity.Duration(e.GrainNS/1e9))
+	}
+	return strings.Join(parts, " · ")
+}
+
+func params(p map[string]string) string {
+	names := make([]string, 0, len(p))
+	for n := range p {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for i, n := range names {
+		names[i] = n + "=" + p[n]
+	}
+	return strings.Join(names, ", ")
+}
+
+// ceilingText says how far this machine itself scales, or is empty.
+func ceilingText(rep *analysis.Report) string {
+	var parts []string
+	for _, c := range rep.Ceiling {
+		if c.Cores < 2 {
+			continue
+		}
+		s := fmt.Sprintf("%s on %d cores", estimate(c.Speedup), c.Cores)
+		parts = append(parts, s)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "Pinned threads of pure busy work reach a speedup of " + strings.Join(parts, ", ") +
+		"; no strategy can be expected to scale better on this machine."
+}
+
+// estimate writes a number with its interval: "1.93 [1.90, 1.96]".
+func estimate(iv analysis.Interval) string {
+	var e estimates
+	e.add(iv, 1)
+	return strings.TrimSpace(e.cells()[0])
+}
+
+func (f *failure) words() string {
+	s := fmt.Sprintf("failed in %s (%s)", f.count, f.status)
+	if f.reason != "" {
+		s += ": " + f.reason
+	}
+	return s
+}
