@@ -143,7 +143,7 @@ func readHeader(line []byte, whole bool, h *Header) string {
 	const foreign = "not a parbench run"
 	const remedy = "give the run.jsonl that `parbench run` wrote"
 	switch {
-	case len(line) == 0:
+	case len(line) == 0 && !whole:
 		return "the file is empty; " + remedy
 	case bytes.HasPrefix(line, []byte{0x1f, 0x8b}):
 		return foreign + ": compressed with gzip; decompress it first (gzip -dc FILE | parbench report -)"
