@@ -84,4 +84,4 @@ ci: ## everything that continuous integration runs
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf parbench bin
-	find . -name '*.test' -o -name '*.prof' | grep -v '^./.git/' | xargs -r rm -f
+	find . -path ./.git -prune -o -type f \( -name '*.test' -o -name '*.prof' \) -exec rm -f {} +
