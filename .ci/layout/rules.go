@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"report":                    {"results", "results/analysis", "results/analysis/quantity", "report/plot"},
 	"report/plot":               {"results", "results/analysis", "results/analysis/quantity"},
 	"internal/protocol":         {},
-	"internal/entry":            {"workloads", "strategies", "strategies/trial", "strategies/multiproc/...", "internal/protocol"},
+	"internal/entry":            {"workloads", "strategies", "strategies/multiproc/..."},
 	"internal/host":             {"results"},
 	"internal/doctor":           {"internal/host", "results", "results/stat"},
 	"internal/harness":          {"results", "workloads", "internal/protocol", "internal/host", "strategies/multiproc/spawn"},
