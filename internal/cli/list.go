@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parbench/parbench/internal/harness"
+	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/results"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use: "list [workloads|strategies]", Short: "List what can be measured, with parameters", Args: cobra.MaximumNArgs(1),
+		ValidArgs: []string{"workloads", "strategies"},
+		Example: `  parbench list
+  parbench list strategies
+  parbench list -f json`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			what := ""
+			if len(args) == 1 {
+				what = args[0]
+			}
+			if what != "" && what != "workloads" && what != "strategies" {
+				return usagef("list %q: write workloads or strategies, or nothing for both", what)
+			}
+			if format != "text" && format != "json" {
+				return usagef("--format %q: write text or json", format)
+			}
+			self, err := harness.Self()
+			if err != nil {
+				return err
+			}
+			offer, err := self.Describe(context.Background())
+			if err != nil {
+				return err
+			}
+			return a.emit("-", func(w io.Writer) error {
+				if format == "json" {
+					return listJSON(w, offer, what)
+				}
+				return listText(w, offer, what)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&format, "format", "f", "text", "text or json")
+	return cmd
+}
+
+func listJSON(w io.Writer, o *protocol.Description, what string) error {
+	doc := map[string]any{}
+	if what != "strategies" {
+		doc["workloads"] = o.Workloads
+	}
+	if what != "workloads" {
+		doc["strategies"] = o.Strategies
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
+}
+
+func listText(w io.Writer, o *protocol.Description, what string) error {
+	if what != "strategies" {
+		fmt.Fprintln(w, "Workloads (-w NAME or -w NAME:parameter=value):")
+		for _, x := range o.Workloads {
+			kind := x.Kind
+			if x.Probe {
+				kind += ", probe"
+			}
+			fmt.Fprintf(w, "\n  %s  (%s)  %s\n", oneLine(x.Name), kind, oneLine(x.Doc))
+			listParams(w, x.Params)
+		}
+	}
+	if what == "" {
+		fmt.Fprintln(w)
+	}
+	if what != "workloads" {
+		fmt.Fprintln(w, "Strategies (-s NAME or -s NAME:parameter=value; all but sequential and goroutines also take workers=N):")
+		for _, x := range o.Strategies {
+			fmt.Fprintf(w, "\n  %s  %s\n", oneLine(x.Name), oneLine(x.Doc))
+			listParams(w, x.Params)
+			if x.TaskCap > 0 {
+				fmt.Fprintf(w, "      runs at most %d tasks a batch\n", x.TaskCap)
+			}
+		}
+	}
+	return nil
+}
+
+func listParams(w io.Writer, ps []protocol.Param) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, p := range ps {
+		def := p.Default
+		switch {
+		case strings.HasPrefix(p.Auto, "calibrate:"):
+			def = "calibrated"
+		case p.Auto != "":
+			def = "by machine"
+		case p.Type == "choice":
+			def = strings.Join(p.Choices, "|")
+		}
+		fmt.Fprintf(tw, "      %s=%s\t%s\n", p.Name, def, oneLine(p.Doc))
+	}
+	tw.Flush()
+}
+
+// printPlan shows a dry run: what would be measured, and roughly how long it would take.
+func printPlan(w io.Writer, p *harness.Prepared, place harness.Placement) error {
+	plan := p.Plan
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s × %s in random order from seed %d: %s, about %s (a guess: nothing was measured)\n", plural(len(plan.Cells), "cell"),
+		plural(plan.Rounds, "round"), plan.Seed, plural(len(plan.Cells)*plan.Rounds, "trial"), roughly(secondsToDuration(plan.Estimate)))
+	if plan.Budget > 0 && plan.Estimate > plan.Budget {
+		fmt.Fprintf(&b, "longer than the target of %v: fewer rounds or cells would fit it\n", secondsToDuration(plan.Budget))
+	}
+	if place.Shares {
+		fmt.Fprintln(&b, "the fixtures share the measured CPUs")
+	}
+	fmt.Fprintf(&b, "a trial is given up after %v; task counts are chosen by a calibration before the first round\n\n", secondsToDuration(plan.Timeout))
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "WORKLOAD\tSTRATEGY\tCORES\tWORKERS\tTASKS\tNOTE")
+	for _, c := range plan.Cells {
+		tasks, workers := fmt.Sprintf("~%d", c.Tasks), fmt.Sprint(c.Workers)
+		if c.Tasks == 0 {
+			tasks = "by probe"
+		}
+		if c.Workers == c.Tasks && c.Strategy == "goroutines" {
+			workers = "a task each"
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%s\t%s\n", oneLine(c.Workload), oneLine(c.Label), c.Cores, workers, tasks, cellNote(c))
+	}
+	tw.Flush()
+	fmt.Fprintln(&b)
+	for _, e := range plan.Workloads {
+		if !e.Ceiling {
+			fmt.Fprintf(&b, "%s: %s (%s)\n", oneLine(e.Key), oneLine(e.Doc), e.Kind)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func cellNote(c results.Cell) string {
+	var notes []string
+	if c.Reference && !c.Ceiling {
+		notes = append(notes, "reference")
+	}
+	if c.Ceiling {
+		notes = append(notes, "the machine's own scaling")
+	}
+	if c.Capped {
+		notes = append(notes, "capped")
+	}
+	if c.Oversub {
+		notes = append(notes, "more cores than there are")
+	}
+	return strings.Join(notes, ", ")
+}

@@ -1,0 +1,255 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/parbench/parbench/report"
+	"github.com/parbench/parbench/report/plot"
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/codec"
+)
+
+// textFlags shape text output.
+type textFlags struct {
+	unit       string
+	confidence float64
+}
+
+func (t *textFlags) add(fl *pflag.FlagSet) {
+	fl.StringVar(&t.unit, "time-unit", "", "unit of times: ns, us, ms or s (default: by size)")
+	fl.Float64Var(&t.confidence, "confidence", 0.95, "confidence of the intervals")
+}
+
+func (t *textFlags) check() error {
+	switch t.unit {
+	case "", "ns", "us", "ms", "s":
+	default:
+		return usagef("--time-unit %q: write ns, us, ms or s", t.unit)
+	}
+	if !(t.confidence >= 0.5 && t.confidence <= 0.9999) {
+		return usagef("--confidence %v: write a level from 0.5 to 0.9999, such as 0.95", t.confidence)
+	}
+	return nil
+}
+
+func (t *textFlags) analyse(run *results.Run) (*analysis.Report, error) {
+	return analysis.Analyse(run, analysis.Options{Level: t.confidence})
+}
+
+// present reads a run file back and reports from it alone: the text on standard output, report.md and plots beside it.
+func (a *app) present(f *runFlags, path, dir string) error {
+	run, err := results.ReadFile(path)
+	if err != nil {
+		return &exitError{exitInternal, err}
+	}
+	rep, err := f.text.analyse(run)
+	if err != nil {
+		return &exitError{exitInternal, fmt.Errorf("analyse %s: %w", path, err)}
+	}
+	if err := report.Text(a.stdout, rep, a.textOptions(&f.text)); err != nil {
+		return outputError("standard output", err)
+	}
+	// A run that was stopped before its first trial has nothing to draw.
+	page := filepath.Join(dir, "report.md")
+	if err := writePage(page, filepath.Base(path), rep, true); err != nil {
+		return &exitError{exitInternal, fmt.Errorf("write %s: %w; the run itself is safe in %s: free some space, then parbench report %s -f md -o %s", page, err, path, path, page)}
+	}
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, "\nreport: %s\ndata:   %s\n", page, path)
+	}
+	return nil
+}
+
+func (a *app) textOptions(t *textFlags) report.TextOptions {
+	o := report.TextOptions{Color: a.useColor(), Width: 120, TimeUnit: t.unit}
+	if f, ok := a.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			o.Width = w
+		}
+	}
+	return o
+}
+
+// useColor decides for standard output: a terminal, no NO_COLOR, not TERM=dumb; --color overrides.
+func (a *app) useColor() bool {
+	switch a.color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	f, ok := a.stdout.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// writePage writes the Markdown page, and its plots into plots/ beside it.
+func writePage(page, data string, rep *analysis.Report, plots bool) error {
+	opt := report.MDOptions{DataFile: data}
+	if plots {
+		files, err := plot.WriteDir(context.Background(), filepath.Join(filepath.Dir(page), "plots"), rep)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if strings.HasSuffix(f.Name, ".svg") {
+				opt.Plots = append(opt.Plots, report.PlotRef{Path: "plots/" + f.Name, Title: f.Title, Alt: f.Alt, Workload: f.Workload})
+			}
+		}
+	}
+	var b bytes.Buffer
+	if err := report.Markdown(&b, rep, opt); err != nil {
+		return err
+	}
+	return writeFile(page, b.Bytes())
+}
+
+// writeFile writes atomically: a reader sees the old file or the whole new one.
+func writeFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// readRun reads a run file; "-" is standard input.
+func (a *app) readRun(path string) (*results.Run, error) {
+	if path == "-" {
+		run, err := results.Read(a.stdin)
+		if err != nil {
+			return nil, usagef("standard input: %w", err)
+		}
+		return run, nil
+	}
+	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
+		return nil, usagef("%s: it is a directory; name the run file in it: %s", path, filepath.Join(path, runName))
+	}
+	run, err := results.ReadFile(path)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return run, nil
+}
+
+// emit writes output to a file, atomically, or to standard output for "-".
+func (a *app) emit(path string, write func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return err
+	}
+	if path == "-" || path == "" {
+		_, err := a.stdout.Write(b.Bytes())
+		return outputError("standard output", err)
+	}
+	if err := writeFile(path, b.Bytes()); err != nil {
+		return usagef("--output %s: cannot be written: %v", path, cause(err))
+	}
+	return nil
+}
+
+func cause(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+func (a *app) reportCommand() *cobra.Command {
+	var format, output string
+	var noPlots bool
+	var t textFlags
+	cmd := &cobra.Command{
+		Use: "report FILE", Short: "Report a run, from its file alone", Args: cobra.ExactArgs(1),
+		Example: `  parbench report out/run.jsonl                       # the tables again
+  parbench report out/run.jsonl -f md -o page/run.md   # an article-ready page, with page/plots/
+  zcat run.jsonl.gz | parbench report - -f md          # from a pipe, without plots`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := t.check(); err != nil {
+				return err
+			}
+			if format != "text" && format != "md" {
+				return usagef("--format %q: write text or md", format)
+			}
+			run, err := a.readRun(args[0])
+			if err != nil {
+				return err
+			}
+			rep, err := t.analyse(run)
+			if err != nil {
+				return usagef("%s: %w", args[0], err)
+			}
+			if format == "md" && output != "-" {
+				if err := writePage(output, filepath.Base(args[0]), rep, !noPlots); err != nil {
+					return usagef("--output %s: cannot be written: %v", output, cause(err))
+				}
+				return nil
+			}
+			return a.emit(output, func(w io.Writer) error {
+				if format == "md" {
+					return report.Markdown(w, rep, report.MDOptions{DataFile: filepath.Base(args[0])})
+				}
+				o := a.textOptions(&t)
+				if output != "-" {
+					o.Color, o.Width = a.color == "always", 120
+				}
+				return report.Text(w, rep, o)
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&format, "format", "f", "text", "text or md")
+	cmd.Flags().StringVarP(&output, "output", "o", "-", "file to write; - is standard output")
+	cmd.Flags().BoolVar(&noPlots, "no-plots", false, "with -f md: no plots beside the page")
+	t.add(cmd.Flags())
+	return cmd
+}
+
+func (a *app) convertCommand() *cobra.Command {
+	var format, output string
+	cmd := &cobra.Command{
+		Use: "convert FILE", Short: "Write a run in another tool's format", Args: cobra.ExactArgs(1),
+		Example: `  parbench convert out/run.jsonl -f gobench | benchstat -col /strategy -
+  parbench convert out/run.jsonl -f csv -o run.csv    # a row for each trial
+  parbench convert out/run.jsonl -f json -o run.json  # one document`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			writers := map[string]func(io.Writer, *results.Run) error{
+				"gobench": codec.WriteGobench, "csv": codec.WriteCSV, "json": codec.WriteJSON,
+			}
+			write, ok := writers[format]
+			if !ok {
+				return usagef("--format %q: write gobench, csv or json", format)
+			}
+			run, err := a.readRun(args[0])
+			if err != nil {
+				return err
+			}
+			return a.emit(output, func(w io.Writer) error { return write(w, run) })
+		},
+	}
+	cmd.Flags().StringVarP(&format, "format", "f", "gobench", "gobench, csv or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "-", "file to write; - is standard output")
+	return cmd
+}

@@ -1,0 +1,400 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/parbench/parbench/internal/harness"
+	"github.com/parbench/parbench/internal/host"
+	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/results"
+)
+
+// runName is the run file's name inside the output directory.
+const runName = "run.jsonl"
+
+// runFlags are the flags of "parbench run".
+type runFlags struct {
+	workloads, strategies, cores []string
+	lists, scans                 []string
+	rounds, tasks, warmup        int
+	budget, timeout              time.Duration
+	seed                         uint64
+	output, resume, affinity     string
+	quick, rigorous, dry         bool
+	oversub, join                bool
+	ignoreFailure                bool
+	text                         textFlags
+}
+
+const runLong = `Measure every selected workload under every selected strategy on every core count, in rounds of random order, each trial in a
+fresh process pinned to its CPUs. Prints a table and a finding per workload, and writes run.jsonl, report.md and plots/ to
+the output directory.`
+
+const runExample = `  parbench run                                                # the default experiment
+  parbench run -w primes,http -s sequential,goroutines,process-pool -c 1,2 --rounds 15 -o out/
+  parbench run -w primes -L primes.limit=10000,50000 -s pool -s 'process-pool:mode=imap-unordered,chunk=16'
+  parbench run -w all -s all -c all                           # everything
+  parbench run --quick                                        # 3 rounds: a first look
+  parbench run --dry-run                                      # the plan, without measuring
+  parbench run --resume out/run.jsonl                         # finish an interrupted run`
+
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use: "run", Short: "Measure workloads × strategies × cores, and report", Long: runLong, Example: runExample, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.text.check(); err != nil {
+				return err
+			}
+			if f.resume != "" {
+				return a.resumeRun(cmd, &f)
+			}
+			return a.newRun(cmd, &f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringArrayVarP(&f.workloads, "workload", "w", nil, "workloads by comma, or one with parameters: primes:limit=50000; or all (default primes,http,triad)")
+	fl.StringArrayVarP(&f.strategies, "strategy", "s", nil, "strategies by comma, or one with parameters: pool:workers=4; or all (default all but process-per-task)")
+	fl.StringArrayVarP(&f.cores, "cores", "c", nil, "core counts: 1,2,4 or 1-4, or all, or max (default: 1, about the square root, and all)")
+	fl.StringArrayVarP(&f.lists, "parameter-list", "L", nil, "sweep a parameter over values: primes.limit=10000,50000")
+	fl.StringArrayVarP(&f.scans, "parameter-scan", "P", nil, "sweep a parameter over a range: primes.limit=1000..16000*2 or 1000..5000+1000")
+	fl.IntVarP(&f.rounds, "rounds", "r", harness.DefaultRounds, "rounds: trials of every cell")
+	fl.IntVar(&f.tasks, "tasks", 0, "tasks of a batch (default: calibrated)")
+	fl.IntVar(&f.warmup, "warmup", 1, "least number of warm-up batches of a trial")
+	fl.DurationVar(&f.budget, "budget", harness.DefaultBudget, "time to aim at; given explicitly, a plan that does not fit is refused")
+	fl.DurationVar(&f.timeout, "timeout", 0, "deadline of one trial (default: ten times the longest expected, at least 30s)")
+	fl.Uint64Var(&f.seed, "seed", 0, "seed of the order and of the workloads' inputs (default: random)")
+	fl.StringVarP(&f.output, "output", "o", "", "directory for run.jsonl, report.md and plots/ (default parbench-out/<run id>)")
+	fl.StringVar(&f.resume, "resume", "", "finish the run in this file")
+	fl.BoolVar(&f.join, "join", false, "with --resume: join although the machine or program differs, and mark it")
+	fl.StringVar(&f.affinity, "affinity", "", "use only these CPUs, such as 0-3,8")
+	fl.BoolVar(&f.oversub, "oversubscribe", false, "allow more cores than there are")
+	fl.BoolVar(&f.quick, "quick", false, fmt.Sprintf("%d rounds: a first look, marked as one", harness.QuickRounds))
+	fl.BoolVar(&f.rigorous, "rigorous", false, fmt.Sprintf("%d rounds", harness.RigorousRounds))
+	fl.BoolVar(&f.dry, "dry-run", false, "print the plan and measure nothing")
+	fl.BoolVar(&f.ignoreFailure, "ignore-failure", false, "exit 0 although a workload failed")
+	f.text.add(fl)
+	cmd.MarkFlagsMutuallyExclusive("quick", "rigorous", "rounds")
+	return cmd
+}
+
+// session is what a run needs besides its plan.
+type session struct {
+	h       *harness.Harness
+	offer   *protocol.Description
+	program results.Program
+}
+
+// open describes this program and the machine.
+func (a *app) open(f *runFlags) (*session, host.Usable, error) {
+	self, err := harness.Self()
+	if err != nil {
+		return nil, host.Usable{}, err
+	}
+	offer, err := self.Describe(context.Background())
+	if err != nil {
+		return nil, host.Usable{}, err
+	}
+	id, err := self.Identify(offer)
+	if err != nil {
+		return nil, host.Usable{}, err
+	}
+	m := host.Open("")
+	u, err := m.Usable()
+	if err != nil {
+		return nil, u, fmt.Errorf("find the usable CPUs: %w", err)
+	}
+	if f.affinity != "" {
+		if u, err = restrict(u, f.affinity); err != nil {
+			return nil, u, err
+		}
+	}
+	return &session{h: &harness.Harness{Machine: m, Program: self}, offer: offer, program: id}, u, nil
+}
+
+// restrict keeps the CPUs that the user listed.
+func restrict(u host.Usable, text string) (host.Usable, error) {
+	want, err := host.ParseList(text)
+	if err != nil || len(want) == 0 {
+		return u, usagef("--affinity %q: write CPU numbers such as 0-3,8", text)
+	}
+	set := map[int]bool{}
+	for _, c := range want {
+		set[c] = true
+	}
+	var keep []int
+	for _, c := range u.CPUs {
+		if set[c] {
+			keep = append(keep, c)
+			delete(set, c)
+		}
+	}
+	if len(set) > 0 {
+		return u, usagef("--affinity %q: not all of these CPUs may be used here; usable are %s", text, host.FormatList(u.CPUs))
+	}
+	u.CPUs, u.Cores = keep, min(u.Cores, len(keep))
+	return u, nil
+}
+
+// spec turns flags into what the harness understands.
+func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.Spec, []string, error) {
+	var spec harness.Spec
+	ws, ss, err := selections(f, s.offer)
+	if err != nil {
+		return spec, nil, err
+	}
+	fixtures := harness.FixturesOf(ws, s.offer)
+	s.h.Place = harness.Place(u, len(fixtures) > 0)
+	cores, err := parseCores(f.cores, s.h.Place.Cores)
+	if err != nil {
+		return spec, nil, err
+	}
+	spec = harness.Spec{
+		Workloads: ws, Strategies: ss, Cores: cores, Rounds: f.rounds, Tasks: f.tasks, Seed: f.seed, Budget: f.budget,
+		Hard: cmd.Flags().Changed("budget"), Timeout: f.timeout, Warmup: f.warmup, Quick: f.quick, Oversub: f.oversub,
+	}
+	switch {
+	case f.quick:
+		spec.Rounds = harness.QuickRounds
+	case f.rigorous:
+		spec.Rounds = harness.RigorousRounds
+	}
+	const maxRounds, maxTasks, maxWarmup = 100_000, 10_000_000, 1000
+	switch {
+	case spec.Rounds < 1 || spec.Rounds > maxRounds:
+		return spec, nil, usagef("--rounds %d: write a number from 1 to %d", spec.Rounds, maxRounds)
+	case f.tasks < 0 || f.tasks > maxTasks || f.tasks == 0 && cmd.Flags().Changed("tasks"):
+		return spec, nil, usagef("--tasks %d: write a number from 1 to %d, or leave it out to have it calibrated", f.tasks, maxTasks)
+	case f.warmup < 1 || f.warmup > maxWarmup:
+		return spec, nil, usagef("--warmup %d: write a number from 1 to %d", f.warmup, maxWarmup)
+	case spec.Hard && f.budget <= 0:
+		return spec, nil, usagef("--budget %v: write a positive duration such as 2m", f.budget)
+	case f.timeout < 0 || f.timeout == 0 && cmd.Flags().Changed("timeout"):
+		return spec, nil, usagef("--timeout %v: write a positive duration such as 30s", f.timeout)
+	}
+	if !cmd.Flags().Changed("seed") {
+		var b [8]byte
+		if _, err := rand.Read(b[:]); err != nil {
+			return spec, nil, fmt.Errorf("draw a seed: %w", err)
+		}
+		spec.Seed = binary.LittleEndian.Uint64(b[:])
+	}
+	return spec, fixtures, nil
+}
+
+// selections parses -w, -s, -L and -P.
+func selections(f *runFlags, offer *protocol.Description) (ws, ss []harness.Selection, err error) {
+	if len(f.workloads) == 0 {
+		f.workloads = harness.DefaultWorkloads
+	}
+	if len(f.strategies) == 0 {
+		f.strategies = harness.DefaultStrategies
+	}
+	if ws, err = parseSelections("workload", f.workloads, workloadNames(offer)); err != nil {
+		return nil, nil, err
+	}
+	if ss, err = parseSelections("strategy", f.strategies, strategyNames(offer)); err != nil {
+		return nil, nil, err
+	}
+	sweeps, err := parseSweeps(f.lists, f.scans)
+	if err != nil {
+		return nil, nil, err
+	}
+	used := map[string]bool{}
+	if ws, err = applySweeps(ws, sweeps, used); err != nil {
+		return nil, nil, err
+	}
+	if ss, err = applySweeps(ss, sweeps, used); err != nil {
+		return nil, nil, err
+	}
+	return ws, ss, unusedSweep(sweeps, used)
+}
+
+func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
+	if f.join {
+		return usagef("--join: it only goes with --resume FILE")
+	}
+	s, u, err := a.open(f)
+	if err != nil {
+		return err
+	}
+	spec, fixtures, err := s.spec(cmd, f, u)
+	if err != nil {
+		return err
+	}
+	draft, err := s.h.Draft(spec, s.offer)
+	if err != nil {
+		return err
+	}
+	if f.dry {
+		return outputError("standard output", printPlan(a.stdout, draft, s.h.Place))
+	}
+	id := results.NewID(time.Now(), rand.Reader)
+	dir := f.output
+	if dir == "" {
+		dir = filepath.Join("parbench-out", id)
+	}
+	path := filepath.Join(dir, runName)
+	if _, err := os.Lstat(path); err == nil {
+		return usagef("--output %s: it holds a run already; finish it with --resume %s, or choose another directory", dir, path)
+	}
+	made, err := harness.Writable(dir)
+	if err != nil {
+		return err
+	}
+	return a.measure(s, f, fixtures, dir, func(ctx context.Context) (results.Plan, *results.Run, *results.Writer, int, error) {
+		p, err := s.h.Prepare(ctx, spec, s.offer)
+		if err != nil {
+			made.Undo()
+			return results.Plan{}, nil, nil, 0, err
+		}
+		w, err := results.Create(path, results.Header{
+			Type: "run", Schema: results.Schema, Version: results.Version, ID: id, Created: time.Now().UTC().Truncate(time.Second),
+			Tool: versionText(), Args: os.Args[1:], Environment: s.h.Environment(s.program), Plan: p.Plan,
+		})
+		if err != nil {
+			return p.Plan, nil, nil, 0, outputError(path, err)
+		}
+		n, err := harness.RecordFailures(p.Plan, p.Failed, w)
+		if err != nil {
+			return p.Plan, nil, w, n, outputError(path, err)
+		}
+		run, err := results.ReadFile(path)
+		return p.Plan, run, w, n, err
+	})
+}
+
+func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
+	for _, name := range []string{
+		"workload", "strategy", "cores", "parameter-list", "parameter-scan", "rounds", "tasks", "warmup", "budget", "timeout",
+		"seed", "output", "oversubscribe", "quick", "rigorous", "dry-run",
+	} {
+		if cmd.Flags().Changed(name) {
+			return usagef("--resume %s: --%s cannot be changed, the plan is in the file; leave it out", f.resume, name)
+		}
+	}
+	s, u, err := a.open(f)
+	if err != nil {
+		return err
+	}
+	w, run, err := results.Append(f.resume)
+	if err != nil {
+		return usagef("--resume %s: %w", f.resume, err)
+	}
+	fixtures := planFixtures(run.Header.Plan)
+	s.h.Place = harness.Place(u, len(fixtures) > 0)
+	if err := resumable(s, f, run); err != nil {
+		w.Close()
+		return err
+	}
+	differs := harness.Resumable(run.Header.Environment, s.h.Environment(s.program))
+	return a.measure(s, f, fixtures, filepath.Dir(f.resume), func(context.Context) (results.Plan, *results.Run, *results.Writer, int, error) {
+		err := w.Note(results.Note{Type: "resume", Time: time.Now().UTC(), Joined: len(differs) > 0, Differs: differs})
+		return run.Header.Plan, run, w, 0, outputError(f.resume, err)
+	})
+}
+
+// resumable refuses a file that was made under other conditions, unless --join says to go on.
+func resumable(s *session, f *runFlags, run *results.Run) error {
+	differs := harness.Resumable(run.Header.Environment, s.h.Environment(s.program))
+	if len(differs) > 0 && !f.join {
+		msg := differs[0]
+		if len(differs) > 1 {
+			msg += fmt.Sprintf(" (and %d more)", len(differs)-1)
+		}
+		return usagef("--resume %s: %s; its numbers would not belong together: start a new run, or add --join to mark the join in the file", f.resume, msg)
+	}
+	usable := map[int]bool{}
+	for _, c := range s.h.Place.CPUs {
+		usable[c] = true
+	}
+	for _, c := range run.Header.Plan.Cells {
+		for _, cpu := range c.CPUs {
+			if !usable[cpu] {
+				return usagef("--resume %s: its trials ran on CPU %d, which cannot be used here; start a new run", f.resume, cpu)
+			}
+		}
+	}
+	return nil
+}
+
+func planFixtures(p results.Plan) []string {
+	var sels []string
+	seen := map[string]bool{}
+	for _, e := range p.Workloads {
+		if e.Fixture != "" && !seen[e.Fixture] {
+			seen[e.Fixture] = true
+			sels = append(sels, e.Fixture)
+		}
+	}
+	return sels
+}
+
+// begin makes or reopens the run file, once fixtures are up. failed is the number of failures it recorded.
+type begin func(ctx context.Context) (plan results.Plan, done *results.Run, w *results.Writer, failed int, err error)
+
+// measure opens the harness, runs the plan to its end or to an interruption, and reports from the file.
+func (a *app) measure(s *session, f *runFlags, fixtures []string, dir string, begin begin) error {
+	path := filepath.Join(dir, runName)
+	if f.resume != "" {
+		path = f.resume
+	}
+	bar := newProgress(a.stderr, a.quiet, a.verbose, f.budget)
+	// Between trials only the harness draws; a signal's line may come in the middle of one, which is then being given up.
+	stop := watchInterrupts(func(msg string) { fmt.Fprintln(a.stderr, "\n"+msg) })
+	defer stop.release()
+	s.h.Stop, s.h.OnProgress = stop.Stop, bar.update
+	defer s.h.Close()
+	if err := s.h.Open(stop.Now, fixtures); err != nil {
+		return a.stopped(stop, err)
+	}
+	plan, done, w, _, err := begin(stop.Until())
+	bar.clear()
+	if w != nil {
+		defer w.Close()
+	}
+	if err != nil {
+		return a.stopped(stop, err)
+	}
+	out, err := s.h.Run(stop.Now, plan, s.offer, done, w)
+	bar.clear()
+	if cerr := w.Close(); err == nil {
+		err = cerr
+	}
+	s.h.Close()
+	if err != nil {
+		return &exitError{exitInternal, fmt.Errorf("%w; nothing that was written is lost: parbench run --resume %s", err, strconv.Quote(path))}
+	}
+	if rerr := a.present(f, path, dir); rerr != nil {
+		if code := stop.code(); code != 0 && out.Interrupted {
+			complain(a.stderr, rerr)
+			return &exitError{code, nil}
+		}
+		return rerr
+	}
+	switch {
+	case out.Interrupted:
+		return &exitError{stop.code(), fmt.Errorf("interrupted; finish it with: parbench run --resume %s", strconv.Quote(path))}
+	case out.Failed > 0 && !f.ignoreFailure:
+		return &exitError{exitFailed, fmt.Errorf("%s failed; the report above names each with its reason", plural(out.Failed, "trial"))}
+	}
+	return nil
+}
+
+// stopped gives an error that came with an interruption the exit code of the signal.
+func (a *app) stopped(stop *interrupts, err error) error {
+	if code := stop.code(); code != 0 {
+		return &exitError{code, errors.New("interrupted before the first trial; nothing was measured")}
+	}
+	return err
+}

@@ -1,0 +1,205 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
+)
+
+const (
+	describeTimeout = 30 * time.Second
+	// exitGrace is how long a program may take to exit after "done" before its group is killed.
+	exitGrace = 2 * time.Second
+	// stderrTail is how much of a program's output is kept.
+	stderrTail = 4 << 10
+)
+
+// session is one program process, from its start until every member of its group is reaped. Not safe for concurrent use.
+type session struct {
+	program Program
+	child   *spawn.Child
+	records *protocol.Reader
+	writer  *protocol.Writer
+	tail    *tail
+	started time.Time
+	ended   bool
+	state   spawn.State
+}
+
+// startSession starts a program on the given CPUs (nil: inherited) with GOMAXPROCS (0: inherited).
+func startSession(p Program, cpus []int, maxprocs int) (*session, error) {
+	s := &session{program: p}
+	out, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start program %s: %w", p.Label, err)
+	}
+	s.started = time.Now()
+	s.child, err = spawn.Start(spawn.Command{
+		Path: p.Path, Args: append([]string{"parbench"}, p.Args...), Env: trialEnv(p.Env, maxprocs),
+		CPUs: cpus, Stdout: w, Stderr: w, NewGroup: true, Protocol: true,
+	})
+	w.Close()
+	if err != nil {
+		out.Close()
+		return nil, fmt.Errorf("start program %s: %w", p.Label, err)
+	}
+	s.tail = readTail(out)
+	s.records, s.writer = protocol.NewReader(s.child.Out), protocol.NewWriter(s.child.In)
+	return s, nil
+}
+
+// trialEnv is the inherited environment with the cookie, less what would change what is measured behind the user's back.
+func trialEnv(extra []string, maxprocs int) []string {
+	env := []string{protocol.Cookie + "=" + protocol.CookieValue}
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		if name == "GOMAXPROCS" || strings.HasPrefix(name, "PARBENCH_") {
+			continue
+		}
+		env = append(env, kv)
+	}
+	if maxprocs > 0 {
+		env = append(env, fmt.Sprintf("GOMAXPROCS=%d", maxprocs))
+	}
+	return append(env, extra...)
+}
+
+func (s *session) send(r protocol.Request) error {
+	r.Protocol = protocol.Version
+	return s.writer.Send(&r)
+}
+
+// record is a protocol record with helpers for those who read it.
+type record struct{ protocol.Record }
+
+func (r record) message() string {
+	if r.Error == nil {
+		return "error record without a message"
+	}
+	return r.Error.Message
+}
+
+// next waits for the next record. When ctx ends, the whole group is killed and the error wraps the cause.
+func (s *session) next(ctx context.Context) (record, error) {
+	stop := context.AfterFunc(ctx, func() { _ = s.child.Kill() })
+	rec, err := s.records.Record()
+	stop()
+	if err != nil && ctx.Err() != nil {
+		return record{}, context.Cause(ctx)
+	}
+	return record{rec}, err
+}
+
+// end closes the lifeline, lets the program exit, kills what is left of its group and reaps all of it. Idempotent.
+func (s *session) end() {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	s.child.In.Close()
+	grace, cancel := context.WithTimeout(context.Background(), exitGrace)
+	defer cancel()
+	_, _ = s.child.Wait(grace)
+	_ = s.child.Kill()
+	reap, cancelReap := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancelReap()
+	s.state, _ = s.child.Wait(reap)
+	_ = s.child.Reap(reap)
+	s.child.Out.Close()
+	s.tail.close()
+}
+
+// output returns the end of what the program wrote to stdout and stderr. Call it after end.
+func (s *session) output() string { return s.tail.String() }
+
+// explain ends the session and turns a broken conversation into an error that says how the program ended.
+func (s *session) explain(err error) error {
+	s.end()
+	how := exitText(s.state)
+	msg := fmt.Sprintf("program %s %s without answering (%v)", s.program.Label, how, err)
+	if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.EPIPE) {
+		msg = fmt.Sprintf("program %s: %v; it %s", s.program.Label, err, how)
+	}
+	if out := s.output(); out != "" {
+		msg += "; its last output: " + lastLine(out)
+	}
+	return errors.New(msg)
+}
+
+func exitText(st spawn.State) string {
+	switch {
+	case st.Signal != 0:
+		return "was ended by signal " + fmt.Sprint(int(st.Signal)) + " (" + st.Signal.String() + ")"
+	default:
+		return fmt.Sprintf("exited with status %d", st.Code)
+	}
+}
+
+func lastLine(s string) string {
+	s = strings.TrimRight(s, "\n")
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
+
+// tail keeps the end of a stream. A goroutine reads until end of file or close.
+type tail struct {
+	f    *os.File
+	done chan struct{}
+	mu   sync.Mutex
+	buf  []byte
+	lost bool
+}
+
+func readTail(f *os.File) *tail {
+	t := &tail{f: f, done: make(chan struct{})}
+	go t.read()
+	return t
+}
+
+func (t *tail) read() {
+	defer close(t.done)
+	chunk := make([]byte, 4096)
+	for {
+		n, err := t.f.Read(chunk)
+		t.mu.Lock()
+		t.buf = append(t.buf, chunk[:n]...)
+		if len(t.buf) > 4*stderrTail {
+			t.buf = append(t.buf[:0], t.buf[len(t.buf)-stderrTail:]...)
+			t.lost = true
+		}
+		t.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// close ends the reading. What the group wrote has arrived by then: its members are reaped, so the pipe is at its end
+// unless something left the group, for which nobody waits.
+func (t *tail) close() {
+	_ = t.f.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	<-t.done
+	t.f.Close()
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.buf
+	lost := t.lost
+	if len(b) > stderrTail {
+		b, lost = b[len(b)-stderrTail:], true
+	}
+	if lost {
+		return "…" + strings.ToValidUTF8(string(b), "�")
+	}
+	return strings.ToValidUTF8(string(b), "�")
+}

@@ -1,0 +1,177 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/results"
+)
+
+// launch is one trial to run.
+type launch struct {
+	program  Program
+	cpus     []int
+	maxprocs int
+	run      protocol.Run
+	timeout  time.Duration
+}
+
+// outcome is what came of it.
+type outcome struct {
+	trial   results.Trial
+	digests map[int]string
+	selfCPU time.Duration // CPU time of all its processes over their whole lives
+}
+
+var errDeadline = errors.New("deadline")
+
+// runTrial executes one cell in a fresh process and never fails: what went wrong is in the trial.
+func runTrial(ctx context.Context, l launch) outcome {
+	t := results.Trial{Type: "trial", Start: time.Now().UTC(), Status: results.OK}
+	ctx, cancel := context.WithTimeoutCause(ctx, l.timeout, errDeadline)
+	defer cancel()
+	s, err := startSession(l.program, l.cpus, l.maxprocs)
+	if err != nil {
+		t.Status, t.Reason = results.Crashed, err.Error()
+		return outcome{trial: t}
+	}
+	o := outcome{trial: t}
+	err = converse(ctx, s, l, &o)
+	s.end()
+	o.trial.TotalNS = time.Since(s.started).Nanoseconds()
+	o.selfCPU = time.Duration(s.state.Usage.Utime.Nano() + s.state.Usage.Stime.Nano())
+	o.judge(s, l, err)
+	return o
+}
+
+// converse sends the request and takes in records until "done". It fills o.trial and returns what broke it off.
+func converse(ctx context.Context, s *session, l launch, o *outcome) error {
+	l.run.DeadlineNS = l.timeout.Nanoseconds()
+	if err := s.send(protocol.Request{Op: "run", Run: &l.run}); err != nil {
+		return err
+	}
+	t := &o.trial
+	for {
+		rec, err := s.next(ctx)
+		if err != nil {
+			return err
+		}
+		switch rec.Type {
+		case "ready":
+			if rec.Ready == nil {
+				return errors.New("ready record without contents")
+			}
+			t.SetupNS, t.Tasks = rec.Ready.SetupNS, rec.Ready.Tasks
+			if err := s.send(protocol.Request{Op: "go"}); err != nil {
+				return err
+			}
+		case "batches":
+			if rec.Batches == nil {
+				return errors.New("batches record without contents")
+			}
+			t.Warmup = append(t.Warmup, rec.Batches.Warmup...)
+			t.Wall = append(t.Wall, rec.Batches.Wall...)
+			if rec.Batches.Tasks > 0 {
+				t.Tasks = rec.Batches.Tasks
+			}
+			if rec.Batches.Digest != "" {
+				t.Digest = rec.Batches.Digest
+			}
+		case "usage":
+			if u := rec.Usage; u != nil {
+				t.CPUNS, t.SpanNS, t.PeakBytes, t.PSSBytes = u.CPUNS, u.WallNS, u.PeakBytes, u.PSSBytes
+				t.Processes, t.GCCycles, t.GCPauseNS = u.Processes, u.GCCycles, u.GCPauseNS
+				t.CtxVoluntary, t.CtxForced = u.CtxVoluntary, u.CtxForced
+				t.FaultsMinor, t.FaultsMajor = u.FaultsMinor, u.FaultsMajor
+			}
+		case "digests":
+			o.digests = map[int]string{}
+			for _, d := range rec.Digests {
+				o.digests[d.Tasks] = d.Digest
+			}
+		case "error":
+			return &programError{rec}
+		case "done":
+			return nil
+		default:
+			// A later minor addition to the protocol: not ours to judge.
+		}
+	}
+}
+
+// programError is a failure that the program reported itself.
+type programError struct{ rec record }
+
+func (e *programError) Error() string { return e.rec.message() }
+
+// judge decides the trial's status from how the conversation ended, and rejects times that cannot be true.
+func (o *outcome) judge(s *session, l launch, err error) {
+	t := &o.trial
+	fail := func(st results.Status, format string, args ...any) {
+		t.Status, t.Reason, t.Stderr = st, fmt.Sprintf(format, args...), s.output()
+	}
+	var reported *programError
+	switch {
+	case err == nil:
+	case errors.Is(err, errDeadline):
+		fail(results.TimedOut, "no result within %v; the trial's processes were killed", l.timeout)
+		return
+	case errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted):
+		fail(results.Crashed, "interrupted")
+		return
+	case errors.As(err, &reported):
+		st := results.TaskFailed
+		switch k := reported.rec.Error; {
+		case k == nil:
+		case k.Kind == protocol.ErrDigest:
+			st = results.Wrong
+		case k.Kind == protocol.ErrDeadline:
+			st = results.TimedOut
+		case k.Kind == protocol.ErrRequest:
+			st = results.Protocol
+		}
+		fail(st, "%s", reported.Error())
+		if k := reported.rec.Error; k != nil && k.Stack != "" {
+			t.Stderr = k.Stack
+		}
+		return
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		fail(results.Crashed, "the program %s before it was done", exitText(s.state))
+		return
+	default:
+		fail(results.Protocol, "the program broke the trial protocol: %v", err)
+		return
+	}
+	var inside int64
+	for _, list := range [2][]int64{t.Warmup, t.Wall} {
+		for _, w := range list {
+			if w < 0 {
+				fail(results.Protocol, "the program reported a negative time")
+				return
+			}
+			inside += w
+		}
+	}
+	inside += t.SetupNS
+	if inside > t.TotalNS {
+		fail(results.Protocol, "the program reported %v of work in a trial of %v", time.Duration(inside), time.Duration(t.TotalNS))
+		return
+	}
+	t.OverheadNS = t.TotalNS - inside
+	if len(t.Wall) == 0 || t.Tasks < 1 {
+		fail(results.Protocol, "the program reported no measured batch")
+	}
+}
+
+// check compares the digest with the expected one.
+func check(t *results.Trial, want string) {
+	if t.Status != results.OK || want == "" || t.Digest == want {
+		return
+	}
+	t.Status = results.Wrong
+	t.Reason = fmt.Sprintf("computed digest %.20q, but tasks run one after another give %s", t.Digest, want)
+}
