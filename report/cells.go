@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"sort"
 	"strings"
 
 	"github.com/parbench/parbench/results"
@@ -147,7 +148,7 @@ func columns(t *analysis.Table, per, batch, setup, mem quantity.Unit, taskLevel,
 	cols := []column{
 		{head: "strategy", long: "strategy", left: true, wrap: true},
 		{head: "cores", long: "cores"},
-		{head: "work-\ners", long: "workers", drop: 3},
+		{head: "workers", long: "workers", drop: 3},
 		{head: strings.TrimSpace(per.Symbol + " per task\n" + level(taskLevel)), long: long(per.Symbol+" per task", taskLevel)},
 	}
 	if !t.Entry.OwnN {
@@ -276,6 +277,7 @@ func marksOf(notes []footnote, row int, t *analysis.Table) string {
 			}
 		}
 	}
+	sort.Strings(marks)
 	return strings.Join(marks, " ")
 }
 

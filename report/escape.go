@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Terminal makes untrusted text harmless for a terminal: control characters (C0, DEL, C1), line and paragraph
+// EscapeTerminal makes untrusted text harmless for a terminal: control characters (C0, DEL, C1), line and paragraph
 // separators, bidirectional controls, invisible format characters and invalid UTF-8 become visible escapes such as \x1b
 // and \u202e. The result is one line.
-func Terminal(s string) string {
+func EscapeTerminal(s string) string {
 	clean := true
 	for _, r := range s {
 		if hidden(r) || r == utf8.RuneError {
@@ -65,7 +65,7 @@ func terminalLines(s string, n int) []string {
 		lines = lines[len(lines)-n:]
 	}
 	for i, l := range lines {
-		lines[i] = Terminal(strings.ReplaceAll(strings.TrimRight(l, " \t\r"), "\t", "    "))
+		lines[i] = EscapeTerminal(strings.ReplaceAll(strings.TrimRight(l, " \t\r"), "\t", "    "))
 	}
 	return lines
 }
@@ -80,9 +80,9 @@ var markdownReplacer = strings.NewReplacer(
 	`&`, `&amp;`, `<`, `&lt;`, `>`, `&gt;`, `@`, `@`+zero, `#`, `#`+zero, `://`, `:`+zero+`//`, `www.`, `www`+zero+`.`,
 )
 
-// Markdown makes untrusted text harmless inside a line of GitHub Markdown: no markup, HTML, mention, issue reference or
+// EscapeMarkdown makes untrusted text harmless inside a line of GitHub Markdown: no markup, HTML, mention, issue reference or
 // link comes of it, and it is one line. It must not be the first thing of a line, where "1." or "-" would begin a list.
-func Markdown(s string) string { return markdownReplacer.Replace(Terminal(s)) }
+func EscapeMarkdown(s string) string { return markdownReplacer.Replace(EscapeTerminal(s)) }
 
 // fence wraps untrusted lines in a code block whose fence is longer than any run of backticks in them.
 func fence(info string, lines []string) string {

@@ -39,8 +39,44 @@ type grid struct {
 	lines []line
 }
 
-// minWrap is the least width that a wrapping column is narrowed to.
-const minWrap = 16
+// narrowest is the least width that the wrapping column is narrowed to: names are broken between their parts and, where
+// one part alone is wider than maxPart, inside it.
+func (g *grid) narrowest() int {
+	need := 0
+	for i, c := range g.cols {
+		if !c.wrap {
+			continue
+		}
+		for _, r := range g.lines {
+			for k, p := range nameParts(EscapeTerminal(r.cells[i])) {
+				w := text.StringWidth(p)
+				if k > 0 {
+					w += len(partIndent)
+				}
+				need = max(need, w)
+			}
+		}
+	}
+	return max(8, min(need, maxPart))
+}
+
+const (
+	maxPart    = 24
+	partIndent = "    "
+)
+
+// nameParts splits a name after : , and =.
+func nameParts(s string) []string {
+	var parts []string
+	from := 0
+	for i, r := range s {
+		if r == ':' || r == ',' || r == '=' {
+			parts = append(parts, s[from:i+1])
+			from = i + 1
+		}
+	}
+	return append(parts, s[from:])
+}
 
 // layout is how much of a grid is shown and how tightly.
 type layout struct {
@@ -78,7 +114,7 @@ func (g *grid) text(width int, ink ink) (out string, left []string) {
 		row := make(table.Row, 0, len(l.show))
 		for _, i := range l.show {
 			// Coloured after wrapping would be simpler, but the width of an escape sequence is known to the writer.
-			row = append(row, ink.row(r.style, Terminal(r.cells[i])))
+			row = append(row, ink.row(r.style, EscapeTerminal(r.cells[i])))
 		}
 		w.AppendRow(row)
 	}
@@ -107,8 +143,9 @@ func (g *grid) fit(width int) layout {
 	for i := range show {
 		show[i] = i
 	}
+	narrow := g.narrowest()
 	for {
-		for _, try := range []layout{{show, 2, 0}, {show, 2, minWrap}, {show, 1, minWrap}} {
+		for _, try := range []layout{{show, 2, 0}, {show, 2, narrow}, {show, 1, narrow}} {
 			if g.width(try) <= width {
 				return g.widen(try, width)
 			}
@@ -120,7 +157,7 @@ func (g *grid) fit(width int) layout {
 			}
 		}
 		if worst < 0 {
-			return layout{show, 1, minWrap}
+			return layout{show, 1, narrow}
 		}
 		show = append(append([]int{}, show[:worst]...), show[worst+1:]...)
 	}
@@ -151,7 +188,7 @@ func (g *grid) width(l layout) int {
 			w = max(w, text.StringWidth(h))
 		}
 		for _, r := range g.lines {
-			c := text.StringWidth(Terminal(r.cells[i]))
+			c := text.StringWidth(EscapeTerminal(r.cells[i]))
 			if g.cols[i].wrap && l.wrap > 0 {
 				c = min(c, l.wrap)
 			}
@@ -159,7 +196,7 @@ func (g *grid) width(l layout) int {
 		}
 		total += w + l.gap
 	}
-	return total - l.gap
+	return total // the last column has its gap too: the rule under the header is that long
 }
 
 // breakName breaks a name that is wider than width, after : and , where it can, and indents what follows.
@@ -168,23 +205,20 @@ func breakName(s string, width int) string {
 		return s
 	}
 	before, body, after := splitInk(s)
-	const indent = "    "
 	var out []string
-	cur, room := "", width
-	for _, part := range strings.SplitAfter(strings.ReplaceAll(body, ":", ":\x00"), "\x00") {
-		for _, p := range strings.SplitAfter(strings.TrimSuffix(part, "\x00"), ",") {
-			for text.StringWidth(cur)+text.StringWidth(p) > room {
-				if cur == "" || cur == indent {
-					cut := hardCut(p, room-text.StringWidth(cur))
-					out = append(out, cur+p[:cut])
-					p = p[cut:]
-				} else {
-					out = append(out, cur)
-				}
-				cur, room = indent, width
+	cur := ""
+	for _, p := range nameParts(body) {
+		for text.StringWidth(cur)+text.StringWidth(p) > width {
+			if cur == "" || cur == partIndent {
+				cut := hardCut(p, width-text.StringWidth(cur))
+				out = append(out, cur+p[:cut])
+				p = p[cut:]
+			} else {
+				out = append(out, cur)
 			}
-			cur += p
+			cur = partIndent
 		}
+		cur += p
 	}
 	if strings.TrimSpace(cur) != "" {
 		out = append(out, cur)
@@ -209,7 +243,7 @@ func hardCut(s string, width int) int {
 func (g *grid) markdown() string {
 	var b strings.Builder
 	for _, c := range g.cols {
-		b.WriteString("| " + Markdown(strings.ReplaceAll(c.long, "\n", " ")) + " ")
+		b.WriteString("| " + EscapeMarkdown(strings.ReplaceAll(c.long, "\n", " ")) + " ")
 	}
 	b.WriteString("|\n")
 	for _, c := range g.cols {
@@ -222,7 +256,7 @@ func (g *grid) markdown() string {
 	b.WriteString("|\n")
 	for _, r := range g.lines {
 		for _, c := range r.cells {
-			text := Markdown(strings.Join(strings.Fields(c), " "))
+			text := EscapeMarkdown(strings.Join(strings.Fields(c), " "))
 			if r.style == strong && text != "" {
 				text = "**" + text + "**"
 			}

@@ -64,15 +64,15 @@ func (p *printer) para(first, s string) { p.b.WriteString(wrapped(first, s, p.wi
 
 func (p *printer) header() {
 	h := &p.rep.Run.Header
-	p.b.WriteString(p.ink.paint(bold, "parbench run "+Terminal(h.ID)) + "\n")
-	p.para("", Terminal(conduct(p.rep)))
-	p.para("", Terminal(strings.Join(machineLine(h), " · ")))
+	p.b.WriteString(p.ink.paint(bold, "parbench run "+EscapeTerminal(h.ID)) + "\n")
+	p.para("", EscapeTerminal(conduct(p.rep)))
+	p.para("", EscapeTerminal(strings.Join(machineLine(h), " · ")))
 }
 
 func (p *printer) table(t *analysis.Table) {
 	m := cellsOf(t, p.unit)
 	p.b.WriteByte('\n')
-	p.para("", p.ink.paint(bold, Terminal(t.Entry.Key))+"  "+Terminal(describe(t)))
+	p.para("", p.ink.paint(bold, EscapeTerminal(t.Entry.Key))+" · "+EscapeTerminal(describe(t)))
 	if len(t.Rows) > 0 {
 		p.b.WriteByte('\n')
 		out, left := m.grid.text(p.width, p.ink)
@@ -83,9 +83,9 @@ func (p *printer) table(t *analysis.Table) {
 		p.marked = p.marked || m.marked
 	}
 	p.b.WriteByte('\n')
-	p.para("", Terminal(t.Finding))
+	p.para("", EscapeTerminal(t.Finding))
 	for _, n := range m.notes {
-		p.para("  "+n.mark+"  ", Terminal(n.Text)+" → "+Terminal(n.Remedy))
+		p.para("  "+n.mark+"  ", EscapeTerminal(n.Text)+" → "+EscapeTerminal(n.Remedy))
 	}
 	for _, w := range t.Warnings {
 		p.warning("  ", w)
@@ -93,7 +93,7 @@ func (p *printer) table(t *analysis.Table) {
 }
 
 func (p *printer) warning(indent string, w analysis.Warning) {
-	p.para(indent+severity(w.Severity)+": ", Terminal(w.Text)+" → "+Terminal(w.Remedy))
+	p.para(indent+severity(w.Severity)+": ", EscapeTerminal(w.Text)+" → "+EscapeTerminal(w.Remedy))
 }
 
 func severity(s analysis.Severity) string {
@@ -109,7 +109,7 @@ func severity(s analysis.Severity) string {
 func (p *printer) ceiling() {
 	if s := ceilingText(p.rep); s != "" {
 		p.b.WriteByte('\n')
-		p.para("", p.ink.paint(bold, "machine ceiling")+"  "+s)
+		p.para("", p.ink.paint(bold, "machine ceiling")+" · "+s)
 	}
 }
 
@@ -123,7 +123,7 @@ func (p *printer) failures() {
 	}
 	p.b.WriteString("\n" + p.ink.paint(bold, "failures") + "\n")
 	for _, f := range list {
-		p.para("  ", p.ink.paint(red, Terminal(f.where))+" "+Terminal(f.words()))
+		p.para("  ", p.ink.paint(red, EscapeTerminal(f.where))+" "+EscapeTerminal(f.words()))
 		for _, l := range terminalLines(f.stderr, stderrLines) {
 			p.b.WriteString("      " + p.ink.paint(dim, "│ ") + l + "\n")
 		}

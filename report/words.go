@@ -87,7 +87,7 @@ func describe(t *analysis.Table) string {
 		add(quantity.Count(e.Tasks) + " tasks a batch")
 	}
 	if e.GrainNS > 0 {
-		add("one task alone takes about " + quantity.Duration(e.GrainNS/1e9))
+		add("one task alone: " + quantity.Duration(e.GrainNS/1e9))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -180,10 +180,14 @@ func bound(t *Table) string {
 	if c.N == 0 {
 		return ""
 	}
-	share := quantity.Percent(min(c.Point, 1))
+	share := quantity.Fixed(min(c.Point, 1)*100, 0) + " %"
+	stalls := ""
+	if t.Entry.Kind == "memory" {
+		stalls = " (stalls on memory count as busy)"
+	}
 	switch {
 	case c.Point >= starvedShare:
-		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they are CPU-bound, and only more cores can help.", share)
+		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they never wait%s, and only more cores can help.", share, stalls)
 	case c.Point <= 0.5:
 		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they mostly wait, and more workers help without more cores.", share)
 	}

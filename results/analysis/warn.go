@@ -53,7 +53,7 @@ func (a *analyser) rowWarnings(t *Table, r *Row) []Warning {
 		w.add(Warn, CodeFewTasks, "give more tasks (--tasks)",
 			"fewer than %d tasks per worker: some workers idle while the last tasks run", tasksPerCore)
 	}
-	if r.OK < minIntervalN && r.PerTask.Level == 0 && len(a.run.Trials) > 0 && r.OK < a.rounds() {
+	if !r.HasFailed() && r.OK < minIntervalN && r.OK < a.rounds() && a.rounds() >= minIntervalN {
 		w.add(Warn, CodeMissingRounds, "resume the run (--resume FILE)", "fewer usable trials than the run has rounds: no interval")
 	}
 	if wide(r.PerTask) || wide(r.Speedup) {

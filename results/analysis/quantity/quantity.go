@@ -76,14 +76,15 @@ const maxDecimals = 9
 
 // Decimals returns how many digits after the point the number v deserves when its uncertainty is half (the half-width
 // of its interval, in the same unit). Two digits of the uncertainty are kept when it begins with 1, 2 or 3.5, one
-// otherwise, as the Particle Data Group rounds (Review of Particle Physics, introduction, 5.3); never more than five
-// significant digits of v and never fewer than two. A half of 0 means unknown: three significant digits.
+// otherwise, as the Particle Data Group rounds (Review of Particle Physics, introduction, 5.3); never more than four
+// significant digits of v and never fewer than two. Numbers just below a power of ten count as having reached it, so that
+// 0.98 and 1.02 in one column get the same digits. A half of 0 means unknown: three significant digits.
 func Decimals(v, half float64) int {
 	v, half = math.Abs(v), math.Abs(half)
 	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return 0
 	}
-	lead := int(math.Floor(math.Log10(v))) // position of v's first digit
+	lead := int(math.Floor(math.Log10(v * 1.2))) // position of v's first digit
 	if half <= 0 || math.IsNaN(half) || math.IsInf(half, 0) {
 		return clamp(2-lead, 0, maxDecimals)
 	}
@@ -92,7 +93,7 @@ func Decimals(v, half float64) int {
 	if half/math.Pow10(pos) < 3.55 {
 		d++
 	}
-	return clamp(clamp(d, 1-lead, 4-lead), 0, maxDecimals)
+	return clamp(clamp(d, 1-lead, 3-lead), 0, maxDecimals)
 }
 
 func clamp(x, lo, hi int) int { return max(lo, min(hi, x)) }

@@ -1,0 +1,171 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/quantity"
+)
+
+// environment lists what the numbers depend on, as name and value; what is unknown is left out.
+func environment(run *results.Run) [][2]string {
+	e := &run.Header.Environment
+	var rows [][2]string
+	add := func(name, value string) {
+		if value != "" {
+			rows = append(rows, [2]string{name, value})
+		}
+	}
+	add("CPU", e.CPUModel)
+	add("Topology", strings.Join(filled(
+		some(e.Sockets, "socket"), some(e.PhysicalCores, "physical core"), some(e.LogicalCPUs, "logical CPU"), prefixed("SMT ", e.SMT)), ", "))
+	usable := fmt.Sprint(e.UsableCores)
+	if e.QuotaCores > 0 {
+		usable += fmt.Sprintf(" (cgroup quota of %s)", quantity.Digits(e.QuotaCores, 2))
+	}
+	add("Usable cores", usable)
+	var caches []string
+	for _, c := range e.Caches {
+		s := fmt.Sprintf("L%d %s", c.Level, quantity.Size(float64(c.Bytes)))
+		if c.Shared > 1 {
+			s += fmt.Sprintf(" shared by %d CPUs", c.Shared)
+		}
+		caches = append(caches, s)
+	}
+	add("Caches", strings.Join(caches, ", "))
+	if e.MaxMHz > 0 {
+		add("Highest clock", quantity.Fixed(e.MaxMHz, 0)+" MHz")
+	}
+	add("Clock control", strings.Join(filled(prefixed("governor ", e.Governor), prefixed("turbo ", e.Turbo)), ", "))
+	if e.MemoryBytes > 0 {
+		s := quantity.Size(float64(e.MemoryBytes))
+		if e.MemoryLimit > 0 {
+			s += fmt.Sprintf(" (cgroup limit %s)", quantity.Size(float64(e.MemoryLimit)))
+		}
+		if e.SwapBytes > 0 {
+			s += fmt.Sprintf(", swap %s", quantity.Size(float64(e.SwapBytes)))
+		}
+		add("Memory", s)
+	}
+	add("System", strings.Join(filled(e.OS, e.Kernel, e.Arch), " "))
+	add("Virtualisation", e.Virtualisation)
+	if e.Clock != "" {
+		s := e.Clock
+		if e.ClockCostNS > 0 || e.ClockStepNS > 0 {
+			s += fmt.Sprintf(" (a reading costs %s ns, smallest step %d ns)", quantity.Digits(e.ClockCostNS, 2), e.ClockStepNS)
+		}
+		add("Clock", s)
+	}
+	for _, p := range e.Programs {
+		add("Program "+p.Label, strings.Join(filled(p.Version, p.Runtime), ", "))
+	}
+	if !run.Header.Created.IsZero() {
+		add("Measured", run.Header.Created.UTC().Format("2 January 2006, 15:04 UTC"))
+	}
+	return rows
+}
+
+func filled(s ...string) []string {
+	var out []string
+	for _, v := range s {
+		if v != "" {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func some(n int, what string) string {
+	switch {
+	case n <= 0:
+		return ""
+	case n == 1:
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func prefixed(prefix, s string) string {
+	if s == "" {
+		return ""
+	}
+	return prefix + s
+}
+
+// about says in a sentence what a workload does and how it was run.
+func about(t *analysis.Table) string {
+	e := &t.Entry
+	s := e.Doc
+	if s == "" {
+		s = "no description"
+	}
+	s += " (kind: " + e.Kind + ")."
+	if len(e.Params) > 0 {
+		s += " Parameters: " + params(e.Params) + "."
+	}
+	if e.Tasks > 0 {
+		s += " A batch has " + quantity.Count(e.Tasks) + " tasks"
+		if e.GrainNS > 0 {
+			s += "; one alone takes about " + quantity.Duration(e.GrainNS/1e9)
+		}
+		s += "."
+	}
+	if e.OwnN {
+		s += " Each cell chooses its own number of tasks, so there are no speedups and no winner."
+	}
+	if e.Fixture != "" {
+		s += " The tasks use a service (" + e.Fixture + ") that ran in a process of its own, the same for all."
+	}
+	return s
+}
+
+// counts says what became of the trials.
+func counts(rep *analysis.Report) string {
+	s := fmt.Sprintf("Of %s planned trials %s entered the statistics", quantity.Count(rep.Planned), quantity.Count(rep.Used))
+	if rep.Failed > 0 {
+		s += fmt.Sprintf("; %s failed", quantity.Count(rep.Failed))
+	}
+	if rep.Repeated > 0 {
+		s += fmt.Sprintf("; %s were repeats of trials during which others used the machine", quantity.Count(rep.Repeated))
+	}
+	s += fmt.Sprintf(". Measuring took %s.", span(rep.Duration))
+	return s
+}
+
+// command is the line that repeats the run, quoted for a shell, with the seed that it had.
+func command(h *results.Header) string {
+	words := []string{"parbench"}
+	seeded := false
+	for _, a := range h.Args {
+		words = append(words, quoted(a))
+		seeded = seeded || a == "--seed" || strings.HasPrefix(a, "--seed=")
+	}
+	if !seeded {
+		words = append(words, "--seed", fmt.Sprint(h.Plan.Seed))
+	}
+	return EscapeTerminal(strings.Join(words, " "))
+}
+
+// quoted puts a word into single quotes where a shell would take it apart.
+func quoted(s string) string {
+	safe := s != ""
+	for _, r := range s {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=.,:/@%+", r)) {
+			safe = false
+		}
+	}
+	if safe {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// short is the beginning of a hash.
+func short(hash string) string {
+	if len(hash) > 12 {
+		return hash[:12]
+	}
+	return hash
+}
