@@ -21,6 +21,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/parbench/parbench/internal/testenv"
 	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/workloads"
 )
@@ -205,7 +206,7 @@ func (c suite) taskPanic(t *testing.T) {
 // failureEndsSiblings lets a task fail while another one waits for its context: Run must end that one, or it hangs.
 func (c suite) failureEndsSiblings(t *testing.T) {
 	if c.oneAtATime() {
-		t.Skip("no task has a sibling")
+		testenv.DoesNotApply(t, "no task has a sibling")
 	}
 	st := newStage(t)
 	ex := c.start(t, 2, "strand", 0, st.dir)
@@ -254,7 +255,7 @@ func (c suite) cancelled(t *testing.T) {
 // workersMeet shows that as many tasks run at once as there are workers, and never more.
 func (c suite) workersMeet(t *testing.T) {
 	if c.oneAtATime() {
-		t.Skip("tasks run one at a time")
+		testenv.DoesNotApply(t, "tasks run one at a time")
 	}
 	const workers = 3
 	st := newStage(t)
@@ -323,7 +324,7 @@ func (c suite) workerProcesses(t *testing.T) {
 	p, ok := ex.(strategies.Pider)
 	if !ok {
 		c.close(t, ex)
-		t.Skip("no worker processes between batches")
+		testenv.DoesNotApply(t, "no worker processes between batches")
 	}
 	if _, err := run(t, t.Context(), ex, 8); err != nil {
 		t.Error(err)
