@@ -37,19 +37,29 @@ func (w triad) Prepare(ctx context.Context, env Env) (Tasks, error) {
 	t := &triadTasks{seed: env.Seed, blocks: blocks, length: length}
 	n := blocks * length
 	t.b, t.c = t.floats(n), t.floats(n)
-	s := Stream(env.Seed)
-	for j := range n {
-		if j%(1<<16) == 0 && ctx.Err() != nil {
-			return nil, errors.Join(ctx.Err(), t.Close())
-		}
-		t.b[j], t.c[j] = s.Float(), s.Float()
-	}
 	a := t.floats(n)
-	clear(a) // takes the page faults now rather than in the timed region
+	s := Stream(env.Seed)
 	for k := range blocks {
-		t.free = append(t.free, a[k*length:(k+1)*length])
+		if err := ctx.Err(); err != nil {
+			return nil, errors.Join(err, t.Close())
+		}
+		from, to := k*length, (k+1)*length
+		s = interleave(t.b[from:to], t.c[from:to], s)
+		clear(a[from:to]) // takes the page faults now rather than in the timed region
+		t.free = append(t.free, a[from:to])
 	}
 	return t, nil
+}
+
+// interleave fills b and c in turns and returns the advanced stream. The stream is passed by value so that it stays in
+// a register.
+func interleave(b, c []float64, s Stream) Stream {
+	c = c[:len(b)]
+	for j := range b {
+		b[j] = s.Float()
+		c[j] = s.Float()
+	}
+	return s
 }
 
 // triadTasks owns the arrays. Tasks i and i+blocks read the same block and may run at once, so block k of a cannot

@@ -24,13 +24,12 @@ func newClient(workload, addr string) (*client, error) {
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		return nil, fmt.Errorf("%s needs the fixture \"http\", a host:port address: %w", workload, err)
 	}
-	dialer := &net.Dialer{}
 	return &client{
 		base: "http://" + addr,
 		http: &http.Client{
 			Transport: &http.Transport{
 				Proxy:               nil, // the server is on this machine, whatever HTTP_PROXY says
-				DialContext:         dialer.DialContext,
+				DialContext:         dial,
 				MaxIdleConns:        0, // no limit
 				MaxIdleConnsPerHost: math.MaxInt32,
 				MaxConnsPerHost:     0,    // no limit
@@ -40,6 +39,17 @@ func newClient(workload, addr string) (*client, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
+}
+
+// dial connects so that closing resets the connection: nothing is under way when a client closes, and a run starts
+// thousands of clients, each of whose connections would otherwise keep a port for a minute more.
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, network, addr)
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // refused, the connection still works
+	}
+	return c, err
 }
 
 // get reads the body of a path into buf, which it grows as needed, and returns it. The connection is free again when it
