@@ -40,7 +40,8 @@ func run(stdout, stderr io.Writer) int {
 		found = append(found, v...)
 	}
 	slices.Sort(found)
-	for _, line := range slices.Compact(found) {
+	found = slices.Compact(found)
+	for _, line := range found {
 		fmt.Fprintln(stdout, line)
 	}
 	if len(found) > 0 {

@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"results/stat":              {},
 	"results/analysis":          {"results", "results/stat", "results/analysis/quantity"},
 	"results/analysis/quantity": {},
+	"results/analysis/runtest":  {"results"},
 	"report":                    {"results", "results/analysis", "results/analysis/quantity", "report/plot"},
 	"report/plot":               {"results", "results/analysis", "results/analysis/quantity"},
 	"internal/protocol":         {},
@@ -65,7 +66,7 @@ var mayImport = map[string][]string{
 }
 
 // testOnly are packages of this module that only tests (and each other) import.
-var testOnly = []string{"internal/testenv", "strategies/strategytest"}
+var testOnly = []string{"internal/testenv", "strategies/strategytest", "results/analysis/runtest"}
 
 // onlyImporter names, for modules whose use is confined by design, the one
 // package that imports them, tests included.
