@@ -1,0 +1,112 @@
+package multiproc
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
+)
+
+// child is a started worker or Process with its captured standard error.
+type child struct {
+	*spawn.Child
+	stderr *tail
+}
+
+// startChild starts this executable again in the given role.
+func startChild(o *procOptions, kind, fn string, env ...string) (*child, error) {
+	if !mainCalled.Load() {
+		return nil, ErrNoMain
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	stdout, stderr := o.stdout, o.stderr
+	if stdout == nil {
+		stdout = os.Stdout
+	}
+	if stderr == nil {
+		stderr = os.Stderr
+	}
+	c, err := spawn.Start(spawn.Command{
+		// Not os.Executable: the file may have been replaced since this process started.
+		Path: "/proc/self/exe", Args: os.Args[:1], Dir: o.dir, CPUs: o.cpus,
+		Env:    childEnv(append(env, o.env...), cookie+"="+cookieVersion+" "+kind+" "+fn),
+		Stdout: stdout, Stderr: w, NewGroup: o.ownGroup, Protocol: true,
+	})
+	if err != nil {
+		_ = r.Close()
+		return nil, err
+	}
+	t := &tail{r: r, done: make(chan struct{})}
+	go t.copy(stderr)
+	return &child{c, t}, nil
+}
+
+// childEnv is this process's environment with changes; the last value of a variable wins.
+func childEnv(changes []string, cookie string) []string {
+	changes = append(changes, cookie)
+	env := os.Environ()
+	out := make([]string, 0, len(env)+len(changes))
+	for i, kv := range append(env, changes...) {
+		key, _, _ := strings.Cut(kv, "=")
+		later := false
+		for _, c := range changes[max(0, i+1-len(env)):] {
+			if strings.HasPrefix(c, key) && len(c) > len(key) && c[len(key)] == '=' {
+				later = true
+				break
+			}
+		}
+		if !later {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+const tailSize = 4 << 10
+
+// tail passes a child's standard error on and keeps its end.
+type tail struct {
+	r    *os.File
+	done chan struct{}
+	mu   sync.Mutex
+	buf  []byte
+}
+
+func (t *tail) copy(to *os.File) {
+	defer close(t.done)
+	b := make([]byte, tailSize)
+	for {
+		n, err := t.r.Read(b)
+		if n > 0 {
+			t.mu.Lock()
+			t.buf = append(t.buf, b[:n]...)
+			if over := len(t.buf) - tailSize; over > 0 {
+				t.buf = t.buf[:copy(t.buf, t.buf[over:])]
+			}
+			t.mu.Unlock()
+			_, _ = to.Write(b[:n]) // nothing better to do when that fails
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// end returns the tail of a child that has ended. A grandchild may hold the pipe open; it is not waited for.
+func (t *tail) end() []byte {
+	select {
+	case <-t.done:
+	case <-time.After(100 * time.Millisecond):
+	}
+	_ = t.r.Close()
+	<-t.done
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buf
+}

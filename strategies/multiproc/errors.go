@@ -1,0 +1,132 @@
+package multiproc
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
+)
+
+// Sentinels that callers branch on with errors.Is.
+var (
+	ErrClosed     = errors.New("multiproc: closed, no new work is accepted")
+	ErrRunning    = errors.New("multiproc: pool is still running; call Close first")
+	ErrFull       = errors.New("multiproc: as many calls as MaxInFlight allows are unfinished")
+	ErrTerminated = errors.New("multiproc: terminated")
+	ErrCancelled  = errors.New("multiproc: cancelled before it started")
+	ErrBroken     = errors.New("multiproc: pool is broken, its workers cannot be replaced")
+	ErrStarted    = errors.New("multiproc: process was started before")
+	ErrNotStarted = errors.New("multiproc: process was not started")
+	ErrAlive      = errors.New("multiproc: process is still alive")
+	ErrInit       = errors.New("multiproc: initialiser failed in a worker")
+	ErrInvalid    = errors.New("multiproc: invalid option")
+	ErrNoMain     = errors.New("multiproc: Main was not called in this program, so it cannot be its own worker; make multiproc.Main() the first statement of main or TestMain")
+	// ErrTimeout is what a call gets whose Timeout passed. It is context.DeadlineExceeded as well.
+	ErrTimeout error = timeoutError{}
+)
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string        { return "multiproc: task ran longer than its timeout" }
+func (timeoutError) Timeout() bool        { return true }
+func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// TaskError says which task failed and why. Errors from a worker process arrive as text; in a LocalPool Err is the
+// original.
+type TaskError struct {
+	Func  string // name the function was registered under; empty in a LocalPool
+	Index int    // of the item in its Map or Imap; 0 for Apply
+	Type  string // Go type of the original error, such as "*fs.PathError"
+	Msg   string
+	Stack string // of a panic, else empty
+	// Err is the cause where it could be kept: a *PanicError, ErrTimeout, a *CrashError, context.Canceled,
+	// context.DeadlineExceeded, in a LocalPool the original; else nil.
+	Err error
+}
+
+func (e *TaskError) Error() string { return "task " + strconv.Itoa(e.Index) + ": " + e.Msg }
+
+// Unwrap returns the cause, or nil.
+func (e *TaskError) Unwrap() error { return e.Err }
+
+// PanicError is the cause of a TaskError whose function panicked. The worker lives on.
+type PanicError struct{ Value, Stack string }
+
+func (e *PanicError) Error() string { return "panic: " + e.Value }
+
+// ExitState says how a process ended.
+type ExitState = spawn.State
+
+// CrashError is the cause of a TaskError whose worker process ended while it ran the task.
+type CrashError struct {
+	Pid        int
+	Exit       ExitState
+	Attempts   int    // how many workers the task has cost
+	StderrTail []byte // the last 4 KiB the worker wrote to stderr; untrusted text
+}
+
+func (e *CrashError) Error() string {
+	s := "worker process " + strconv.Itoa(e.Pid) + " ended with " + e.Exit.String()
+	if e.Attempts > 1 {
+		s += " (attempt " + strconv.Itoa(e.Attempts) + ")"
+	}
+	return s
+}
+
+// EncodeError says that a value cannot cross to another process.
+type EncodeError struct {
+	Type string
+	Err  error
+}
+
+func (e *EncodeError) Error() string {
+	return "multiproc: cannot encode a value of type " + e.Type + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *EncodeError) Unwrap() error { return e.Err }
+
+// DecodeError says that bytes from another process are not a value of the type.
+type DecodeError struct {
+	Type string
+	Err  error
+}
+
+func (e *DecodeError) Error() string {
+	return "multiproc: cannot decode a value of type " + e.Type + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+// optionError names the option that is wrong; it is ErrInvalid.
+type optionError struct{ text string }
+
+func (e *optionError) Error() string    { return "multiproc: " + e.text }
+func (e *optionError) Is(t error) bool  { return t == ErrInvalid }
+func positive(name string, n int) error { return atLeast(name, n, 1) }
+func atLeast(name string, n, m int) error {
+	if n >= m {
+		return nil
+	}
+	return &optionError{name + "(" + strconv.Itoa(n) + "): must be at least " + strconv.Itoa(m)}
+}
+
+// initError wraps both ErrInit and what the initialiser returned, as text.
+type initError struct{ msg string }
+
+func (e *initError) Error() string   { return ErrInit.Error() + ": " + e.msg }
+func (e *initError) Is(t error) bool { return t == ErrInit }
+
+// brokenError wraps ErrBroken and the last cause.
+type brokenError struct{ cause error }
+
+func (e *brokenError) Error() string   { return ErrBroken.Error() + ": " + e.cause.Error() }
+func (e *brokenError) Is(t error) bool { return t == ErrBroken }
+func (e *brokenError) Unwrap() error   { return e.cause }
+
+var _ interface{ Timeout() bool } = timeoutError{}
+
+const defaultGrace = 5 * time.Second

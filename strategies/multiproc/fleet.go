@@ -1,0 +1,341 @@
+package multiproc
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// call is a job in its untyped form.
+type call struct {
+	frame    []byte
+	ctx      context.Context // of the waiting caller, or nil
+	timeout  time.Duration
+	retries  int
+	attempts int // workers it has cost
+	// deliver is called exactly once for each accepted call, without locks held; payload is valid during the call only.
+	deliver func(payload []byte, err error)
+	fate    error // set when the call is resolved without a result
+}
+
+func (c *call) reset(frame []byte, ctx context.Context, opt callOptions) {
+	c.frame, c.ctx, c.timeout, c.retries = frame, ctx, opt.timeout, opt.retry
+	c.attempts, c.fate = 0, nil
+}
+
+// fleet is the untyped part of a ProcessPool: a queue of calls and the workers they go to. Every accepted call is in
+// exactly one place, the queue or one worker's list; whoever takes it out, under mu, resolves it. That is what makes
+// every future resolve exactly once.
+type fleet struct {
+	fn   string
+	opt  poolOptions
+	room chan struct{} // one token for each unresolved call
+	quit chan struct{} // closed by close
+	gone chan struct{} // closed when the pool has finished
+
+	mu      sync.Mutex
+	state   int
+	queue   queue[*call]
+	workers []*peer // started and not yet reaped
+	lost    int     // workers lost in a row without having taken a task
+	broken  error
+	ready   chan error // one message for each first worker
+
+	completed, crashes, timeouts, restarts atomic.Int64
+}
+
+func newFleet(fn string, opt poolOptions) *fleet {
+	return &fleet{fn: fn, opt: opt, room: make(chan struct{}, opt.maxInFlight), quit: make(chan struct{}),
+		gone: make(chan struct{}), ready: make(chan error, opt.workers)}
+}
+
+// start starts the workers and waits until they are ready.
+func (f *fleet) start(ctx context.Context) error {
+	f.mu.Lock()
+	for range f.opt.workers {
+		f.launch()
+	}
+	f.mu.Unlock()
+	var err error
+	for range f.opt.workers {
+		select {
+		case e := <-f.ready:
+			if err == nil {
+				err = e
+			}
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err != nil {
+			f.terminate(ErrTerminated)
+			<-f.gone
+			return err
+		}
+	}
+	return nil
+}
+
+// launch adds a worker. Called with mu held.
+func (f *fleet) launch() {
+	p := &peer{f: f, limit: 1}
+	f.workers = append(f.workers, p)
+	go p.run()
+}
+
+func (f *fleet) submit(ctx context.Context, c *call) error {
+	if err := enter(ctx, f.room, f.quit); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	if f.state != poolOpen {
+		err := error(ErrClosed)
+		if f.broken != nil {
+			err = f.broken
+		}
+		f.mu.Unlock()
+		<-f.room
+		return err
+	}
+	f.queue.push(c)
+	p := f.idlest()
+	if p == nil {
+		f.mu.Unlock()
+		return nil
+	}
+	dropped := p.refill(nil)
+	p.flush() // unlocks mu
+	f.drop(dropped)
+	return nil
+}
+
+// idlest returns the worker with the fewest unanswered calls among those that can take another, or nil.
+func (f *fleet) idlest() *peer {
+	var best *peer
+	for _, p := range f.workers {
+		if p.accepts() && (best == nil || p.fifo.len() < best.fifo.len()) {
+			best = p
+			if p.fifo.len() == 0 {
+				break
+			}
+		}
+	}
+	return best
+}
+
+// spread gives queued calls to every worker that can take some, and returns those workers. Called with mu held.
+func (f *fleet) spread(dropped []*call) ([]*peer, []*call) {
+	var fed []*peer
+	for f.queue.len() > 0 {
+		p := f.idlest()
+		if p == nil {
+			break
+		}
+		dropped = p.refill(dropped)
+		fed = append(fed, p)
+	}
+	return fed, dropped
+}
+
+// resolve gives the outcome of a call that has been taken out of every list.
+func (f *fleet) resolve(c *call, payload []byte, err error) {
+	<-f.room
+	f.completed.Add(1)
+	c.deliver(payload, err)
+}
+
+// drop resolves calls whose fate is set.
+func (f *fleet) drop(calls []*call) {
+	for _, c := range calls {
+		f.resolve(c, nil, c.fate)
+	}
+}
+
+func (f *fleet) cancel(c *call) bool {
+	f.mu.Lock()
+	ok := f.queue.remove(c)
+	f.mu.Unlock()
+	if ok {
+		f.resolve(c, nil, ErrCancelled)
+		f.settle()
+	}
+	return ok
+}
+
+func (f *fleet) closed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state != poolOpen
+}
+
+func (f *fleet) close() {
+	f.mu.Lock()
+	if f.state == poolOpen {
+		f.state = poolClosed
+		close(f.quit)
+	}
+	f.mu.Unlock()
+	f.settle()
+}
+
+// settle tells idle workers of a closed pool to leave and notices when the pool has finished.
+func (f *fleet) settle() {
+	f.mu.Lock()
+	if f.state == poolOpen {
+		f.mu.Unlock()
+		return
+	}
+	var leaving []*peer
+	if f.queue.len() == 0 {
+		for _, p := range f.workers {
+			if p.dismiss() {
+				leaving = append(leaving, p)
+			}
+		}
+	}
+	if len(f.workers) == 0 && f.queue.len() == 0 {
+		select {
+		case <-f.gone:
+		default:
+			close(f.gone)
+		}
+	}
+	f.mu.Unlock()
+	f.flushAll(leaving)
+}
+
+func (f *fleet) flushAll(peers []*peer) {
+	for _, p := range peers {
+		f.mu.Lock()
+		p.flush()
+	}
+}
+
+// terminate resolves everything with err and kills the workers; gone is closed when they have been reaped.
+func (f *fleet) terminate(err error) {
+	f.mu.Lock()
+	var open []*call
+	if f.state != poolTerminated {
+		if f.state == poolOpen {
+			close(f.quit)
+		}
+		f.state = poolTerminated
+		for f.queue.len() > 0 {
+			open = append(open, f.queue.pop())
+		}
+		for _, p := range f.workers {
+			for p.fifo.len() > 0 {
+				open = append(open, p.fifo.pop())
+			}
+			if p.child != nil {
+				_ = p.child.Kill()
+			}
+		}
+	}
+	f.mu.Unlock()
+	for _, c := range open {
+		f.resolve(c, nil, err)
+	}
+	f.settle()
+}
+
+func (f *fleet) join(ctx context.Context) error {
+	if !f.closed() {
+		return ErrRunning
+	}
+	select {
+	case <-f.gone:
+		return nil
+	default:
+	}
+	select {
+	case <-f.gone:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (f *fleet) pids() []int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	pids := make([]int, 0, len(f.workers))
+	for _, p := range f.workers {
+		if p.child != nil {
+			pids = append(pids, p.child.Pid())
+		}
+	}
+	return pids
+}
+
+func (f *fleet) stats() Stats {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := Stats{Queued: f.queue.len(), Completed: f.completed.Load(), Crashes: f.crashes.Load(),
+		Timeouts: f.timeouts.Load(), Restarts: f.restarts.Load()}
+	for _, p := range f.workers {
+		if p.child != nil {
+			s.Workers++
+		}
+		s.Running += p.fifo.len()
+	}
+	return s
+}
+
+// ended is called by a worker's goroutine when its process has been reaped. It settles the worker's calls and starts
+// a replacement where one is needed.
+func (f *fleet) ended(p *peer, cause error) {
+	f.mu.Lock()
+	for i, q := range f.workers {
+		if q == p {
+			f.workers = append(f.workers[:i], f.workers[i+1:]...)
+			break
+		}
+	}
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	var failed []*call
+	if p.fifo.len() > 0 && cause != nil {
+		// Calls are answered in order: the first unanswered one was running.
+		c := p.fifo.pop()
+		if c.attempts++; c.attempts <= c.retries && cause != ErrTimeout {
+			p.fifo.pushFront(c)
+		} else {
+			if e, ok := cause.(*CrashError); ok {
+				e.Attempts = c.attempts
+			}
+			c.fate = cause
+			failed = append(failed, c)
+		}
+	}
+	for i := p.fifo.len() - 1; i >= 0; i-- { // the others never started: back to the head of the queue, in order
+		f.queue.pushFront(*p.fifo.at(i))
+	}
+	if p.taken > 0 {
+		f.lost = 0
+	} else if cause != nil {
+		f.lost++
+	}
+	needed := f.state == poolOpen || f.state == poolClosed && f.queue.len() > 0
+	var ie *initError
+	var fed []*peer
+	switch {
+	case !needed:
+	case f.lost > f.opt.restart, errors.As(cause, &ie):
+		f.broken = &brokenError{cause}
+	default:
+		f.restarts.Add(1)
+		f.launch()
+		fed, failed = f.spread(failed)
+	}
+	broken := f.broken
+	f.mu.Unlock()
+	f.flushAll(fed)
+	f.drop(failed)
+	if broken != nil {
+		f.terminate(broken)
+	}
+	f.settle()
+}

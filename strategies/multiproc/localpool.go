@@ -1,0 +1,459 @@
+package multiproc
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// LocalPool is the dummy pool: the same interface on goroutines of this process, or on OS threads with OnThreads. A
+// running function cannot be killed: Terminate and timeouts end its context and the worker is busy until it returns.
+// It is made by NewLocalPool.
+type LocalPool[In, Out any] struct {
+	front[In, Out]
+	l *local[In, Out]
+}
+
+var _ Pool[int, int] = (*LocalPool[int, int])(nil)
+
+type local[In, Out any] struct {
+	fn   func(context.Context, In) (Out, error)
+	opt  poolOptions
+	ctx  context.Context // of every task; ends with Terminate
+	stop context.CancelFunc
+	room chan struct{} // one token for each unfinished job
+
+	mu      sync.Mutex
+	work    sync.Cond
+	queue   queue[*job[In, Out]]
+	state   int
+	running map[*job[In, Out]]struct{}
+	idle    int
+	alive   int
+	quit    chan struct{} // closed by Close
+	gone    chan struct{} // closed when the last worker has left
+
+	completed, timeouts atomic.Int64
+}
+
+// States of a pool.
+const (
+	poolOpen = iota
+	poolClosed
+	poolTerminated
+)
+
+// NewLocalPool starts a pool of goroutines that run fn. An initialiser runs in each of them first.
+func NewLocalPool[In, Out any](fn func(context.Context, In) (Out, error), opts ...PoolOption) (*LocalPool[In, Out], error) {
+	opt, err := collectPool(opts)
+	if err != nil {
+		return nil, err
+	}
+	l := &local[In, Out]{fn: fn, opt: opt, room: make(chan struct{}, opt.maxInFlight), alive: opt.workers,
+		running: make(map[*job[In, Out]]struct{}), quit: make(chan struct{}), gone: make(chan struct{})}
+	l.ctx, l.stop = context.WithCancel(context.Background())
+	l.work.L = &l.mu
+	ready := make(chan error, opt.workers)
+	for range opt.workers {
+		go l.worker(ready)
+	}
+	for range opt.workers {
+		if e := <-ready; e != nil {
+			err = e
+		}
+	}
+	p := &LocalPool[In, Out]{front[In, Out]{l}, l}
+	if err != nil {
+		_ = p.Terminate()
+		return nil, &initError{err.Error()}
+	}
+	return p, nil
+}
+
+func (l *local[In, Out]) worker(ready chan<- error) {
+	if l.opt.threads {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
+	if ready != nil {
+		ready <- l.initialise()
+	}
+	var current *job[In, Out]
+	defer func() {
+		// Reached with a job in hand only when a function called runtime.Goexit: the goroutine cannot be saved.
+		if current != nil {
+			go l.worker(nil)
+			l.finish(current, &TaskError{Index: current.base, Msg: "function called runtime.Goexit"}, nil)
+			return
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.alive--; l.alive == 0 {
+			close(l.gone)
+		}
+	}()
+	for {
+		j := l.next()
+		if j == nil {
+			return
+		}
+		current = j
+		l.run(j)
+		current = nil
+	}
+}
+
+func (l *local[In, Out]) initialise() (err error) {
+	if l.opt.init == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{panicText(v), stack()}
+		}
+	}()
+	return l.opt.init.e.local(l.ctx, l.opt.init.state)
+}
+
+// next waits for a job; nil means that the worker should leave.
+func (l *local[In, Out]) next() *job[In, Out] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		if l.queue.len() > 0 {
+			j := l.queue.pop()
+			l.running[j] = struct{}{}
+			return j
+		}
+		if l.state != poolOpen {
+			return nil
+		}
+		l.idle++
+		l.work.Wait()
+		l.idle--
+	}
+}
+
+func (l *local[In, Out]) run(j *job[In, Out]) {
+	ctx := l.ctx
+	if j.ctx != nil || j.opt.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = l.taskContext(j)
+		defer cancel()
+	}
+	if j.ctx != nil && j.ctx.Err() != nil {
+		l.finish(j, j.ctx.Err(), nil)
+		return
+	}
+	if j.opt.timeout > 0 {
+		// The caller may have gone on by the time the function returns: it must not see late writes.
+		own := &job[In, Out]{base: j.base, in: j.in, out: make([]Out, len(j.in))}
+		l.runAll(ctx, own)
+		l.finish(j, nil, func() { copy(j.out, own.out); j.errs = own.errs })
+		return
+	}
+	l.runAll(ctx, j)
+	for j.more != nil && j.more(j) {
+		l.completed.Add(1)
+		l.runAll(ctx, j)
+	}
+	l.finish(j, nil, nil)
+}
+
+func (l *local[In, Out]) runAll(ctx context.Context, j *job[In, Out]) {
+	for i := 0; i < len(j.in); {
+		i = l.runFrom(ctx, j, i)
+	}
+}
+
+// taskContext ends with the caller's context, with the pool's, and after the timeout, which also resolves the job.
+func (l *local[In, Out]) taskContext(j *job[In, Out]) (context.Context, context.CancelFunc) {
+	base := j.ctx
+	if base == nil {
+		base = l.ctx
+	}
+	ctx, cancel := context.WithCancelCause(base)
+	unlink := func() bool { return true }
+	if j.ctx != nil {
+		unlink = context.AfterFunc(l.ctx, func() { cancel(ErrTerminated) })
+	}
+	stop := func() bool { return true }
+	if j.opt.timeout > 0 {
+		stop = time.AfterFunc(j.opt.timeout, func() {
+			cancel(ErrTimeout)
+			l.timeouts.Add(1)
+			l.resolve(j, ErrTimeout, nil)
+		}).Stop
+	}
+	return ctx, func() { unlink(); stop(); cancel(nil) }
+}
+
+// runFrom runs items from index i and returns the index to go on from: one past the item that panicked, or the end.
+// One deferred call serves a whole chunk.
+func (l *local[In, Out]) runFrom(ctx context.Context, j *job[In, Out], i int) (next int) {
+	normal := false
+	defer func() {
+		if normal {
+			return
+		}
+		if v := recover(); v != nil {
+			j.setErr(i, panicError("", j.base+i, v))
+			next = i + 1
+		}
+	}()
+	for ; i < len(j.in); i++ {
+		v, err := l.fn(ctx, j.in[i])
+		if err != nil {
+			j.setErr(i, localError(j.base+i, err))
+			continue
+		}
+		j.out[i] = v
+	}
+	normal = true
+	return i
+}
+
+func (j *job[In, Out]) setErr(i int, err error) {
+	if j.errs == nil {
+		j.errs = make([]error, len(j.in))
+	}
+	j.errs[i] = err
+}
+
+// finish is the worker's last touch of a job.
+func (l *local[In, Out]) finish(j *job[In, Out], err error, commit func()) {
+	l.mu.Lock()
+	delete(l.running, j)
+	l.mu.Unlock()
+	l.resolve(j, err, commit)
+}
+
+// resolve resolves the job unless somebody did before, and gives its room back.
+func (l *local[In, Out]) resolve(j *job[In, Out], err error, commit func()) bool {
+	if j.state.Swap(jobDone) == jobDone {
+		return false
+	}
+	if commit != nil {
+		commit()
+	}
+	l.completed.Add(1)
+	<-l.room
+	j.done(j, err)
+	return true
+}
+
+func (l *local[In, Out]) submit(ctx context.Context, j *job[In, Out]) error {
+	if err := enter(ctx, l.room, l.quit); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	if l.state != poolOpen {
+		l.mu.Unlock()
+		<-l.room
+		return ErrClosed
+	}
+	l.queue.push(j)
+	wake := l.idle > 0
+	l.mu.Unlock()
+	if wake {
+		l.work.Signal()
+	}
+	return nil
+}
+
+// enter takes room for one job. A nil ctx means not to wait.
+func enter(ctx context.Context, room chan<- struct{}, quit <-chan struct{}) error {
+	select {
+	case <-quit:
+		return ErrClosed
+	default:
+	}
+	select {
+	case room <- struct{}{}:
+		return nil
+	default:
+	}
+	if ctx == nil {
+		return ErrFull
+	}
+	select {
+	case room <- struct{}{}:
+		return nil
+	case <-quit:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *local[In, Out]) cancel(j *job[In, Out]) bool {
+	l.mu.Lock()
+	ok := l.queue.remove(j)
+	l.mu.Unlock()
+	return ok && l.resolve(j, ErrCancelled, nil)
+}
+
+func (l *local[In, Out]) size() int { return l.opt.workers }
+
+func (l *local[In, Out]) closed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state != poolOpen
+}
+
+// Map implements Pool. A worker takes one chunk after another from a shared index, so that a chunk costs an atomic
+// addition rather than a passage through the queue.
+func (p *LocalPool[In, Out]) Map(ctx context.Context, in []In, opts ...CallOption) ([]Out, error) {
+	opt, err := collectCall(opts)
+	if err != nil {
+		return nil, err
+	}
+	if opt.timeout > 0 {
+		return p.mapWith(ctx, in, opt) // a chunk needs a clock of its own
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if p.l.closed() {
+		return nil, ErrClosed
+	}
+	out := make([]Out, len(in))
+	if len(in) == 0 {
+		return out, nil
+	}
+	chunk := opt.chunk
+	if chunk == 0 {
+		chunk = defaultChunk(len(in), p.l.opt.workers)
+	}
+	return p.mapShared(ctx, in, out, chunk)
+}
+
+func (p *LocalPool[In, Out]) mapShared(ctx context.Context, in []In, out []Out, chunk int) ([]Out, error) {
+	g := &gather{done: make(chan struct{})}
+	g.left.Store(1)
+	var taken atomic.Int64
+	load := func(j *job[In, Out]) bool {
+		hi := int(taken.Add(int64(chunk)))
+		lo := hi - chunk
+		if lo >= len(in) || ctx.Err() != nil {
+			return false
+		}
+		hi = min(hi, len(in))
+		j.base, j.in, j.out = lo, in[lo:hi:hi], out[lo:hi:hi]
+		return true
+	}
+	more := func(j *job[In, Out]) bool {
+		g.collect(j.base, j.errs)
+		j.errs = nil
+		return load(j)
+	}
+	done := func(j *job[In, Out], err error) {
+		if err != nil {
+			g.fail(0, err)
+		}
+		g.release()
+	}
+	jobs := make([]job[In, Out], min(p.l.opt.workers, (len(in)+chunk-1)/chunk))
+	for i := range jobs {
+		j := &jobs[i]
+		j.ctx, j.more, j.done = ctx, more, done
+		g.left.Add(1)
+		// One accepted job is enough to do all of the work.
+		if err := p.l.submit(ctx, j); err != nil {
+			if i == 0 {
+				g.fail(0, err)
+			}
+			g.release()
+			break
+		}
+	}
+	g.release()
+	return waitMap(ctx, g, out, func() {
+		for i := range jobs {
+			p.l.cancel(&jobs[i])
+		}
+	})
+}
+
+// MapAsync implements Pool.
+func (p *LocalPool[In, Out]) MapAsync(ctx context.Context, in []In, opts ...CallOption) *Future[[]Out] {
+	fut := newFuture[[]Out]()
+	go func() { fut.resolve(p.Map(ctx, in, opts...)) }()
+	return fut
+}
+
+// Close implements Pool.
+func (p *LocalPool[In, Out]) Close() error {
+	l := p.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state == poolOpen {
+		l.state = poolClosed
+		close(l.quit)
+		l.work.Broadcast()
+	}
+	return nil
+}
+
+// Join implements Pool.
+func (p *LocalPool[In, Out]) Join(ctx context.Context) error {
+	if !p.l.closed() {
+		return ErrRunning
+	}
+	select {
+	case <-p.l.gone:
+		p.l.stop()
+		return nil
+	default:
+	}
+	select {
+	case <-p.l.gone:
+		p.l.stop()
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Terminate implements Pool: every unfinished call resolves with ErrTerminated and the context of running functions
+// ends. It does not wait for them to return; Join does.
+func (p *LocalPool[In, Out]) Terminate() error {
+	_ = p.Close()
+	l := p.l
+	l.mu.Lock()
+	l.state = poolTerminated
+	var open []*job[In, Out]
+	for l.queue.len() > 0 {
+		open = append(open, l.queue.pop())
+	}
+	for j := range l.running {
+		open = append(open, j)
+	}
+	l.mu.Unlock()
+	l.stop()
+	for _, j := range open {
+		l.resolve(j, ErrTerminated, nil)
+	}
+	return nil
+}
+
+// Shutdown implements Pool.
+func (p *LocalPool[In, Out]) Shutdown(ctx context.Context) error {
+	_ = p.Close()
+	if err := p.Join(ctx); err != nil {
+		_ = p.Terminate()
+		return err
+	}
+	return nil
+}
+
+// Stats implements Pool.
+func (p *LocalPool[In, Out]) Stats() Stats {
+	l := p.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Stats{Workers: l.alive, Queued: l.queue.len(), Running: len(l.running), Completed: l.completed.Load(),
+		Timeouts: l.timeouts.Load()}
+}

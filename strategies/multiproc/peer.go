@@ -1,0 +1,350 @@
+package multiproc
+
+import (
+	"context"
+	"syscall"
+	"time"
+)
+
+// peer is the parent's side of one worker process. All fields are behind the fleet's mu except where noted.
+type peer struct {
+	f     *fleet
+	child *child
+	conn  syscall.RawConn // of child.In
+	up    bool            // ready for calls
+	fifo  queue[*call]    // sent or about to be, unanswered, in order
+	bytes int             // of the calls in fifo
+	taken int             // calls it was ever given
+	left  bool            // told to leave
+	timed bool            // killed because the first call's timeout passed
+	timer *time.Timer     // of the first call in fifo
+
+	// limit is how many calls may be unanswered at once. It follows the pace of the worker, so that short calls travel
+	// in batches and long ones wait in the queue, where any worker can take them.
+	limit int
+	pace  float64   // seconds a call takes, smoothed; 0: unknown
+	since time.Time // when the worker last answered, or got work while idle
+
+	// Outgoing bytes. Whoever finds nobody writing writes.
+	pend    [][]byte
+	tail    []byte // small frames put together
+	spare   []byte
+	writing bool
+}
+
+const (
+	// lead is how much work, in time, may wait in a worker: long enough to hide a round trip (some 40 µs between cores),
+	// short enough not to matter when another worker falls idle.
+	lead     = time.Millisecond
+	maxLimit = 256
+	maxBytes = 256 << 10
+	// ownFrame is the size from which a frame is written from where it is instead of being copied behind others.
+	ownFrame = 16 << 10
+)
+
+func (p *peer) accepts() bool {
+	return p.up && !p.left && p.fifo.len() < p.limit && (p.fifo.len() == 0 || p.bytes < maxBytes) &&
+		(p.f.opt.maxTasks == 0 || p.taken < p.f.opt.maxTasks)
+}
+
+// refill moves calls from the queue to the worker until it has enough. Calls whose caller has gone are appended to
+// dropped, with their fate. Called with mu held.
+func (p *peer) refill(dropped []*call) []*call {
+	f := p.f
+	for f.queue.len() > 0 && p.accepts() {
+		c := f.queue.pop()
+		if c.ctx != nil && c.ctx.Err() != nil {
+			c.fate = c.ctx.Err()
+			dropped = append(dropped, c)
+			continue
+		}
+		first := p.fifo.len() == 0
+		p.fifo.push(c)
+		p.bytes += len(c.frame)
+		p.taken++
+		p.write(c.frame)
+		if first {
+			p.since = time.Now()
+			p.arm()
+		}
+	}
+	return dropped
+}
+
+// arm starts the clock of the call that has just become first. Called with mu held.
+func (p *peer) arm() {
+	if p.timer != nil {
+		p.timer.Stop()
+		p.timer = nil
+	}
+	if p.fifo.len() == 0 || p.fifo.front().timeout == 0 {
+		return
+	}
+	c := p.fifo.front()
+	p.timer = time.AfterFunc(c.timeout, func() {
+		p.f.mu.Lock()
+		defer p.f.mu.Unlock()
+		if p.fifo.len() > 0 && p.fifo.front() == c && !p.timed {
+			p.timed = true
+			p.f.timeouts.Add(1)
+			_ = p.child.Kill()
+		}
+	})
+}
+
+// dismiss tells an idle worker to leave; true means that there is something to flush. Called with mu held.
+func (p *peer) dismiss() bool {
+	if !p.up || p.left || p.fifo.len() > 0 {
+		return false
+	}
+	p.left = true
+	p.write(appendHeader(nil, frameQuit, 0))
+	return true
+}
+
+// write appends a frame to what has to be sent. Called with mu held.
+func (p *peer) write(frame []byte) {
+	if len(frame) < ownFrame {
+		p.tail = append(p.tail, frame...)
+		return
+	}
+	if len(p.tail) > 0 {
+		p.pend = append(p.pend, p.tail)
+		p.tail = nil
+	}
+	p.pend = append(p.pend, frame)
+}
+
+// flush sends what there is, unless somebody is at it already. It never blocks: when the pipe is full, a goroutine
+// takes over. Called with mu held, which it gives up.
+func (p *peer) flush() {
+	if p.writing || p.conn == nil {
+		p.f.mu.Unlock()
+		return
+	}
+	p.writing = true
+	for len(p.pend) > 0 || len(p.tail) > 0 {
+		pend, tail := p.pend, p.tail
+		p.pend, p.tail, p.spare = nil, p.spare[:0], nil
+		p.f.mu.Unlock()
+		for i := 0; i <= len(pend); i++ {
+			b := tail
+			if i < len(pend) {
+				b = pend[i]
+			}
+			if n := p.try(b); n < len(b) {
+				go p.finish(b[n:], pend[min(i+1, len(pend)):], tail, i < len(pend))
+				return
+			}
+		}
+		p.f.mu.Lock()
+		p.spare = tail
+	}
+	p.writing = false
+	p.f.mu.Unlock()
+}
+
+// try writes as much as the pipe takes now. On an error the worker is gone, which its reader notices; the bytes count
+// as written.
+func (p *peer) try(b []byte) int {
+	done := 0
+	for done < len(b) {
+		var n int
+		var err error
+		if e := p.conn.Write(func(fd uintptr) bool { n, err = tryWrite(fd, b[done:]); return true }); e != nil || err != nil {
+			return len(b)
+		}
+		if n == 0 {
+			break
+		}
+		done += n
+	}
+	return done
+}
+
+// finish writes the rest of an interrupted flush, waiting for the pipe, and goes on flushing.
+func (p *peer) finish(rest []byte, pend [][]byte, tail []byte, withTail bool) {
+	_, err := p.child.In.Write(rest)
+	for _, b := range pend {
+		if err == nil {
+			_, err = p.child.In.Write(b)
+		}
+	}
+	if withTail && err == nil {
+		_, _ = p.child.In.Write(tail)
+	}
+	p.f.mu.Lock()
+	p.writing = false
+	p.flush()
+}
+
+// run starts the worker, receives its answers until it ends, and reports that.
+func (p *peer) run() {
+	cause := p.open()
+	if cause == nil {
+		cause = p.receive()
+	}
+	p.finishUp(cause)
+}
+
+func (p *peer) open() error {
+	f := p.f
+	// One P starts faster, and a worker runs one task at a time.
+	c, err := startChild(&f.opt.proc, rolePool, f.fn, "GOMAXPROCS=1")
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	p.child = c
+	if p.conn, err = c.In.SyscallConn(); err != nil || f.state == poolTerminated {
+		_ = c.Kill()
+	}
+	init := &initCall{e: &entry{}}
+	if f.opt.init != nil {
+		init = f.opt.init
+	}
+	b := append(appendString(appendHeader(nil, frameInit, 0), init.e.name), init.enc...)
+	sealFrame(b, 0)
+	p.write(b)
+	p.flush()
+	return nil
+}
+
+// receive handles answers until the end of file, and returns why there was one: nil if the worker was told to leave.
+func (p *peer) receive() error {
+	var buf frameBuffer
+	var cause error
+	for cause == nil {
+		n, err := p.child.Out.Read(buf.space())
+		if n == 0 || err != nil {
+			break
+		}
+		buf.filled(n)
+		cause = p.answers(&buf)
+	}
+	return cause
+}
+
+// answered is a call with its result.
+type answered struct {
+	c       *call
+	payload []byte
+}
+
+// answers handles every complete frame in the buffer: under one lock, with one refill and one write.
+func (p *peer) answers(buf *frameBuffer) error {
+	f := p.f
+	var store [64]answered
+	done := store[:0]
+	var dropped []*call
+	var fed []*peer
+	f.mu.Lock()
+	for {
+		h, payload, ok := buf.next()
+		if !ok {
+			break
+		}
+		switch {
+		case h.kind == frameReady && !p.up:
+			p.up = true
+			f.announce(nil)
+			fed, dropped = f.spread(dropped)
+		case h.kind == frameFailed:
+			f.mu.Unlock()
+			return &initError{string(payload)}
+		case h.kind == frameResult && p.fifo.len() > 0:
+			c := p.fifo.pop()
+			p.bytes -= len(c.frame)
+			done = append(done, answered{c, payload})
+		case h.kind == frameResult: // of a call that Terminate has resolved
+		default:
+			f.mu.Unlock()
+			_ = p.child.Kill()
+			return &brokenError{&DecodeError{"frame", errShort}}
+		}
+	}
+	if len(done) > 0 {
+		p.adapt(len(done))
+		p.arm()
+		// Waiting for half of the room makes the next write a batch.
+		if p.fifo.len() <= p.limit/2 {
+			dropped = p.refill(dropped)
+		}
+		if f.opt.maxTasks > 0 && p.taken >= f.opt.maxTasks {
+			p.dismiss()
+		}
+	}
+	idle := p.fifo.len() == 0
+	p.flush()
+	f.flushAll(fed)
+	for _, d := range done {
+		f.resolve(d.c, d.payload, nil)
+	}
+	f.drop(dropped)
+	if idle {
+		f.settle()
+	}
+	return nil
+}
+
+// announce tells start about one of the first workers. Called with mu held.
+func (f *fleet) announce(err error) {
+	select {
+	case f.ready <- err:
+	default:
+	}
+}
+
+// adapt sets the limit after n answers. Called with mu held.
+func (p *peer) adapt(n int) {
+	now := time.Now()
+	each := now.Sub(p.since).Seconds() / float64(n)
+	p.since = now
+	if p.pace == 0 {
+		p.pace = each
+	}
+	p.pace += (each - p.pace) / 4
+	p.limit = 1 + min(maxLimit-1, int(lead.Seconds()/max(p.pace, 1e-7)))
+}
+
+// finishUp waits for the process's end, makes sure of it, and settles its calls.
+func (p *peer) finishUp(cause error) {
+	f := p.f
+	if p.child == nil {
+		f.mu.Lock()
+		f.announce(cause)
+		f.mu.Unlock()
+		f.ended(p, cause)
+		return
+	}
+	c := p.child
+	t := time.NewTimer(f.opt.proc.grace)
+	select {
+	case <-c.Done():
+	case <-t.C: // it closed its pipe, or hangs on its way out
+		_ = c.Kill()
+		<-c.Done()
+	}
+	t.Stop()
+	_ = c.In.Close()
+	_ = c.Out.Close()
+	stderr := c.stderr.end()
+	exit, _ := c.Wait(context.Background())
+	f.mu.Lock()
+	if cause == nil {
+		switch {
+		case p.timed:
+			cause = ErrTimeout
+		case !p.left || p.fifo.len() > 0:
+			cause = &CrashError{Pid: c.Pid(), Exit: exit, Attempts: 1, StderrTail: stderr}
+			if f.state != poolTerminated {
+				f.crashes.Add(1)
+			}
+		}
+	}
+	if !p.up {
+		f.announce(cause)
+	}
+	f.mu.Unlock()
+	f.ended(p, cause)
+}

@@ -1,0 +1,324 @@
+package multiproc
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"sync/atomic"
+)
+
+// Pool runs one function over many inputs on a fixed number of workers. ProcessPool and LocalPool satisfy it with the
+// same behaviour. It is safe for concurrent use.
+//
+// The order of life is open, closed (Close), finished (every accepted call resolved, every worker gone: Join), with
+// Terminate leading to finished from anywhere. Close, Join, Terminate and Shutdown may be called again at any time.
+type Pool[In, Out any] interface {
+	// Apply runs one call and waits for its result. Calls after each other run after each other.
+	Apply(ctx context.Context, in In, opts ...CallOption) (Out, error)
+	// ApplyAsync starts one call. It waits for room (MaxInFlight) until ctx ends; the call itself outlives ctx.
+	ApplyAsync(ctx context.Context, in In, opts ...CallOption) (*Future[Out], error)
+	// TryApplyAsync is ApplyAsync that returns ErrFull instead of waiting.
+	TryApplyAsync(in In, opts ...CallOption) (*Future[Out], error)
+	// Map runs every input and returns the results in their order. All inputs run even if some fail; the error is then the
+	// *TaskError of the lowest index, and the results of the others are there. It returns early when ctx ends.
+	Map(ctx context.Context, in []In, opts ...CallOption) ([]Out, error)
+	// MapAsync is Map that does not wait. The caller must not change the inputs until it is done.
+	MapAsync(ctx context.Context, in []In, opts ...CallOption) *Future[[]Out]
+	// Imap yields the results in the order of the inputs, each with its own error. It reads the source in the goroutine
+	// of the loop, only as far ahead as Window allows, and stops reading when the loop breaks.
+	Imap(ctx context.Context, in iter.Seq[In], opts ...CallOption) iter.Seq2[Out, error]
+	// ImapUnordered is Imap in the order of completion.
+	ImapUnordered(ctx context.Context, in iter.Seq[In], opts ...CallOption) iter.Seq2[Indexed[Out], error]
+	// ImapSource is Imap over a source that can fail: its error is yielded, as it is, after the results before it, and
+	// ends the loop.
+	ImapSource(ctx context.Context, in iter.Seq2[In, error], opts ...CallOption) iter.Seq2[Out, error]
+	// Close ends the acceptance of work. What was accepted is still done.
+	Close() error
+	// Join waits until a closed pool has finished. Before Close it returns ErrRunning at once.
+	Join(ctx context.Context) error
+	// Terminate ends the pool now: unfinished calls resolve with ErrTerminated, worker processes are killed and reaped.
+	Terminate() error
+	// Shutdown is Close and Join, then Terminate if ctx ends first.
+	Shutdown(ctx context.Context) error
+	// Stats returns figures of this moment.
+	Stats() Stats
+}
+
+// Indexed is a value with the position of its input.
+type Indexed[T any] struct {
+	Index int
+	Value T
+}
+
+// Stats describes a pool at one moment. Counts are calls (Apply) and chunks (Map, Imap).
+type Stats struct {
+	Workers   int   // living
+	Queued    int   // accepted, no worker has them yet
+	Running   int   // with a worker
+	Completed int64 // resolved, whether well or not
+	Crashes   int64 // workers that ended by themselves
+	Timeouts  int64 // calls whose Timeout passed
+	Restarts  int64 // workers started in place of others
+}
+
+// job is a run of inputs that travels as one.
+type job[In, Out any] struct {
+	ctx  context.Context // of the waiting caller; nil when nobody's
+	base int             // index of in[0]
+	in   []In
+	out  []Out   // as long as in; written by the backend
+	errs []error // nil, or one for each item
+	opt  callOptions
+	// done is called exactly once after submit succeeded, from any goroutine; it must not block. err is set when all items
+	// share one fate (crash, timeout, terminated, cancelled).
+	// With an err a worker may still be using in, out and errs: they must be left alone.
+	done func(j *job[In, Out], err error)
+	// more, if set, loads the next inputs into a job that a LocalPool has just run; false ends it.
+	more  func(j *job[In, Out]) bool
+	state atomic.Int32
+	impl  *call // the process pool's own
+}
+
+// jobDone is the state of a job that somebody has resolved; only who moves it there calls done.
+const jobDone = 1
+
+// itemErr returns the error of item i, given the job's own.
+func (j *job[In, Out]) itemErr(i int, err error) error {
+	if err != nil {
+		return j.wrap(i, err)
+	}
+	if j.errs != nil {
+		return j.errs[i]
+	}
+	return nil
+}
+
+// wrap turns the fate of a job into the error of one of its items. Sentinels about the pool stay as they are.
+func (j *job[In, Out]) wrap(i int, err error) error {
+	switch e := err.(type) {
+	case *CrashError, timeoutError:
+		return &TaskError{Index: j.base + i, Type: typeName(err), Msg: err.Error(), Err: e}
+	}
+	return err
+}
+
+// backend is what runs jobs: worker processes or goroutines.
+type backend[In, Out any] interface {
+	// submit accepts a job, waiting for room until ctx ends; a nil ctx means not to wait.
+	submit(ctx context.Context, j *job[In, Out]) error
+	// cancel withdraws a job that no worker has; it then finishes with ErrCancelled.
+	cancel(j *job[In, Out]) bool
+	size() int
+	closed() bool
+}
+
+// front is the part of a pool that does not care what runs the jobs.
+type front[In, Out any] struct{ b backend[In, Out] }
+
+type single[In, Out any] struct {
+	job[In, Out]
+	inv  [1]In
+	outv [1]Out
+	fut  Future[Out]
+}
+
+func (f front[In, Out]) start(ctx, taskCtx context.Context, in In, opts []CallOption) (*Future[Out], *job[In, Out], error) {
+	opt, err := collectCall(opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &single[In, Out]{}
+	s.inv[0] = in
+	s.job.in, s.job.out, s.job.opt, s.job.ctx = s.inv[:], s.outv[:], opt, taskCtx
+	s.fut.done = make(chan struct{})
+	j := &s.job
+	j.done = func(j *job[In, Out], err error) {
+		if err != nil {
+			var zero Out
+			s.fut.resolve(zero, j.wrap(0, err))
+			return
+		}
+		s.fut.resolve(s.outv[0], j.itemErr(0, nil))
+	}
+	s.fut.cancel = func() bool { return f.b.cancel(j) }
+	if err := f.b.submit(ctx, j); err != nil {
+		return nil, nil, err
+	}
+	return &s.fut, j, nil
+}
+
+// Apply implements Pool.
+func (f front[In, Out]) Apply(ctx context.Context, in In, opts ...CallOption) (Out, error) {
+	var zero Out
+	if err := ctx.Err(); err != nil {
+		return zero, err
+	}
+	fut, j, err := f.start(ctx, ctx, in, opts)
+	if err != nil {
+		return zero, err
+	}
+	select {
+	case <-fut.done:
+		return fut.val, fut.err
+	case <-ctx.Done():
+		f.b.cancel(j)
+		return zero, ctx.Err()
+	}
+}
+
+// ApplyAsync implements Pool.
+func (f front[In, Out]) ApplyAsync(ctx context.Context, in In, opts ...CallOption) (*Future[Out], error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	fut, _, err := f.start(ctx, nil, in, opts)
+	return fut, err
+}
+
+// TryApplyAsync implements Pool.
+func (f front[In, Out]) TryApplyAsync(in In, opts ...CallOption) (*Future[Out], error) {
+	fut, _, err := f.start(nil, nil, in, opts)
+	return fut, err
+}
+
+// gather collects the outcome of the jobs of one Map.
+type gather struct {
+	left  atomic.Int64 // jobs not done, and one for the submitter
+	done  chan struct{}
+	mu    sync.Mutex
+	index int
+	err   error
+}
+
+func (g *gather) fail(index int, err error) {
+	g.mu.Lock()
+	if g.err == nil || index < g.index {
+		g.index, g.err = index, err
+	}
+	g.mu.Unlock()
+}
+
+// collect notes the first error of a chunk, if there is one.
+func (g *gather) collect(base int, errs []error) {
+	for i, err := range errs {
+		if err != nil {
+			g.fail(base+i, err)
+			return
+		}
+	}
+}
+
+func (g *gather) release() {
+	if g.left.Add(-1) == 0 {
+		close(g.done)
+	}
+}
+
+// defaultChunk is Python's rule: a quarter of an even share, rounded up.
+func defaultChunk(n, workers int) int { return max(1, (n+4*workers-1)/(4*workers)) }
+
+// Map implements Pool.
+func (f front[In, Out]) Map(ctx context.Context, in []In, opts ...CallOption) ([]Out, error) {
+	opt, err := collectCall(opts)
+	if err != nil {
+		return nil, err
+	}
+	return f.mapWith(ctx, in, opt)
+}
+
+func (f front[In, Out]) mapWith(ctx context.Context, in []In, opt callOptions) ([]Out, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if f.b.closed() {
+		return nil, ErrClosed
+	}
+	chunk := opt.chunk
+	if chunk == 0 {
+		chunk = defaultChunk(len(in), f.b.size())
+	}
+	out := make([]Out, len(in))
+	m := &mapping[In, Out]{gather: gather{done: make(chan struct{})}}
+	m.left.Store(1)
+	for lo := 0; lo < len(in); lo += chunk {
+		hi := min(lo+chunk, len(in))
+		j := m.job()
+		j.ctx, j.base, j.in, j.out, j.opt = ctx, lo, in[lo:hi:hi], out[lo:hi:hi], opt
+		m.left.Add(1)
+		if err := f.b.submit(ctx, j); err != nil {
+			m.fail(lo, err)
+			m.release()
+			break
+		}
+	}
+	m.release()
+	return waitMap(ctx, &m.gather, out, func() {
+		for _, j := range m.all {
+			f.b.cancel(j)
+		}
+	})
+}
+
+// waitMap waits for the jobs of a Map. The results are only handed out when no worker can touch them any more, or when
+// those that it can have an error of their own.
+func waitMap[Out any](ctx context.Context, g *gather, out []Out, abandon func()) ([]Out, error) {
+	select {
+	case <-g.done:
+	case <-ctx.Done():
+		abandon()
+		return nil, ctx.Err()
+	}
+	var te *TaskError
+	switch {
+	case g.err == nil:
+		return out, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err() // jobs were dropped for that reason
+	case errors.As(g.err, &te):
+		return out, g.err
+	}
+	return nil, g.err
+}
+
+// mapping is a running Map. Its jobs are used again, so that memory follows what is in flight and not the length of the
+// input.
+type mapping[In, Out any] struct {
+	gather
+	all  []*job[In, Out] // touched by the submitter only
+	free []*job[In, Out] // behind mu
+}
+
+func (m *mapping[In, Out]) job() *job[In, Out] {
+	m.mu.Lock()
+	if n := len(m.free); n > 0 {
+		j := m.free[n-1]
+		m.free = m.free[:n-1]
+		m.mu.Unlock()
+		*j = job[In, Out]{impl: j.impl, done: m.finished}
+		return j
+	}
+	m.mu.Unlock()
+	j := &job[In, Out]{done: m.finished}
+	m.all = append(m.all, j)
+	return j
+}
+
+func (m *mapping[In, Out]) finished(j *job[In, Out], err error) {
+	if err != nil {
+		m.fail(j.base, j.wrap(0, err))
+	} else {
+		m.collect(j.base, j.errs)
+		m.mu.Lock()
+		m.free = append(m.free, j)
+		m.mu.Unlock()
+	}
+	m.release()
+}
+
+// MapAsync implements Pool.
+func (f front[In, Out]) MapAsync(ctx context.Context, in []In, opts ...CallOption) *Future[[]Out] {
+	fut := newFuture[[]Out]()
+	go func() { fut.resolve(f.Map(ctx, in, opts...)) }()
+	return fut
+}

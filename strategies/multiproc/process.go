@@ -1,0 +1,255 @@
+package multiproc
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
+)
+
+// Process is one function call in a process of its own. It is made by NewProcess, started once, safe for concurrent
+// use and must not be copied. Nobody needs to Join it: it is reaped either way. When this process dies, it dies.
+type Process struct {
+	name string
+	fn   *entry
+	opt  procOptions
+	err  error // of encoding the input
+
+	mu     sync.Mutex
+	frame  []byte
+	child  *child
+	closed bool
+
+	done   chan struct{} // closed when reaped and the result is here
+	exit   ExitState
+	result []byte
+	tail   []byte
+}
+
+var processes atomic.Int64
+
+// NewProcess prepares a call of fn with in; Start starts it. An input that cannot be encoded is reported by Start.
+func NewProcess[In, Out any](fn Func[In, Out], in In, opts ...ProcOption) *Process {
+	p := &Process{fn: fn.e, done: make(chan struct{})}
+	for _, o := range opts {
+		o.applyProc(&p.opt)
+	}
+	if p.name = p.opt.name; p.name == "" {
+		p.name = "Process-" + strconv.FormatInt(processes.Add(1), 10)
+	}
+	if fn.e == nil {
+		p.err = &optionError{"the function was not made by Register"}
+		return p
+	}
+	if err := codecOf[Out]().p.err; err != nil {
+		p.err = &EncodeError{codecOf[Out]().p.typ.String(), err}
+		return p
+	}
+	p.frame, p.err = codecOf[In]().append(appendHeader(nil, frameCall, 1), &in)
+	if p.err == nil {
+		sealFrame(p.frame, 0)
+	}
+	return p
+}
+
+// Call runs fn in a process of its own: start, run, result, join. When ctx ends first the process is killed and reaped.
+func Call[In, Out any](ctx context.Context, fn Func[In, Out], in In, opts ...ProcOption) (Out, error) {
+	p := NewProcess(fn, in, opts...)
+	var zero Out
+	if err := p.Start(ctx); err != nil {
+		return zero, err
+	}
+	out, err := Result[Out](ctx, p)
+	if ctx.Err() != nil {
+		_ = p.Kill()
+		<-p.done
+	}
+	return out, err
+}
+
+// Result waits for the process and returns what its function returned. Out must be the function's. An error is a
+// *TaskError; its cause is a *CrashError if the process ended without a result.
+func Result[Out any](ctx context.Context, p *Process) (Out, error) {
+	var out [1]Out
+	exit, err := p.Join(ctx)
+	if err != nil {
+		return out[0], err
+	}
+	if p.result == nil {
+		e := &CrashError{Pid: p.child.Pid(), Exit: exit, Attempts: 1, StderrTail: p.tail}
+		return out[0], &TaskError{Func: p.fn.name, Type: typeName(e), Msg: e.Error(), Err: e}
+	}
+	errs, err := decodeOutcomes(p.fn.name, 0, p.result, out[:])
+	if errs != nil {
+		err = errs[0]
+	}
+	return out[0], err
+}
+
+// Start starts the process. A second call returns ErrStarted; an input that cannot travel is an *EncodeError.
+func (p *Process) Start(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return ErrClosed
+	case p.err != nil:
+		return p.err
+	case p.child != nil:
+		return ErrStarted
+	}
+	c, err := startChild(&p.opt, roleProcess, p.fn.name)
+	if err != nil {
+		return err
+	}
+	p.child = c
+	go p.run(p.frame)
+	p.frame = nil // the input is not kept alive
+	return nil
+}
+
+// run hands the input over, takes the result and waits for the end.
+func (p *Process) run(frame []byte) {
+	c := p.child
+	// A child that dies leaves a broken pipe, whatever else there is to say about it comes from its exit.
+	_, _ = c.In.Write(frame)
+	var buf frameBuffer
+	for {
+		if h, payload, ok := buf.next(); ok {
+			if h.kind == frameResult {
+				p.result = payload
+			}
+			break
+		}
+		n, err := c.Out.Read(buf.space())
+		if n == 0 || err != nil {
+			break
+		}
+		buf.filled(n)
+	}
+	// In stays open until the child has ended: it is its lifeline.
+	<-c.Done()
+	_ = c.In.Close()
+	_ = c.Out.Close()
+	p.tail = c.stderr.end()
+	p.exit, _ = c.Wait(context.Background())
+	close(p.done)
+}
+
+// started returns the child, or why there is none to talk to.
+func (p *Process) started() (*child, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return nil, ErrClosed
+	case p.child == nil:
+		return nil, ErrNotStarted
+	}
+	return p.child, nil
+}
+
+// Join waits until the process has ended and been reaped, and says how. It returns ctx's error if that ends first.
+func (p *Process) Join(ctx context.Context) (ExitState, error) {
+	if _, err := p.started(); err != nil {
+		return ExitState{}, err
+	}
+	select {
+	case <-p.done:
+		return p.exit, nil
+	default:
+	}
+	select {
+	case <-p.done:
+		return p.exit, nil
+	case <-ctx.Done():
+		return ExitState{}, ctx.Err()
+	}
+}
+
+// Pid returns the process id; false before Start.
+func (p *Process) Pid() (int, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.child == nil {
+		return 0, false
+	}
+	return p.child.Pid(), true
+}
+
+// Name returns the process's name.
+func (p *Process) Name() string { return p.name }
+
+// Alive reports whether the process was started and has not been reaped yet. It may be true right after Terminate or
+// Kill, and is false after Join.
+func (p *Process) Alive() bool {
+	_, ok := p.Pid()
+	select {
+	case <-p.done:
+		return false
+	default:
+		return ok
+	}
+}
+
+// Done returns a channel that is closed when the process has ended and been reaped.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Exit says how the process ended; false while it has not.
+func (p *Process) Exit() (ExitState, bool) {
+	select {
+	case <-p.done:
+		return p.exit, true
+	default:
+		return ExitState{}, false
+	}
+}
+
+// Terminate sends SIGTERM and does not wait. Deferred calls in the process do not run, its children live on, files it
+// was writing stay as they are; the kernel frees its memory and descriptors. It does nothing after the end.
+func (p *Process) Terminate() error { return p.Signal(syscall.SIGTERM) }
+
+// Kill sends SIGKILL, with OwnGroup to everything the process started, and does not wait.
+func (p *Process) Kill() error {
+	c, err := p.started()
+	if err != nil {
+		return err
+	}
+	return c.Kill()
+}
+
+// Signal sends a signal; after the end it does nothing.
+func (p *Process) Signal(sig os.Signal) error {
+	c, err := p.started()
+	if err != nil {
+		return err
+	}
+	s, ok := sig.(syscall.Signal)
+	if !ok {
+		return &optionError{"Signal: " + sig.String() + " is not a signal of this system"}
+	}
+	if err := c.Signal(s); !errors.Is(err, spawn.ErrDone) {
+		return err
+	}
+	return nil
+}
+
+// Close releases the result; afterwards every method that can fails with ErrClosed. It returns ErrAlive while the
+// process runs, and may be called again.
+func (p *Process) Close() error {
+	if p.Alive() {
+		return ErrAlive
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	return nil
+}

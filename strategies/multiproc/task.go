@@ -1,0 +1,69 @@
+package multiproc
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"runtime"
+	"strconv"
+)
+
+// panicText renders a panic's value without fmt.
+func panicText(v any) string {
+	switch x := v.(type) {
+	case error:
+		return x.Error()
+	case string:
+		return x
+	case interface{ String() string }:
+		return x.String()
+	}
+	switch r := reflect.ValueOf(v); {
+	case r.CanInt():
+		return strconv.FormatInt(r.Int(), 10)
+	case r.CanUint():
+		return strconv.FormatUint(r.Uint(), 10)
+	case r.CanFloat():
+		return strconv.FormatFloat(r.Float(), 'g', -1, 64)
+	case r.Kind() == reflect.String:
+		return r.String()
+	case r.Kind() == reflect.Bool:
+		return strconv.FormatBool(r.Bool())
+	}
+	return "value of type " + reflect.TypeOf(v).String()
+}
+
+// panicError must be called from the deferred function that recovered v, while the panicking frames are on the stack.
+func panicError(fn string, index int, v any) *TaskError {
+	p := &PanicError{panicText(v), stack()}
+	return &TaskError{Func: fn, Index: index, Type: "panic", Msg: p.Error(), Stack: p.Stack, Err: p}
+}
+
+// localError wraps what a function returned.
+func localError(index int, err error) *TaskError {
+	return &TaskError{Index: index, Type: reflect.TypeOf(err).String(), Msg: err.Error(), Err: err}
+}
+
+// Errors whose identity crosses the process boundary, by position.
+var knownErrors = []error{context.Canceled, context.DeadlineExceeded}
+
+func knownError(err error) byte {
+	for i, k := range knownErrors {
+		if errors.Is(err, k) {
+			return byte(i + 1)
+		}
+	}
+	return 0
+}
+
+// stack is debug.Stack without its package, which imports fmt.
+func stack() string {
+	for n := 4 << 10; ; n *= 2 {
+		b := make([]byte, n)
+		if k := runtime.Stack(b, false); k < n || n > 1<<20 {
+			return string(b[:k])
+		}
+	}
+}
+
+func typeName(err error) string { return reflect.TypeOf(err).String() }

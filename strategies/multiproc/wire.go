@@ -1,0 +1,252 @@
+package multiproc
+
+import (
+	"context"
+	"encoding/binary"
+	"reflect"
+)
+
+// A frame is a header of 16 bytes, little endian (payload length, 8; kind, 4; count, 4), and its payload.
+const headerSize = 16
+
+// Kinds of frames. The parent sends init, call and quit; the worker ready, failed and result, one result for each call
+// in the order of the calls.
+const (
+	frameInit   = 1 + iota // payload: name of the initialiser, its state
+	frameCall              // count inputs
+	frameQuit              // leave when all calls before are answered
+	frameReady             // the worker waits for calls
+	frameFailed            // initialising failed; payload: text
+	frameResult            // count outcomes: see runner
+)
+
+type header struct {
+	size  uint64
+	kind  uint32
+	count uint32
+}
+
+func appendHeader(b []byte, kind, count int) []byte {
+	b = binary.LittleEndian.AppendUint64(b, 0) // patched by sealFrame
+	b = binary.LittleEndian.AppendUint32(b, uint32(kind))
+	return binary.LittleEndian.AppendUint32(b, uint32(count))
+}
+
+// sealFrame writes the payload length of the frame that starts at b[at] and ends with b.
+func sealFrame(b []byte, at int) {
+	binary.LittleEndian.PutUint64(b[at:], uint64(len(b)-at-headerSize))
+}
+
+func parseHeader(b []byte) header {
+	return header{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])}
+}
+
+// frameBuffer collects bytes from a stream and cuts them into frames.
+type frameBuffer struct {
+	buf  []byte
+	r, w int // unread bytes are buf[r:w]
+}
+
+const smallBuffer = 64 << 10
+
+// next returns the next frame if it is complete. The payload stays valid until space is called.
+func (f *frameBuffer) next() (h header, payload []byte, ok bool) {
+	if f.w-f.r < headerSize {
+		return h, nil, false
+	}
+	h = parseHeader(f.buf[f.r:])
+	if uint64(f.w-f.r-headerSize) < h.size {
+		return h, nil, false
+	}
+	lo := f.r + headerSize
+	f.r = lo + int(h.size)
+	return h, f.buf[lo:f.r:f.r], true
+}
+
+// space returns where to read more to; n of it were filled: call filled(n). It makes room for the whole frame that
+// has begun, and lets a buffer go that only a huge frame needed.
+func (f *frameBuffer) space() []byte {
+	have := f.w - f.r
+	need := smallBuffer
+	if have >= headerSize {
+		need = max(need, headerSize+int(parseHeader(f.buf[f.r:]).size))
+	}
+	if need > len(f.buf) || len(f.buf) > 1<<20 && need < len(f.buf)/4 {
+		nb := make([]byte, need)
+		copy(nb, f.buf[f.r:f.w])
+		f.buf, f.r, f.w = nb, 0, have
+	} else if f.r > 0 {
+		copy(f.buf, f.buf[f.r:f.w])
+		f.r, f.w = 0, have
+	}
+	return f.buf[f.w:]
+}
+
+func (f *frameBuffer) filled(n int) { f.w += n }
+
+// An outcome list is a sequence of segments: a count (4 bytes) and so many results, followed by a failure unless all
+// items are accounted for. A list without failures is thus one count and the results as they are.
+const (
+	failError = 1
+	failPanic = 2
+)
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func takeString(b []byte) (string, []byte, bool) {
+	n, b, err := length(b, 1)
+	if err != nil {
+		return "", nil, false
+	}
+	return string(b[:n]), b[n:], true
+}
+
+func appendFailure(b []byte, kind byte, typ, msg, stack string, known byte) []byte {
+	b = append(b, kind, known)
+	b = appendString(b, typ)
+	b = appendString(b, msg)
+	return appendString(b, stack)
+}
+
+func takeFailure(b []byte, fn string, index int) (*TaskError, []byte, bool) {
+	if len(b) < 2 {
+		return nil, nil, false
+	}
+	kind, known := b[0], int(b[1])
+	e := &TaskError{Func: fn, Index: index}
+	ok := true
+	b = b[2:]
+	for _, p := range []*string{&e.Type, &e.Msg, &e.Stack} {
+		if ok {
+			*p, b, ok = takeString(b)
+		}
+	}
+	switch {
+	case kind == failPanic:
+		e.Err = &PanicError{e.Msg, e.Stack}
+		e.Msg = e.Err.Error()
+	case known > 0 && known <= len(knownErrors):
+		e.Err = knownErrors[known-1]
+	}
+	return e, b, ok
+}
+
+// segment is a run of items in progress.
+type segment[In, Out any] struct {
+	fn      func(context.Context, In) (Out, error)
+	ic      codec[In]
+	oc      codec[Out]
+	i, n    int
+	req     []byte
+	out     []byte
+	at      int // where the count of the open segment stands
+	count   uint32
+	written int // out up to here is complete
+}
+
+func (s *segment[In, Out]) open() {
+	s.at = len(s.out)
+	s.out = binary.LittleEndian.AppendUint32(s.out, 0)
+	s.count = 0
+	s.written = len(s.out)
+}
+
+func (s *segment[In, Out]) seal() { binary.LittleEndian.PutUint32(s.out[s.at:], s.count) }
+
+// fail closes the segment with a failure of item i and opens the next one if items are left.
+func (s *segment[In, Out]) fail(kind byte, typ, msg, stack string, known byte) {
+	s.out = s.out[:s.written]
+	s.seal()
+	s.out = appendFailure(s.out, kind, typ, msg, stack, known)
+	if s.i++; s.i < s.n {
+		s.open()
+	}
+}
+
+// run runs items until the end or a panic. One deferred call serves a whole chunk.
+func (s *segment[In, Out]) run(ctx context.Context) {
+	normal := false
+	defer func() {
+		if normal {
+			return
+		}
+		if v := recover(); v != nil {
+			s.fail(failPanic, "panic", panicText(v), stack(), 0)
+		}
+	}()
+	for s.i < s.n {
+		var in In
+		rest, err := s.ic.decode(s.req, &in)
+		if err != nil {
+			// What follows cannot be found any more.
+			for s.i < s.n {
+				s.fail(failError, typeName(err), err.Error(), "", 0)
+			}
+			break
+		}
+		s.req = rest
+		v, err := s.fn(ctx, in)
+		if err != nil {
+			s.fail(failError, typeName(err), err.Error(), "", knownError(err))
+			continue
+		}
+		if s.out, err = s.oc.append(s.out, &v); err != nil {
+			s.fail(failError, typeName(err), err.Error(), "", 0)
+			continue
+		}
+		s.count++
+		s.written = len(s.out)
+		if s.i++; s.i == s.n {
+			s.seal()
+		}
+	}
+	normal = true
+}
+
+// runner makes the untyped form of a function that the registry keeps.
+func runner[In, Out any](fn func(context.Context, In) (Out, error)) func(ctx context.Context, n int, req, out []byte) []byte {
+	return func(ctx context.Context, n int, req, out []byte) []byte {
+		s := segment[In, Out]{fn: fn, ic: codecOf[In](), oc: codecOf[Out](), n: n, req: req, out: out}
+		if n > 0 {
+			s.open()
+		}
+		for s.i < s.n {
+			s.run(ctx)
+		}
+		return s.out
+	}
+}
+
+// decodeOutcomes fills out from an outcome list and returns the errors, nil if there are none.
+func decodeOutcomes[Out any](fn string, base int, payload []byte, out []Out) (errs []error, err error) {
+	c := codecOf[Out]()
+	bad := &DecodeError{reflect.TypeFor[Out]().String(), errShort}
+	for i := 0; i < len(out); {
+		if len(payload) < 4 {
+			return nil, bad
+		}
+		n := int(binary.LittleEndian.Uint32(payload))
+		if payload = payload[4:]; n > len(out)-i {
+			return nil, bad
+		}
+		if payload, err = c.decodeAll(payload, out[i:i+n]); err != nil {
+			return nil, err
+		}
+		if i += n; i == len(out) {
+			break
+		}
+		var te *TaskError
+		var ok bool
+		if te, payload, ok = takeFailure(payload, fn, base+i); !ok {
+			return nil, bad
+		}
+		if errs == nil {
+			errs = make([]error, len(out))
+		}
+		errs[i] = te
+		i++
+	}
+	return errs, nil
+}

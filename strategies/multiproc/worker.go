@@ -1,0 +1,152 @@
+package multiproc
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
+)
+
+// orphanGrace is how long a running task has to notice that the parent is gone before its process ends.
+const orphanGrace = 200 * time.Millisecond
+
+// worker is the child's side of the protocol.
+type worker struct {
+	ctx context.Context
+	in  frameBuffer
+	out []byte
+}
+
+// serve runs in the child until it is told to leave or the parent is gone. It never returns.
+func serve() {
+	if role.version != cookieVersion {
+		childFatal("protocol version " + strconv.Quote(role.version) + ", this program speaks " + cookieVersion)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	spawn.Lifeline(spawn.FDIn, func() {
+		cancel()
+		time.Sleep(orphanGrace)
+		os.Exit(exitOrphan)
+	})
+	// A task that calls runtime.Goexit would leave a process that answers nothing.
+	defer childFatal("the function called runtime.Goexit")
+	w := &worker{ctx: ctx}
+	e := lookup(role.fn)
+	if e == nil {
+		childFatal("function " + strconv.Quote(role.fn) + " is not registered here; register it in a package variable")
+	}
+	switch role.kind {
+	case rolePool:
+		w.pool(e)
+	case roleProcess:
+		w.process(e)
+	default:
+		childFatal("unknown role " + strconv.Quote(role.kind))
+	}
+}
+
+// receive returns the next frame; the parent's end of file ends the process.
+func (w *worker) receive() (header, []byte) {
+	for {
+		if h, payload, ok := w.in.next(); ok {
+			return h, payload
+		}
+		n, err := rawRead(spawn.FDIn, w.in.space())
+		if err != nil || n == 0 {
+			os.Exit(exitOrphan)
+		}
+		w.in.filled(n)
+	}
+}
+
+// send writes the frames in w.out.
+func (w *worker) send() {
+	for b := w.out; len(b) > 0; {
+		n, err := rawWrite(spawn.FDOut, b)
+		if err != nil {
+			os.Exit(exitOrphan)
+		}
+		b = b[n:]
+	}
+	w.out = w.out[:0]
+	if cap(w.out) > 1<<20 {
+		w.out = nil // only a huge result needed it
+	}
+}
+
+func (w *worker) pool(e *entry) {
+	for {
+		h, payload := w.receive()
+		switch h.kind {
+		case frameInit:
+			w.initialise(payload)
+			w.out = appendHeader(w.out, frameReady, 0)
+		case frameCall:
+			w.call(e, int(h.count), payload)
+		case frameQuit:
+			os.Exit(0)
+		default:
+			childFatal("unknown frame " + strconv.Itoa(int(h.kind)))
+		}
+		w.send()
+	}
+}
+
+func (w *worker) call(e *entry, count int, payload []byte) {
+	at := len(w.out)
+	w.out = appendHeader(w.out, frameResult, count)
+	w.out = e.run(w.ctx, count, payload, w.out)
+	sealFrame(w.out, at)
+}
+
+// initialise runs the initialiser; its failure is reported and ends the process.
+func (w *worker) initialise(payload []byte) {
+	name, state, ok := takeString(payload)
+	e := lookup(name)
+	if !ok || name != "" && e == nil {
+		w.failInit("initialiser " + strconv.Quote(name) + " is not registered here; register it in a package variable")
+	}
+	if name == "" {
+		return
+	}
+	res := e.run(w.ctx, 1, state, nil)
+	errs, err := decodeOutcomes(name, 0, res, make([]struct{}, 1))
+	if err != nil {
+		w.failInit(err.Error())
+	}
+	if errs != nil {
+		w.failInit(errs[0].(*TaskError).Msg)
+	}
+}
+
+func (w *worker) failInit(msg string) {
+	w.out = append(appendHeader(w.out[:0], frameFailed, 0), msg...)
+	sealFrame(w.out, 0)
+	w.send()
+	os.Exit(exitTask)
+}
+
+// process runs the one call of a Process.
+func (w *worker) process(e *entry) {
+	h, payload := w.receive()
+	if h.kind != frameCall || h.count != 1 {
+		childFatal("unexpected frame " + strconv.Itoa(int(h.kind)))
+	}
+	w.call(e, 1, payload)
+	code := 0
+	// The first segment of a successful call counts one result.
+	if res := w.out[headerSize:]; len(res) >= 4 && res[0] == 0 {
+		code = exitTask
+		if te, _, ok := takeFailure(res[4:], role.fn, 0); ok {
+			text := "multiproc: process " + role.fn + ": " + te.Msg + "\n"
+			if te.Stack != "" {
+				text += te.Stack
+			}
+			_, _ = os.Stderr.WriteString(text)
+		}
+	}
+	w.send()
+	os.Exit(code)
+}
