@@ -46,7 +46,10 @@ var groupCount atomic.Int64
 // by "parbench-PID-" unless it has that already, and an empty name stands for a running number, so that
 // RemoveStaleGroups can recognise what a dead process left. cgroup v2 is tried first (it kills all members at once),
 // then v1 cpuacct. The error wraps ErrNoGroup where neither is permitted.
-func (m *Machine) NewGroup(name string) (Group, error) {
+func (m *Machine) NewGroup(name string) (Group, error) { return m.newGroup(name, m.groupPlaces()) }
+
+// newGroup makes a group in the first of the places that lets it.
+func (m *Machine) newGroup(name string, places []hierarchy) (Group, error) {
 	own := groupPrefix + strconv.Itoa(os.Getpid()) + "-"
 	switch {
 	case name == "":
@@ -58,7 +61,7 @@ func (m *Machine) NewGroup(name string) (Group, error) {
 		return nil, fmt.Errorf("make control group %q: a name has at most 200 bytes and no slash: %w", name, ErrNoGroup)
 	}
 	cause := errors.New("no cgroup v2 and no cpuacct hierarchy is mounted")
-	for _, h := range m.groupPlaces() {
+	for _, h := range places {
 		g := group{dir: m.path(path.Join(h.own, name)), v2: h.v2}
 		if err := os.Mkdir(g.dir, 0o755); err != nil {
 			cause = err
