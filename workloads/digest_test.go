@@ -147,9 +147,16 @@ func TestTriadBlocksRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	tr := tasks.(*triadTasks)
+	take := func() []float64 {
+		a, err := tr.take()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
 	var order []*float64
 	for range 10 {
-		a := tr.take()
+		a := take()
 		order = append(order, &a[0])
 		tr.put(a)
 	}
@@ -165,7 +172,7 @@ func TestTriadBlocksRest(t *testing.T) {
 	}
 	var held [][]float64
 	for range 8 { // more tasks at once than blocks
-		held = append(held, tr.take())
+		held = append(held, take())
 	}
 	if got := len(tr.releases); got != 3+3 {
 		t.Errorf("%d mappings, want b, c, a and one for each of 3 further tasks", got)

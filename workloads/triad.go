@@ -35,20 +35,32 @@ func (w triad) Prepare(ctx context.Context, env Env) (Tasks, error) {
 		return nil, &paramError{"parameter bytes: " + env.Params["bytes"] + " is less than 24 for each of blocks=" + env.Params["blocks"]}
 	}
 	t := &triadTasks{seed: env.Seed, blocks: blocks, length: length}
-	n := blocks * length
-	t.b, t.c = t.floats(n), t.floats(n)
-	a := t.floats(n)
-	s := Stream(env.Seed)
-	for k := range blocks {
+	if err := t.build(ctx); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+// build makes the arrays.
+func (t *triadTasks) build(ctx context.Context) (err error) {
+	n, length := t.blocks*t.length, t.length
+	var a []float64
+	for _, v := range []*[]float64{&t.b, &t.c, &a} {
+		if *v, err = t.floats(n); err != nil {
+			return err
+		}
+	}
+	s := Stream(t.seed)
+	for k := range t.blocks {
 		if err := ctx.Err(); err != nil {
-			return nil, errors.Join(err, t.Close())
+			return err
 		}
 		from, to := k*length, (k+1)*length
 		s = interleave(t.b[from:to], t.c[from:to], s)
 		clear(a[from:to]) // takes the page faults now rather than in the timed region
 		t.free = append(t.free, a[from:to])
 	}
-	return t, nil
+	return nil
 }
 
 // interleave fills b and c in turns and returns the advanced stream. The stream is passed by value so that it stays in
@@ -78,15 +90,27 @@ type triadTasks struct {
 }
 
 // floats allocates n zeros that live until Close.
-func (t *triadTasks) floats(n int) []float64 {
-	v, release := mapFloats(n)
+func (t *triadTasks) floats(n int) ([]float64, error) {
+	v, release, err := mapFloats(n)
+	if err != nil {
+		return nil, &memoryError{err}
+	}
 	t.releases = append(t.releases, release)
-	return v
+	return v, nil
 }
+
+// memoryError says what to do about memory that is not to be had.
+type memoryError struct{ err error }
+
+func (e *memoryError) Error() string {
+	return "triad: " + e.err.Error() + "; a smaller parameter bytes, or fewer processes, need less memory"
+}
+
+func (e *memoryError) Unwrap() error { return e.err }
 
 // take returns the block of a that has rested longest. With more tasks at once than blocks it adds one: waiting would
 // hide the cost of oversubscription.
-func (t *triadTasks) take() []float64 {
+func (t *triadTasks) take() ([]float64, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.free) == 0 {
@@ -94,7 +118,7 @@ func (t *triadTasks) take() []float64 {
 	}
 	a := t.free[0]
 	t.free = t.free[1:]
-	return a
+	return a, nil
 }
 
 func (t *triadTasks) put(a []float64) {
@@ -107,7 +131,10 @@ func (t *triadTasks) Task(_ context.Context, i int) (uint64, error) {
 	str := TaskStream(t.seed, i)
 	scale := 1 + str.Float()
 	at := i % t.blocks * t.length
-	a := t.take()
+	a, err := t.take()
+	if err != nil {
+		return 0, err
+	}
 	sum := stream(a, t.b[at:at+t.length], t.c[at:at+t.length], scale)
 	t.put(a)
 	return Fold(Key(t.seed, i), sum), nil
