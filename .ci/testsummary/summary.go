@@ -79,14 +79,8 @@ func (s *summary) take(e event) {
 		s.builds[e.ImportPath] = append(s.builds[e.ImportPath], e.Output)
 	case "run":
 		s.order[e.Package] = append(s.order[e.Package], k)
-		if i := strings.LastIndexByte(e.Test, '/'); i > 0 {
-			// Names of subtests may hold slashes: every prefix that is a test is a parent.
-			for p := e.Test[:i]; ; p = p[:i] {
-				s.parents[key{e.Package, p}] = true
-				if i = strings.LastIndexByte(p, '/'); i < 0 {
-					break
-				}
-			}
+		for _, above := range ancestors(e.Test) {
+			s.parents[key{e.Package, above}] = true
 		}
 	case "output":
 		s.output[k] = append(s.output[k], e.Output)
@@ -106,22 +100,16 @@ func (s *summary) endPackage(e event) {
 	before := len(s.failed)
 	failedBelow := map[key]bool{}
 	tests := s.order[e.Package]
-	// Children began after their parents, so that going backwards sees them first.
-	for _, k := range slices.Backward(tests) {
-		how := s.ended[k]
-		if how == "" {
-			how = "fail" // it was running when the test binary ended
+	for _, k := range tests {
+		if s.how(k) != "fail" {
+			continue
 		}
-		if how == "fail" {
-			for p := k.test; ; {
-				i := strings.LastIndexByte(p, '/')
-				if i < 0 {
-					break
-				}
-				p = p[:i]
-				failedBelow[key{k.pkg, p}] = true
-			}
+		for _, above := range ancestors(k.test) {
+			failedBelow[key{k.pkg, above}] = true
 		}
+	}
+	for _, k := range tests {
+		how := s.how(k)
 		switch {
 		case how == "fail" && !failedBelow[k]:
 			s.failed = append(s.failed, short+"."+k.test)
@@ -138,7 +126,6 @@ func (s *summary) endPackage(e event) {
 			s.skipped[reason] = append(s.skipped[reason], short+"."+k.test)
 		}
 	}
-	slices.Reverse(s.failed[before:])
 	switch e.Action {
 	case "fail":
 		s.printFailure(e, tests)
@@ -158,16 +145,37 @@ func (s *summary) endPackage(e event) {
 	delete(s.output, key{pkg: e.Package})
 }
 
+// ancestors returns what a test's name could be below. A subtest's own name may
+// hold slashes, so that not all of them need be tests.
+func ancestors(test string) []string {
+	var out []string
+	for i, c := range test {
+		if c == '/' {
+			out = append(out, test[:i])
+		}
+	}
+	return out
+}
+
+// how says how a test of an ended package ended.
+func (s *summary) how(k key) string {
+	if how := s.ended[k]; how != "" {
+		return how
+	}
+	return "fail" // it was running when the test binary ended
+}
+
 // printFailure prints what a failed package has said, without its passed tests.
 func (s *summary) printFailure(e event, tests []key) {
 	for _, line := range s.builds[e.FailedBuild] {
 		fmt.Fprint(s.out, line)
 	}
 	for _, k := range tests {
-		if how := s.ended[k]; how != "pass" && how != "skip" {
-			for _, line := range s.output[k] {
-				fmt.Fprint(s.out, line)
-			}
+		if s.how(k) != "fail" {
+			continue
+		}
+		for _, line := range s.output[k] {
+			fmt.Fprint(s.out, line)
 		}
 	}
 	for _, line := range s.output[key{pkg: e.Package}] {
@@ -223,7 +231,7 @@ func (s *summary) finish(requireAll bool, testErr error) bool {
 const inapplicable = "does not apply: "
 
 // message matches what t.Log, t.Skip and their like print.
-var message = regexp.MustCompile(`^\s*\S+\.go:\d+: (.*)`)
+var message = regexp.MustCompile(`^\s*\S+\.go:\d+: (.*\S)`)
 
 // reasonOf returns the last message in a skipped test's output.
 func reasonOf(output []string) string {

@@ -21,6 +21,7 @@ func TestSubs(t *testing.T) {
 	t.Run("a/b", func(t *testing.T) {})
 	t.Run("skipped", func(t *testing.T) { t.Log("a detail"); t.Skip("needs the command moon on PATH") })
 	t.Run("silent", func(t *testing.T) { t.SkipNow() })
+	t.Run("empty", func(t *testing.T) { t.Skip() })
 }
 `
 
@@ -80,9 +81,9 @@ func TestRun(t *testing.T) {
 		last                  string
 		has                   []string
 	}{
-		{"good", tests, "", 0, "2 passed, 0 failed, 3 skipped",
-			[]string{"needs the command moon on PATH\n      sample.TestSubs/skipped\n", "sample.TestSkip", "no reason given\n      sample.TestSubs/silent\n"}},
-		{"skips required", tests, "1", 1, "2 passed, 0 failed, 3 skipped", []string{"does not allow"}},
+		{"good", tests, "", 0, "2 passed, 0 failed, 4 skipped",
+			[]string{"needs the command moon on PATH\n      sample.TestSkip\n      sample.TestSubs/skipped\n", "no reason given\n      sample.TestSubs/silent\n      sample.TestSubs/empty\n"}},
+		{"skips required", tests, "1", 1, "2 passed, 0 failed, 4 skipped", []string{"does not allow"}},
 		{"tests that do not apply", apart, "1", 0, "1 passed, 0 failed, 0 skipped", []string{"Not counted: 1 test"}},
 		{"failures", failures, "", 1, "2 passed, 3 failed, 0 skipped",
 			[]string{"one and one is three", "deep trouble", "Failed:\n  sample.TestFail\n  sample.TestSubFail/bad\n  sample.TestOwnFail\n"}},
