@@ -4,11 +4,13 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/parbench/parbench/internal/testenv"
 )
 
 // TestImportsAreLean keeps the package light: worker processes initialise everything it imports before their first task.
 func TestImportsAreLean(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	out, err := exec.CommandContext(t.Context(), testenv.NeedCommand(t, "go"), "list", "-deps", ".").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
