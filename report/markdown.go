@@ -99,13 +99,14 @@ func (p *page) answer() {
 		return
 	}
 	p.f("## The short answer\n\n")
+	var quotes []string
 	for _, w := range p.rep.Warnings {
 		if w.Severity == analysis.Error || w.Code == analysis.CodeQuick || w.Code == analysis.CodeFewRounds || w.Code == analysis.CodeIncomplete {
-			p.f("> **%s:** %s. %s.\n>\n", severity(w.Severity), EscapeMarkdown(w.Text), EscapeMarkdown(sentence(w.Remedy)))
+			quotes = append(quotes, fmt.Sprintf("> **%s:** %s. %s.\n", severity(w.Severity), EscapeMarkdown(w.Text), EscapeMarkdown(sentence(w.Remedy))))
 		}
 	}
-	if strings.HasSuffix(p.b.String(), ">\n") {
-		p.f("\n")
+	if len(quotes) > 0 {
+		p.f("%s\n", strings.Join(quotes, ">\n"))
 	}
 	for i := range p.rep.Tables {
 		t := &p.rep.Tables[i]

@@ -43,10 +43,10 @@ const (
 // Codes lists every code that a warning can have, in alphabetical order.
 func Codes() []string {
 	return []string{
-		CodeBusyMachine, CodeCapped, CodeClock, CodeQuota, CodeDrift, CodeFailed, CodeFailedCells,
-		CodeFewRounds, CodeFewTasks, CodeFixtureShares, CodeForeign, CodeGovernor, CodeIncomplete, CodeInterference,
-		CodeUnknown, CodeJoined, CodeManyRivals, CodeMissingRounds, CodeNoReference, CodeOneCore, CodeOutliers,
-		CodeOversubscribed, CodeQuick, CodeRefFailed, CodeRepeats, CodeResumed, CodeSetup, CodeSkipped, CodeSiblings,
-		CodeStarved, CodeSteal, CodeSuperlinear, CodeTorn, CodeTurbo, CodeVirtual, CodeWide,
+		CodeBusyMachine, CodeCapped, CodeClock, CodeQuota, CodeDrift, CodeFailed, CodeFailedCells, CodeFewRounds,
+		CodeFewTasks, CodeFixtureShares, CodeForeign, CodeGovernor, CodeIncomplete, CodeInterference, CodeUnknown,
+		CodeJoined, CodeManyRivals, CodeMissingRounds, CodeNoReference, CodeOneCore, CodeOutliers, CodeOversubscribed,
+		CodeQuick, CodeRefFailed, CodeRepeats, CodeResumed, CodeSetup, CodeSkipped, CodeSiblings, CodeStarved, CodeSteal,
+		CodeSuperlinear, CodeTorn, CodeTurbo, CodeVirtual, CodeWide,
 	}
 }

@@ -19,7 +19,7 @@ func (a *analyser) finding(t *Table) string {
 	if t.Winner == nil {
 		return nothing(t)
 	}
-	parts := []string{a.won(t), a.gained(t), nextBest(t), a.open(t), a.unscaled(t), bound(t), lost(t)}
+	parts := []string{a.won(t), a.gained(t), a.nextBest(t), a.open(t), a.unscaled(t), bound(t), lost(t)}
 	var said []string
 	for _, p := range parts {
 		if p != "" {
@@ -91,19 +91,23 @@ func (a *analyser) gained(t *Table) string {
 	case w.Ratio.N == 0:
 		return fmt.Sprintf("That shares no round with the reference, %s, so there is no speedup.", name(t, ref))
 	case w.Has(ref) && w.Decided():
-		return fmt.Sprintf("That is not distinguishable from %s (%s times as fast%s).", name(t, ref), ratio(w.Ratio), a.withRatio(w.Ratio))
+		return fmt.Sprintf("That cannot be told from %s: %s times as fast%s.", name(t, ref), ratio(w.Ratio), a.withRatio(w.Ratio))
 	}
 	return fmt.Sprintf("That is %s times as fast as %s%s.", ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio))
 }
 
 // nextBest says how far the first row outside the set is behind.
-func nextBest(t *Table) string {
+func (a *analyser) nextBest(t *Table) string {
 	w := t.Winner
 	if w.Next < 0 || w.Lead.N == 0 {
 		return ""
 	}
-	if !w.Lead.Has() {
-		return fmt.Sprintf("Next comes %s.", name(t, w.Next))
+	if !w.Lead.Has() || w.Next == reference(t, w.Best) {
+		return fmt.Sprintf("Next comes %s.", name(t, w.Next)) // the ratio to the reference has been told
+	}
+	if w.Lead.Hi <= 1+a.opt.MinEffect {
+		return fmt.Sprintf("Next comes %s, which takes %s: measurably slower, but by less than the %s that matter.",
+			name(t, w.Next), longer(w.Lead), quantity.Percent(a.opt.MinEffect))
 	}
 	return fmt.Sprintf("Next comes %s, which takes %s.", name(t, w.Next), longer(w.Lead))
 }
@@ -114,7 +118,11 @@ func longer(i Interval) string {
 		d := decimals(i)
 		return fmt.Sprintf("%s times as long (%s to %s)", quantity.Fixed(i.Point, d), quantity.Fixed(i.Lo, d), quantity.Fixed(i.Hi, d))
 	}
-	d := max(0, decimals(i)-2)
+	d := 1
+	if i.Point < 1.02 {
+		d = 2
+	}
+	d = min(d, quantity.Decimals((i.Point-1)*100, (i.Hi-i.Lo)*50))
 	f := func(v float64) string { return quantity.Fixed((v-1)*100, d) }
 	return fmt.Sprintf("%s %% longer (%s %% to %s %%)", f(i.Point), f(i.Lo), f(i.Hi))
 }
@@ -187,9 +195,9 @@ func bound(t *Table) string {
 	}
 	switch {
 	case c.Point >= starvedShare:
-		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they never wait%s, and only more cores can help.", share, stalls)
+		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they hardly ever wait%s, so more workers than cores would not help.", share, stalls)
 	case c.Point <= 0.5:
-		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they mostly wait, and more workers help without more cores.", share)
+		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they mostly wait, so more workers can help without more cores.", share)
 	}
 	return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time and wait for the rest.", share)
 }

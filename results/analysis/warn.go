@@ -131,7 +131,7 @@ func (a *analyser) tableWarnings(t *Table) []Warning {
 	if share, n := a.fixtureShare(t); n > 0 && share > 0 {
 		if cpus := len(a.run.Header.Environment.UsableCPUs); cpus > 0 && cpus < 4 {
 			w.add(Warn, CodeFixtureShares, "use a machine with 4 or more CPUs, where one is reserved for it",
-				"the %s server ran on the same CPUs as the tasks and took %s of a core, the same in every cell's way",
+				"the %s service ran on the same CPUs as the tasks, in every cell alike, and took %s of a core on average",
 				t.Entry.Fixture, quantity.Percent(share))
 		}
 	}

@@ -47,7 +47,7 @@ func (a *analyser) runState(w *warnings, rep *Report) {
 			"%s records of an unknown type were skipped", quantity.Count(run.Skipped))
 	}
 	if a.foreign > 0 {
-		w.add(Warn, CodeForeign, "check where the file comes from", "%s belong to no cell of the plan and were left out", trials(a.foreign))
+		w.add(Warn, CodeForeign, "check where the file comes from", "%s to no cell of the plan: left out", verb(a.foreign, "belongs", "belong"))
 	}
 	a.resumes(w)
 }
@@ -107,7 +107,7 @@ func (a *analyser) runData(w *warnings, rep *Report) {
 	}
 	if rep.Repeated > 0 {
 		w.add(Note, CodeRepeats, "none is needed: repeats are chosen by what others did, never by the measured value",
-			"%s were repeated because others used the machine", trials(rep.Repeated))
+			"%s repeated because others used the machine", verb(rep.Repeated, "was", "were"))
 	}
 	if change, n, ok := a.drift(); ok && (change > driftEffect || change < -driftEffect) {
 		verb := "slower"
@@ -154,6 +154,14 @@ func (a *analyser) machine(w *warnings) {
 
 func trials(n int) string { return plural(n, "trial") }
 func rounds(n int) string { return plural(n, "round") }
+
+// verb is "1 trial was" or "5 trials were".
+func verb(n int, one, many string) string {
+	if n == 1 {
+		many = one
+	}
+	return trials(n) + " " + many
+}
 
 func plural(n int, what string) string {
 	if n == 1 {

@@ -133,14 +133,14 @@ func Size(bytes float64) string {
 	return Digits(u.In(bytes), 3) + " " + u.Symbol
 }
 
-// Percent writes a share (0.031) as "3.1 %", with two significant digits below ten and whole numbers above.
+// Percent writes a share (0.031) as "3.1 %", with two significant digits below ten, whole numbers above and no ".0".
 func Percent(share float64) string {
 	p := share * 100
 	switch a := math.Abs(p); {
 	case a >= 9.95 || a == 0:
 		return Fixed(p, 0) + " %"
 	case a >= 0.095:
-		return Fixed(p, 1) + " %"
+		return strings.TrimSuffix(Fixed(p, 1), ".0") + " %"
 	default:
 		return Digits(p, 1) + " %"
 	}

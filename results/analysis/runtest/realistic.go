@@ -61,6 +61,7 @@ func RealisticSpec() Spec {
 	}
 	waits := func(cells []Cell, per float64) []Cell {
 		for i := range cells {
+			cells[i].Fixture = 0.21
 			if !cells[i].Reference {
 				cells[i].PerTask *= per
 				cells[i].Busy *= 11

@@ -26,6 +26,7 @@ type Cell struct {
 	Busy     float64 // CPU seconds per wall second
 	Peak     int64   // bytes
 	Setup    float64 // seconds
+	Fixture  float64 // CPU seconds per second of the trial that its fixture takes
 	Batches  int     // measured batches of a trial; 0: 3
 	Fail     results.Status
 	Reason   string
@@ -143,6 +144,7 @@ func (b *builder) trial(c *Cell, index, round, attempt int, factor float64, flag
 		t.SetupNS = int64(c.Setup * 1e9 * (1 + 0.05*b.rng.NormFloat64()))
 		t.OverheadNS = 4e6
 		t.TotalNS = t.SpanNS + t.Warmup[0] + t.SetupNS + t.OverheadNS
+		t.FixtureCPUNS = int64(c.Fixture * float64(t.TotalNS))
 		t.Processes = 1
 		t.CtxVoluntary, t.CtxForced = int64(10*t.Tasks), int64(t.Tasks)
 	}
