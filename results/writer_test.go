@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/parbench/parbench/internal/testenv"
 )
 
 func TestCreateRefuses(t *testing.T) {
@@ -161,9 +163,7 @@ func TestSyncFails(t *testing.T) {
 
 func TestFullDevice(t *testing.T) {
 	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Skip("no /dev/full here")
-	}
+	testenv.Need(t, "the device /dev/full (Linux)", err == nil)
 	defer f.Close()
 	w := &Writer{f: f, path: "/dev/full", cells: 2}
 	if err := w.Trial(trialOf(0, 0)); !errors.Is(err, syscall.ENOSPC) {
@@ -221,7 +221,7 @@ func TestAppendAtEveryByte(t *testing.T) {
 
 func TestOneWriterAtATime(t *testing.T) {
 	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
-		t.Skip("no file locks here")
+		testenv.DoesNotApply(t, "runs are not locked on "+runtime.GOOS)
 	}
 	path := mustWrite(t, sample(), nil)
 	w, _, err := Append(path)
