@@ -99,6 +99,7 @@ type PlanEntry struct {
 	OwnN    bool              `json:"own_n,omitempty"`
 	Tasks   int               `json:"tasks"`             // of a batch; 0 where each cell chooses
 	GrainNS float64           `json:"grain_ns"`          // of one task run alone, from calibration
+	SetupNS float64           `json:"setup_ns"`          // of a sequential trial, from calibration
 	Digests map[int]string    `json:"digests,omitempty"` // expected batch digest by task count
 	Ceiling bool              `json:"ceiling,omitempty"` // the spin probe run to see the machine's own scaling
 }
@@ -119,6 +120,7 @@ type Cell struct {
 	Ceiling        bool              `json:"ceiling,omitempty"`
 	OneCore        bool              `json:"one_core,omitempty"`
 	Serial         bool              `json:"serial,omitempty"`
+	Unbounded      bool              `json:"unbounded,omitempty"` // as many workers as tasks
 	Oversub        bool              `json:"oversubscribed,omitempty"`
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/parbench/parbench/internal/harness"
+	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
 )
 
@@ -60,19 +61,6 @@ func codeOf(err error) int {
 // complain prints an error as one line, whatever it contains.
 func complain(w io.Writer, err error) {
 	if msg := strings.TrimSpace(err.Error()); msg != "" {
-		fmt.Fprintln(w, "parbench: "+oneLine(msg))
+		fmt.Fprintln(w, "parbench: "+report.EscapeTerminal(msg))
 	}
-}
-
-// oneLine makes text safe for a terminal and for a log: one line without control characters.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case r < 0x20 || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069:
-			return '�'
-		}
-		return r
-	}, s)
 }

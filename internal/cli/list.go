@@ -12,6 +12,7 @@ import (
 
 	"github.com/parbench/parbench/internal/harness"
 	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
 )
 
@@ -76,7 +77,7 @@ func listText(w io.Writer, o *protocol.Description, what string) error {
 			if x.Probe {
 				kind += ", probe"
 			}
-			fmt.Fprintf(w, "\n  %s  (%s)  %s\n", oneLine(x.Name), kind, oneLine(x.Doc))
+			fmt.Fprintf(w, "\n  %s  (%s)  %s\n", report.EscapeTerminal(x.Name), kind, report.EscapeTerminal(x.Doc))
 			listParams(w, x.Params)
 		}
 	}
@@ -86,7 +87,7 @@ func listText(w io.Writer, o *protocol.Description, what string) error {
 	if what != "workloads" {
 		fmt.Fprintln(w, "Strategies (-s NAME or -s NAME:parameter=value; all but sequential and goroutines also take workers=N):")
 		for _, x := range o.Strategies {
-			fmt.Fprintf(w, "\n  %s  %s\n", oneLine(x.Name), oneLine(x.Doc))
+			fmt.Fprintf(w, "\n  %s  %s\n", report.EscapeTerminal(x.Name), report.EscapeTerminal(x.Doc))
 			listParams(w, x.Params)
 			if x.TaskCap > 0 {
 				fmt.Fprintf(w, "      runs at most %d tasks a batch\n", x.TaskCap)
@@ -108,7 +109,7 @@ func listParams(w io.Writer, ps []protocol.Param) {
 		case p.Type == "choice":
 			def = strings.Join(p.Choices, "|")
 		}
-		fmt.Fprintf(tw, "      %s=%s\t%s\n", p.Name, def, oneLine(p.Doc))
+		fmt.Fprintf(tw, "      %s=%s\t%s\n", p.Name, def, report.EscapeTerminal(p.Doc))
 	}
 	tw.Flush()
 }
@@ -136,13 +137,13 @@ func printPlan(w io.Writer, p *harness.Prepared, place harness.Placement) error 
 		if c.Workers == c.Tasks && c.Strategy == "goroutines" {
 			workers = "a task each"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%s\t%s\n", oneLine(c.Workload), oneLine(c.Label), c.Cores, workers, tasks, cellNote(c))
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%s\t%s\n", report.EscapeTerminal(c.Workload), report.EscapeTerminal(c.Label), c.Cores, workers, tasks, cellNote(c))
 	}
 	tw.Flush()
 	fmt.Fprintln(&b)
 	for _, e := range plan.Workloads {
 		if !e.Ceiling {
-			fmt.Fprintf(&b, "%s: %s (%s)\n", oneLine(e.Key), oneLine(e.Doc), e.Kind)
+			fmt.Fprintf(&b, "%s: %s (%s)\n", report.EscapeTerminal(e.Key), report.EscapeTerminal(e.Doc), e.Kind)
 		}
 	}
 	_, err := io.WriteString(w, b.String())

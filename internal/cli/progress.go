@@ -9,6 +9,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/parbench/parbench/internal/harness"
+	"github.com/parbench/parbench/report"
 )
 
 // progress draws one line on a terminal, or a line a round elsewhere. It is called between trials only, so that drawing
@@ -44,7 +45,7 @@ func (p *progress) update(x harness.Progress) {
 	}
 	if x.Overrun && !p.overrun && x.Phase == "measuring" {
 		p.overrun = true
-		p.line(fmt.Sprintf("parbench: the %d rounds do not fit the target of %v; the run takes about %v longer (fewer --rounds or cells, or --quick)",
+		p.line(fmt.Sprintf("parbench: the %d rounds do not fit the target of %v; the run takes about %s; fewer --rounds or cells would be faster, or --quick",
 			x.Rounds, p.budget, roughly(x.ETA)))
 	}
 	if x.Failed > p.lastFail {
@@ -66,11 +67,11 @@ func (p *progress) update(x harness.Progress) {
 
 func (p *progress) text(x harness.Progress) string {
 	if x.Phase == "calibrating" {
-		return fmt.Sprintf("calibrating %d/%d  %s", x.Done+1, x.Total, oneLine(x.Workload))
+		return fmt.Sprintf("calibrating %d/%d  %s", x.Done+1, x.Total, report.EscapeTerminal(x.Workload))
 	}
 	cell := ""
 	if c := x.Cell; c != nil {
-		cell = fmt.Sprintf("%s · %s · %s", oneLine(c.Workload), oneLine(c.Label), plural(c.Cores, "core"))
+		cell = fmt.Sprintf("%s · %s · %s", report.EscapeTerminal(c.Workload), report.EscapeTerminal(c.Label), plural(c.Cores, "core"))
 	}
 	eta := ""
 	if x.ETA > 0 {

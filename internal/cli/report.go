@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -63,7 +62,7 @@ func (a *app) present(f *runFlags, path, dir string) error {
 	}
 	// A run that was stopped before its first trial has nothing to draw.
 	page := filepath.Join(dir, "report.md")
-	if err := writePage(page, filepath.Base(path), rep, true); err != nil {
+	if err := writePage(page, filepath.Base(path), f.text.unit, rep, true); err != nil {
 		return &exitError{exitInternal, fmt.Errorf("write %s: %w; the run itself is safe in %s: free some space, then parbench report %s -f md -o %s", page, err, path, path, page)}
 	}
 	if !a.quiet {
@@ -95,17 +94,15 @@ func (a *app) useColor() bool {
 }
 
 // writePage writes the Markdown page, and its plots into plots/ beside it.
-func writePage(page, data string, rep *analysis.Report, plots bool) error {
-	opt := report.MDOptions{DataFile: data}
+func writePage(page, data, unit string, rep *analysis.Report, plots bool) error {
+	opt := report.MDOptions{Data: data, TimeUnit: unit}
 	if plots {
 		files, err := plot.WriteDir(context.Background(), filepath.Join(filepath.Dir(page), "plots"), rep)
 		if err != nil {
 			return err
 		}
 		for _, f := range files {
-			if strings.HasSuffix(f.Name, ".svg") {
-				opt.Plots = append(opt.Plots, report.PlotRef{Path: "plots/" + f.Name, Title: f.Title, Alt: f.Alt, Workload: f.Workload})
-			}
+			opt.Plots = append(opt.Plots, report.PlotRef{Path: "plots/" + f.Name, Title: f.Title, Alt: f.Alt, Workload: f.Workload})
 		}
 	}
 	var b bytes.Buffer
@@ -203,14 +200,14 @@ func (a *app) reportCommand() *cobra.Command {
 				return usagef("%s: %w", args[0], err)
 			}
 			if format == "md" && output != "-" {
-				if err := writePage(output, filepath.Base(args[0]), rep, !noPlots); err != nil {
+				if err := writePage(output, filepath.Base(args[0]), t.unit, rep, !noPlots); err != nil {
 					return usagef("--output %s: cannot be written: %v", output, cause(err))
 				}
 				return nil
 			}
 			return a.emit(output, func(w io.Writer) error {
 				if format == "md" {
-					return report.Markdown(w, rep, report.MDOptions{DataFile: filepath.Base(args[0])})
+					return report.Markdown(w, rep, report.MDOptions{Data: filepath.Base(args[0]), TimeUnit: t.unit})
 				}
 				o := a.textOptions(&t)
 				if output != "-" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -12,17 +13,12 @@ import (
 	"github.com/parbench/parbench/internal/host"
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/workloads"
 )
 
 // calibrationTimeout bounds one calibration trial. A workload whose few tasks take longer is better given --tasks and
 // smaller parameters.
 const calibrationTimeout = 120 * time.Second
-
-// calibration is what was learnt about an entry before the first round.
-type calibration struct {
-	grain time.Duration // of one task, alone on one CPU
-	setup time.Duration // of a sequential trial
-}
 
 // FailedCalibration says that a workload could not run even alone; its cells are recorded as failed.
 type FailedCalibration struct {
@@ -42,84 +38,70 @@ func autoBytes(m *host.Machine) int64 {
 
 // calibrate makes every parameter explicit, measures each entry's grain alone on one CPU, chooses the task counts and
 // learns the expected digests. An entry that fails keeps its cells; the failure is returned for the run file.
-func (h *Harness) calibrate(ctx context.Context, d *draft) ([]calibration, []FailedCalibration, error) {
-	cals := make([]calibration, len(d.entries))
+func (h *Harness) calibrate(ctx context.Context, d *draft) ([]FailedCalibration, error) {
 	var failed []FailedCalibration
 	for i := range d.entries {
 		h.progress(Progress{Phase: "calibrating", Workload: d.entries[i].Key, Done: i, Total: len(d.entries)})
-		cal, bad, err := h.calibrateEntry(ctx, d, i)
+		bad, err := h.calibrateEntry(ctx, d, i)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if bad != nil {
 			failed = append(failed, *bad)
 		}
-		cals[i] = cal
 	}
-	return cals, failed, nil
+	return failed, nil
 }
 
-func (h *Harness) calibrateEntry(ctx context.Context, d *draft, i int) (calibration, *FailedCalibration, error) {
-	e := &d.entries[i]
-	var cal calibration
-	for name, rule := range d.autos[i] {
-		switch {
-		case rule == "llc-share":
-			e.Params[name] = strconv.FormatInt(autoBytes(h.Machine), 10)
-		case strings.HasPrefix(rule, "calibrate:"):
-			// A first guess of a nanosecond an iteration; the trial below corrects it.
-			grain, err := time.ParseDuration(e.Params[strings.TrimPrefix(rule, "calibrate:")])
-			if err != nil {
-				return cal, nil, fmt.Errorf("workload %s: parameter %s asks for a rule %q that names no duration", e.Key, name, rule)
-			}
-			rate, bad, err := h.iterationRate(ctx, d, i, name)
-			if bad != nil || err != nil {
-				return cal, bad, err
-			}
-			e.Params[name] = strconv.FormatInt(max(1, int64(float64(grain)/rate)), 10)
-		default:
-			return cal, nil, fmt.Errorf("workload %s: parameter %s needs the rule %q, which this parbench does not know", e.Key, name, rule)
-		}
+func (h *Harness) calibrateEntry(ctx context.Context, d *draft, i int) (*FailedCalibration, error) {
+	if bad, err := h.applyRules(ctx, d, i); bad != nil || err != nil {
+		return bad, err
 	}
+	e := &d.entries[i]
 	tasks := tasksPerWorker
 	if d.spec.Tasks > 0 {
 		tasks = min(tasks, d.spec.Tasks)
 	}
 	o := h.sequential(ctx, d, i, tasks, nil)
 	if bad, err := h.calibrationFailure(ctx, e, o); bad != nil || err != nil {
-		return cal, bad, err
+		return bad, err
 	}
 	per, _ := o.trial.Observation()
-	cal.grain, cal.setup = time.Duration(per*1e9), time.Duration(o.trial.SetupNS)
-	e.GrainNS = per * 1e9
-	e.Tasks = d.tasks(i, cal.grain)
-	var counts []int
-	for j := range d.cells {
-		c := &d.cells[j]
-		if c.entry != i {
-			continue
-		}
-		c.Tasks = e.Tasks
-		if c.cap > 0 && c.Tasks > c.cap {
-			c.Tasks, c.Capped = c.cap, true
-		}
-		if c.unbounded {
-			c.Workers = c.Tasks
-		}
-		if c.Tasks > 0 {
-			counts = append(counts, c.Tasks)
-		}
-	}
+	e.GrainNS, e.SetupNS = per*1e9, float64(o.trial.SetupNS)
+	counts := d.size(i)
 	if len(counts) == 0 {
-		return cal, nil, nil
+		return nil, nil
 	}
-	sort.Ints(counts)
 	o = h.sequential(ctx, d, i, 1, counts)
 	if bad, err := h.calibrationFailure(ctx, e, o); bad != nil || err != nil {
-		return cal, bad, err
+		return bad, err
 	}
 	e.Digests = o.digests
-	return cal, nil, nil
+	return nil, nil
+}
+
+// applyRules makes the parameters explicit whose default depends on the machine.
+func (h *Harness) applyRules(ctx context.Context, d *draft, i int) (*FailedCalibration, error) {
+	e := &d.entries[i]
+	for name, rule := range d.autos[i] {
+		switch {
+		case rule == "llc-share":
+			e.Params[name] = strconv.FormatInt(autoBytes(h.Machine), 10)
+		case strings.HasPrefix(rule, "calibrate:"):
+			grain, err := time.ParseDuration(e.Params[strings.TrimPrefix(rule, "calibrate:")])
+			if err != nil {
+				return nil, fmt.Errorf("workload %s: parameter %s asks for a rule %q that names no duration", e.Key, name, rule)
+			}
+			rate, bad, err := h.iterationRate(ctx, d, i, name)
+			if bad != nil || err != nil {
+				return bad, err
+			}
+			e.Params[name] = strconv.FormatInt(max(1, int64(float64(grain)/rate)), 10)
+		default:
+			return nil, fmt.Errorf("workload %s: parameter %s needs the rule %q, which this parbench does not know", e.Key, name, rule)
+		}
+	}
+	return nil, nil
 }
 
 // iterationRate measures nanoseconds per iteration of a workload whose parameter name counts iterations.
@@ -169,68 +151,83 @@ func (h *Harness) calibrationFailure(ctx context.Context, e *results.PlanEntry, 
 	return &FailedCalibration{Key: e.Key, Trial: o.trial, Reason: o.trial.Reason}, nil
 }
 
+// trialOverhead is what a trial costs beside its own work, and processStart what a worker process adds, for estimates only.
+const (
+	trialOverhead = 10 * time.Millisecond
+	processStart  = 2 * time.Millisecond
+)
+
 // estimate is the expected length of a cell's trial.
-func (d *draft) estimate(c draftCell, cal calibration) time.Duration {
-	e := d.entries[c.entry]
-	tasks := c.Tasks
-	if tasks == 0 {
-		tasks = 1000
-	}
+func estimate(c results.Cell, e results.PlanEntry) time.Duration {
+	grain, setup := time.Duration(e.GrainNS), time.Duration(e.SetupNS)
 	parallel := c.Workers
-	if kind := e.Kind; kind == "cpu" || kind == "memory" {
+	if !workloads.Kind(e.Kind).Waits() {
 		parallel = min(c.Workers, c.Cores)
 		if c.Serial {
 			parallel = 1
 		}
 	}
-	if c.Strategy != "sequential" && c.StrategyParams["mode"] == "apply" {
+	mode, pooled := c.StrategyParams["mode"]
+	if mode == "apply" {
 		parallel = 1
 	}
-	batch := time.Duration(float64(cal.grain) * float64(tasks) / float64(max(1, parallel)))
-	setup := cal.setup
-	if c.StrategyParams["mode"] != "" || c.Strategy == "process-per-task" {
-		setup += time.Duration(c.Workers) * 2 * time.Millisecond
+	parallel = max(1, parallel)
+	batch := grain * time.Duration(c.Tasks) / time.Duration(parallel)
+	if pooled {
+		setup += time.Duration(c.Workers) * processStart
 	}
 	if c.Strategy == "process-per-task" {
-		batch += time.Duration(tasks) * (cal.setup + 2*time.Millisecond) / time.Duration(max(1, min(c.Workers, c.Cores)))
+		batch += (setup + processStart) * time.Duration(c.Tasks) / time.Duration(max(1, min(c.Workers, c.Cores)))
+		setup = 0
 	}
 	return trialOverhead + setup + max(batch, minWarmup) + max(batch, minMeasured+batch/2)
 }
 
-// trialOverhead is what a trial costs beside its own work, for estimates only.
-const trialOverhead = 12 * time.Millisecond
-
-// roughly estimates grains without measuring, for a dry run: work that waits takes what its latency or duration
-// parameter says, anything else a millisecond.
-func (d *draft) roughly() []calibration {
-	cals := make([]calibration, len(d.entries))
-	for i, e := range d.entries {
-		cals[i] = calibration{grain: time.Millisecond, setup: 5 * time.Millisecond}
+// roughly guesses grains without measuring, for a dry run: work that waits takes what its latency or duration parameter
+// says, anything else a millisecond.
+func (d *draft) roughly() {
+	for i := range d.entries {
+		e := &d.entries[i]
+		grain := time.Millisecond
 		for _, name := range []string{"latency", "duration", "grain"} {
 			if v, err := time.ParseDuration(e.Params[name]); err == nil && v > 0 {
-				cals[i].grain = v
+				grain = v
 			}
 		}
-		for j := range d.cells {
-			if c := &d.cells[j]; c.entry == i {
-				c.Tasks = d.tasks(i, cals[i].grain)
-				if c.cap > 0 && c.Tasks > c.cap {
-					c.Tasks, c.Capped = c.cap, true
-				}
-				if c.unbounded {
-					c.Workers = c.Tasks
-				}
-			}
-		}
-		d.entries[i].Tasks = d.tasks(i, cals[i].grain)
+		e.GrainNS, e.SetupNS = float64(grain), float64(5*time.Millisecond)
+		d.size(i)
 	}
-	return cals
+}
+
+// size sets the task counts of an entry and its cells from the entry's grain, and returns those that occur.
+func (d *draft) size(i int) []int {
+	e := &d.entries[i]
+	e.Tasks = d.tasks(i, time.Duration(e.GrainNS))
+	var counts []int
+	for j := range d.cells {
+		c := &d.cells[j]
+		if c.entry != i {
+			continue
+		}
+		c.Tasks = e.Tasks
+		if c.cap > 0 && c.Tasks > c.cap {
+			c.Tasks, c.Capped = c.cap, true
+		}
+		if c.Unbounded {
+			c.Workers = c.Tasks
+		}
+		if c.Tasks > 0 {
+			counts = append(counts, c.Tasks)
+		}
+	}
+	sort.Ints(counts)
+	return slices.Compact(counts)
 }
 
 // perRound is the expected length of one round, and the longest expected trial in it.
-func (d *draft) perRound(cals []calibration) (sum, longest time.Duration) {
+func (d *draft) perRound() (sum, longest time.Duration) {
 	for _, c := range d.cells {
-		t := d.estimate(c, cals[c.entry])
+		t := estimate(c.Cell, d.entries[c.entry])
 		sum += t
 		longest = max(longest, t)
 	}

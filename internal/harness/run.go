@@ -55,8 +55,6 @@ func (h *Harness) progress(p Progress) {
 type Prepared struct {
 	Plan   results.Plan
 	Failed []FailedCalibration
-	draft  *draft
-	Round  time.Duration // expected length of one round
 }
 
 // Draft checks a spec and estimates its duration without measuring anything: the dry run.
@@ -65,8 +63,8 @@ func (h *Harness) Draft(spec Spec, offer *protocol.Description) (*Prepared, erro
 	if err != nil {
 		return nil, err
 	}
-	cals := d.roughly()
-	return d.finish(cals, nil), nil
+	d.roughly()
+	return d.finish(nil), nil
 }
 
 // FixturesOf returns the fixtures that the selected workloads need, sorted.
@@ -115,11 +113,11 @@ func (h *Harness) Prepare(ctx context.Context, spec Spec, offer *protocol.Descri
 	if err != nil {
 		return nil, err
 	}
-	cals, failed, err := h.calibrate(ctx, d)
+	failed, err := h.calibrate(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	p := d.finish(cals, failed)
+	p := d.finish(failed)
 	if expected := time.Duration(p.Plan.Estimate * float64(time.Second)); spec.Hard && expected > spec.Budget {
 		return nil, usage("--budget %v: %d rounds of %d cells need about %v; the smallest budget that holds them is %v (or take fewer --rounds, cells or --tasks)",
 			spec.Budget, spec.Rounds, len(d.cells), expected.Round(time.Second), ceilSecond(expected))
@@ -134,8 +132,8 @@ func ceilSecond(d time.Duration) time.Duration {
 // minTimeout is the least deadline of a trial that nobody chose: far beyond any honest trial, short enough to wait for.
 const minTimeout = 30 * time.Second
 
-func (d *draft) finish(cals []calibration, failed []FailedCalibration) *Prepared {
-	round, longest := d.perRound(cals)
+func (d *draft) finish(failed []FailedCalibration) *Prepared {
+	round, longest := d.perRound()
 	timeout := d.spec.Timeout
 	if timeout == 0 {
 		timeout = max(minTimeout, 10*longest).Round(time.Second)
@@ -149,7 +147,7 @@ func (d *draft) finish(cals []calibration, failed []FailedCalibration) *Prepared
 		plan.Cells = append(plan.Cells, c.Cell)
 	}
 	plan.Hash = plan.ComputeHash()
-	return &Prepared{Plan: plan, Failed: failed, draft: d, Round: round}
+	return &Prepared{Plan: plan, Failed: failed}
 }
 
 // Outcome is how a run ended.
@@ -208,7 +206,6 @@ type runner struct {
 	done   int // trials in the file that the plan asked for
 	extra  int // repeats so far
 	failed int
-	last   error
 }
 
 func (r *runner) takeOver(run *results.Run) {
@@ -360,16 +357,10 @@ func (r *runner) trial(ctx context.Context, cell, round, attempt int) (flagged b
 }
 
 func (r *runner) report(phase string, cell, round int) {
-	left := r.mean.left(r)
-	done := 0
-	for range r.have {
-		done++
-	}
-	budget := time.Duration(r.plan.Budget * float64(time.Second))
 	r.h.progress(Progress{
 		Phase: phase, Workload: r.plan.Cells[cell].Workload, Cell: &r.plan.Cells[cell], Round: round, Rounds: r.plan.Rounds,
-		Done: done, Total: len(r.plan.Cells) * r.plan.Rounds, Failed: r.failed, ETA: left,
-		Overrun: budget > 0 && r.mean.spent+left > budget,
+		Done: len(r.have), Total: len(r.plan.Cells) * r.plan.Rounds, Failed: r.failed, ETA: r.mean.left(r),
+		Overrun: r.plan.Budget > 0 && r.plan.Estimate > r.plan.Budget,
 	})
 }
 
@@ -377,14 +368,13 @@ func (r *runner) report(phase string, cell, round int) {
 type means struct {
 	sum   []time.Duration
 	n     []int
-	guess time.Duration
-	spent time.Duration
+	guess []time.Duration
 }
 
 func newMeans(p results.Plan) *means {
 	m := &means{sum: make([]time.Duration, len(p.Cells)), n: make([]int, len(p.Cells))}
-	if trials := len(p.Cells) * p.Rounds; trials > 0 {
-		m.guess = time.Duration(p.Estimate * float64(time.Second) / float64(trials))
+	for _, c := range p.Cells {
+		m.guess = append(m.guess, estimate(c, entryOf(p, c.Workload)))
 	}
 	return m
 }
@@ -392,7 +382,6 @@ func newMeans(p results.Plan) *means {
 func (m *means) add(cell int, d time.Duration) {
 	m.sum[cell] += d
 	m.n[cell]++
-	m.spent += d
 }
 
 func (m *means) left(r *runner) time.Duration {
@@ -407,7 +396,7 @@ func (m *means) left(r *runner) time.Duration {
 				missing--
 			}
 		}
-		per := m.guess
+		per := m.guess[cell]
 		if m.n[cell] > 0 {
 			per = m.sum[cell] / time.Duration(m.n[cell])
 		}

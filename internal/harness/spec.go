@@ -90,10 +90,8 @@ type draft struct {
 
 type draftCell struct {
 	results.Cell
-	entry     int
-	cap       int
-	unbounded bool
-	maxprocs  int
+	entry int
+	cap   int
 }
 
 // newDraft checks a spec against what the program offers and lays out the cells. cpus are the usable CPUs in the order to
@@ -303,10 +301,10 @@ func (d *draft) layOut(entry int, strategies []resolvedStrategy, program string,
 			counts = []int{largest}
 		}
 		for _, k := range counts {
-			c := draftCell{entry: entry, unbounded: s.Unbounded, maxprocs: s.GOMAXPROCS}
+			c := draftCell{entry: entry}
 			c.Cell = results.Cell{
 				Program: program, Workload: e.Key, Strategy: s.Name, Label: s.label, StrategyParams: s.params,
-				Cores: k, Workers: s.workers, CPUs: firstCPUs(cpus, k), OneCore: s.OneCore, Serial: s.Serial,
+				Cores: k, Workers: s.workers, CPUs: firstCPUs(cpus, k), OneCore: s.OneCore, Serial: s.Serial, Unbounded: s.Unbounded,
 				Oversub: k > len(cpus), Reference: s.Name == "sequential",
 			}
 			switch {
