@@ -33,7 +33,11 @@ func (a *axis) at(v float64) float64 {
 	return a.from + f*(a.to-a.from)
 }
 
+// has reports whether a value lies on the axis, rounding forgiven.
 func (a *axis) has(v float64) bool {
+	if a.log {
+		return v >= a.min*(1-1e-9) && v <= a.max*(1+1e-9)
+	}
 	slack := (a.max - a.min) * 1e-9
 	return v >= a.min-slack && v <= a.max+slack
 }
@@ -67,12 +71,12 @@ func (e *extent) add(point, lo, hi float64) {
 }
 
 const (
-	// logSpan is the ratio of largest to smallest value above which an axis is logarithmic.
+	// logSpan is the ratio of largest to smallest estimate above which an axis is logarithmic.
 	logSpan = 20
 	// zeroSpan is the ratio below which an axis does not start at zero: differences would not be seen.
 	zeroSpan = 1.25
 	// wide bounds how far an interval stretches an axis beyond the outermost estimate; what goes on beyond ends in an arrow.
-	wide = 3
+	wide = 2
 )
 
 // valueAxis chooses the range of an axis for values that are not negative.
@@ -85,10 +89,10 @@ func valueAxis(e extent) axis {
 	if e.point0 > 0 {
 		lo = math.Max(lo, e.point0/(2*wide))
 	}
-	if lo > 0 && hi/lo > logSpan {
+	if e.point0 > 0 && e.point1/e.point0 > logSpan {
 		return axis{min: lo / 1.2, max: hi * 1.2, log: true}
 	}
-	if lo <= 0 || hi/lo >= zeroSpan || hi-lo <= hi*1e-6 {
+	if lo <= 0 || hi/lo >= zeroSpan || hi-lo <= hi*1e-4 {
 		if hi <= 0 {
 			hi = 1
 		}
@@ -108,17 +112,22 @@ func (a *axis) linearTicks(n int, unit float64, suffix string) {
 	}
 	a.ticks = nil
 	for i := math.Ceil(lo/step - 1e-9); i*step <= hi+step*1e-9; i++ {
-		a.ticks = append(a.ticks, tick{i * step * unit, strconv.FormatFloat(i*step, 'f', decimals, 64) + suffix})
+		v := i*step + 0 // a negative zero becomes zero
+		label := strconv.FormatFloat(v, 'f', decimals, 64)
+		if decimals > 6 || hi >= 1e7 {
+			label = strconv.FormatFloat(v, 'g', 6, 64)
+		}
+		a.ticks = append(a.ticks, tick{v * unit, label + suffix})
 	}
 }
 
-// niceStep rounds a step up to 1, 2, 2.5 or 5 times a power of ten.
+// niceStep rounds a step up to 1, 2 or 5 times a power of ten.
 func niceStep(raw float64) float64 {
 	if !(raw > 0) || math.IsInf(raw, 0) {
 		return 1
 	}
 	p := math.Pow(10, math.Floor(math.Log10(raw)))
-	for _, f := range []float64{1, 2, 2.5, 5} {
+	for _, f := range []float64{1, 2, 5} {
 		if raw <= f*p*(1+1e-9) {
 			return f * p
 		}
@@ -130,7 +139,7 @@ func niceStep(raw float64) float64 {
 func (a *axis) logTicks(room int, name func(float64) string) {
 	lo, hi := math.Log10(a.min), math.Log10(a.max)
 	decades := hi - lo
-	every := max(1, int(math.Ceil(decades/float64(max(room, 2)))))
+	every := max(1, int(math.Ceil(decades/float64(max(room, 2)+1))))
 	labels := map[int]bool{1: true}
 	switch {
 	case decades*3 <= float64(room):

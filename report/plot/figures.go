@@ -68,7 +68,7 @@ func newTable(rep *analysis.Report, t *analysis.Table) *table {
 	for _, g := range out.groups {
 		slices.SortStableFunc(g.rows, func(a, b *analysis.Row) int { return a.Cell.Cores - b.Cell.Cores })
 	}
-	out.name = titleStyle.fit(elide(out.key), 330)
+	out.name = titleStyle.fit(elide(out.key), 300)
 	return out
 }
 
@@ -90,14 +90,16 @@ func (t *table) figures() []Figure {
 	return list
 }
 
-// estimate reads an interval as a mark. What is not finite or is negative is not shown.
+// sane reports whether a value can be drawn: not negative, finite, and of a size that a measurement can have.
+func sane(v float64) bool { return v == 0 || v >= 1e-15 && v <= 1e12 }
+
+// estimate reads an interval as a mark. What is not sane is not shown.
 func estimate(i analysis.Interval) (mark, bool) {
-	ok := func(v float64) bool { return v >= 0 && !math.IsInf(v, 1) }
-	if i.N <= 0 || !ok(i.Point) {
+	if i.N <= 0 || !sane(i.Point) {
 		return mark{}, false
 	}
 	m := mark{point: i.Point, lo: i.Point, hi: i.Point}
-	if i.Has() && ok(i.Lo) && ok(i.Hi) && i.Lo <= i.Hi {
+	if i.Has() && sane(i.Lo) && sane(i.Hi) && i.Lo <= i.Hi {
 		m.bar, m.lo, m.hi = true, math.Min(i.Lo, i.Point), math.Max(i.Hi, i.Point)
 	}
 	return m, true
@@ -108,14 +110,15 @@ func failed(r *analysis.Row) bool {
 	return r.Failed > 0 || (r.Status != "" && r.Status != results.OK)
 }
 
-// failureNote says which of a strategy's cells failed: "failed at 2, 4 cores". all is true where no cell has a number.
-func failureNote(g group, all bool) string {
+// missing says which of a strategy's cells failed and which have nothing to show: "failed at 2, 4 cores". No cell goes
+// missing silently.
+func missing(g group, shown func(*analysis.Row) bool) string {
 	var at, none []string
 	for _, r := range g.rows {
 		switch {
 		case failed(r):
 			at = append(at, strconv.Itoa(r.Cell.Cores))
-		case r.OK == 0 && r.PerTask.N == 0:
+		case !shown(r):
 			none = append(none, strconv.Itoa(r.Cell.Cores))
 		}
 	}
@@ -124,12 +127,17 @@ func failureNote(g group, all bool) string {
 		parts = append(parts, "failed at "+countOf(at))
 	}
 	if len(none) > 0 {
-		parts = append(parts, "not measured at "+countOf(none))
-	}
-	if len(parts) == 0 && all {
-		return "no data"
+		parts = append(parts, "no data at "+countOf(none))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// has returns whether a row has an estimate.
+func has(of func(*analysis.Row) analysis.Interval) func(*analysis.Row) bool {
+	return func(r *analysis.Row) bool {
+		_, ok := estimate(of(r))
+		return ok
+	}
 }
 
 func countOf(cores []string) string {
@@ -199,7 +207,7 @@ func footer(h *results.Header) string {
 		parts = append(parts, strings.Trim(clean(e.OS+"/"+e.Arch), "/"))
 	}
 	if h.ID != "" {
-		parts = append(parts, "run "+elide(h.ID))
+		parts = append(parts, "run "+footerStyle.fit(elide(h.ID), 180))
 	}
 	return strings.Join(parts, " · ")
 }
@@ -208,7 +216,7 @@ func footer(h *results.Header) string {
 func machine(model string) string {
 	model, _, _ = strings.Cut(model, "@")
 	model = strings.NewReplacer("(R)", "", "(r)", "", "(TM)", "", "(tm)", "", "(C)", "", " CPU", "").Replace(model)
-	return elide(model)
+	return footerStyle.fit(elide(model), 300)
 }
 
 // statistic says what the marks are: "median and 95 % interval". The level is the lowest that any shown interval has.
@@ -219,15 +227,14 @@ func statistic(rows []*analysis.Row, of func(*analysis.Row) analysis.Interval) s
 			level = math.Min(level, i.Level)
 		}
 	}
-	if level > 1 {
+	switch {
+	case len(rows) == 0:
+		return "every cell failed"
+	case level > 1:
 		return "median (too few rounds for intervals)"
 	}
-	// Order statistics attain somewhat more than was asked for; 95 is what was asked for.
-	percent := math.Floor(level*100 + 1e-9)
-	if percent >= 95 && percent < 99 {
-		percent = 95
-	}
-	return fmt.Sprintf("median and %.0f %% interval", percent)
+	// Order statistics attain somewhat more than the 95 % that is asked for; less is said as it is.
+	return fmt.Sprintf("median and %.0f %% interval", math.Min(95, math.Floor(level*100+1e-9)))
 }
 
 // measured returns the rows for which of has an estimate.
@@ -257,7 +264,7 @@ func (t *table) rowPlot(of func(*analysis.Row) analysis.Interval) (*rowPlot, ext
 			i, _ := slices.BinarySearch(t.cores, r.Cell.Cores)
 			rw.lanes = append(rw.lanes, lane{i, m})
 		}
-		rw.note = failureNote(g, len(rw.lanes) == 0)
+		rw.note = missing(g, has(of))
 		p.rows = append(p.rows, rw)
 	}
 	return p, e, len(p.rows) > 0
@@ -266,7 +273,7 @@ func (t *table) rowPlot(of func(*analysis.Row) analysis.Interval) (*rowPlot, ext
 // cut says in words what an arrow means, where there is one.
 func cut(a axis, e extent) string {
 	if e.any && (e.hi > a.max || e.lo < a.min) {
-		return "arrows: the interval goes on"
+		return "arrows: the interval goes on beyond the axis"
 	}
 	return ""
 }
@@ -291,12 +298,27 @@ func speedup(r *analysis.Row) analysis.Interval    { return r.Speedup }
 func efficiency(r *analysis.Row) analysis.Interval { return r.Efficiency }
 func cpuPerWall(r *analysis.Row) analysis.Interval { return r.CPUPerWall }
 
-const noCells = "the workload has no cells"
+const (
+	noCells  = "the workload has no cells"
+	noTrials = "no trial gave an observation"
+)
+
+func (t *table) anyFailed() bool {
+	for _, g := range t.groups {
+		if slices.ContainsFunc(g.rows, failed) {
+			return true
+		}
+	}
+	return false
+}
 
 func (t *table) time() Figure {
 	p, e, ok := t.rowPlot(perTask)
-	if !ok {
+	switch {
+	case !ok:
 		return omit(KindTime, t.name+": time per task", noCells)
+	case !e.any && !t.anyFailed():
+		return omit(KindTime, t.name+": time per task", noTrials)
 	}
 	p.x = valueAxis(e)
 	p.ticks = func(a *axis, room int) string { return a.timeTicks("time per task", room) }
@@ -313,7 +335,7 @@ func (t *table) distribution() Figure {
 		for _, r := range g.rows {
 			m := mark{}
 			for _, v := range r.Observations {
-				if v >= 0 && !math.IsInf(v, 1) {
+				if sane(v) {
 					m.obs = append(m.obs, v)
 					e.add(v, v, v)
 				}
@@ -326,11 +348,14 @@ func (t *table) distribution() Figure {
 			i, _ := slices.BinarySearch(t.cores, r.Cell.Cores)
 			rw.lanes = append(rw.lanes, lane{i, m})
 		}
-		rw.note = failureNote(g, len(rw.lanes) == 0)
+		rw.note = missing(g, func(r *analysis.Row) bool { return slices.ContainsFunc(r.Observations, sane) })
 		p.rows = append(p.rows, rw)
 	}
-	if len(p.rows) == 0 {
+	switch {
+	case len(p.rows) == 0:
 		return omit(KindDistribution, t.name+": time per task, every trial", noCells)
+	case n == 0:
+		return omit(KindDistribution, t.name+": time per task, every trial", noTrials)
 	}
 	p.x = valueAxis(e)
 	p.ticks = func(a *axis, room int) string { return a.timeTicks("time per task", room) }
@@ -377,7 +402,7 @@ func (t *table) cpu() Figure {
 		return title
 	}
 	p.heading = t.heading("CPU seconds per wall second, "+statistic(t.measured(cpuPerWall), cpuPerWall),
-		"dashed: that many cores all busy", cut(p.x, e))
+		"at its dashed line: bound by CPU · far left of it: waiting", cut(p.x, e))
 	return t.fromRows(KindCPU, p, t.describe("CPU seconds per wall second", "highest", cpuPerWall, true, round3))
 }
 

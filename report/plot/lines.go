@@ -1,6 +1,7 @@
 package plot
 
 import (
+	"image/color"
 	"math"
 	"slices"
 	"strconv"
@@ -35,17 +36,18 @@ type linePlot struct {
 
 const (
 	lineSample  = 30.0
-	curveWidth  = 240.0
+	curveWidth  = 270.0
 	plotHeight  = 360.0
-	yLabelRoom  = 62.0
+	yTitleRoom  = 20.0
 	noteLine    = 14.0
-	dodgeAtMost = 7.0
+	dodgeAtMost = 11.0
 )
 
 type lineLayout struct {
 	height         float64
 	x0, x1, y0, y1 float64
 	legendX        float64
+	y              axis
 	order          []int // of the legend
 	labels         []string
 }
@@ -82,9 +84,17 @@ func (l *linePlot) layout() lineLayout {
 		return 0
 	})
 	out.legendX = figureWidth - margin - w
-	out.x0, out.x1 = margin+yLabelRoom, out.legendX-18
 	out.y0 = headHeight + 2
 	out.y1 = out.y0 + math.Max(plotHeight, h+14-axisUp)
+	out.y = l.y
+	out.y.from, out.y.to = out.y1, out.y0
+	out.y.plainTicks(int((out.y1-out.y0)/45), l.yFactor, l.ySuffix)
+	out.y.thin(func(string) float64 { return tickStyle.size }, 6)
+	ticks := 28.0
+	for _, t := range out.y.ticks {
+		ticks = math.Max(ticks, tickStyle.width(t.label))
+	}
+	out.x0, out.x1 = margin+yTitleRoom+ticks+9, out.legendX-18
 	out.height = out.y1 + axisUp + footHeight
 	return out
 }
@@ -127,29 +137,42 @@ func (l *linePlot) xAxis(x0, x1 float64) axis {
 	return a
 }
 
-// dodge returns how many pixels the i-th of n curves moves sideways, so that error bars at one core count stand side by
-// side.
-func (l *linePlot) dodge(a *axis, i int) float64 {
-	gap := math.Inf(1)
-	for k := 1; k < len(l.cores); k++ {
-		gap = math.Min(gap, a.at(float64(l.cores[k]))-a.at(float64(l.cores[k-1])))
+// offsets returns how many pixels each curve moves sideways at each core count, so that glyphs and error bars of the
+// curves that are there stand side by side.
+func (l *linePlot) offsets(a *axis) []map[int]float64 {
+	out := make([]map[int]float64, len(l.curves))
+	for i := range out {
+		out[i] = make(map[int]float64)
 	}
-	n := len(l.curves)
-	step := math.Min(dodgeAtMost, gap*0.45/float64(n))
-	edge := a.at(float64(l.cores[0])) - a.from
-	step = math.Min(step, 1.6*edge/float64(n))
-	return (float64(i) - float64(n-1)/2) * step
+	for k, cores := range l.cores {
+		var here []int
+		for i, c := range l.curves {
+			if slices.ContainsFunc(c.points, func(q point) bool { return q.cores == cores }) {
+				here = append(here, i)
+			}
+		}
+		at := a.at(float64(cores))
+		room := 2 * math.Min(at-a.from, a.to-at)
+		if k > 0 {
+			room = math.Min(room, at-a.at(float64(l.cores[k-1])))
+		}
+		if k+1 < len(l.cores) {
+			room = math.Min(room, a.at(float64(l.cores[k+1]))-at)
+		}
+		step := math.Min(dodgeAtMost, room*0.6/float64(len(here)))
+		for n, i := range here {
+			out[i][cores] = (float64(n) - float64(len(here)-1)/2) * step
+		}
+	}
+	return out
 }
 
 func (l *linePlot) draw(p *painter) {
 	lay := l.layout()
-	l.top(p)
 	x := l.xAxis(lay.x0, lay.x1)
 	x.thin(tickStyle.width, 8)
-	y := l.y
-	y.from, y.to = lay.y1, lay.y0
-	y.plainTicks(int((lay.y1-lay.y0)/45), l.yFactor, l.ySuffix)
-	y.thin(func(string) float64 { return tickStyle.size }, 6)
+	y := lay.y
+	l.headingWith(l.hidden(&y)).top(p)
 
 	for _, t := range y.ticks {
 		if t.label != "" {
@@ -161,8 +184,8 @@ func (l *linePlot) draw(p *painter) {
 	}
 	l.drawIdeal(p, &x, &y)
 	l.drawCeiling(p, &x, &y)
-	for i := range l.curves {
-		l.drawCurve(p, &x, &y, i)
+	for i, off := range l.offsets(&x) {
+		l.drawCurve(p, &x, &y, l.curves[i], off)
 	}
 	bottomAxis(p, &x, lay.y1, "cores")
 	p.line(frame, 1, nil, [2]float64{lay.x0, lay.y0}, [2]float64{lay.x0, lay.y1})
@@ -228,36 +251,45 @@ func (l *linePlot) drawCeiling(p *painter, x, y *axis) {
 	p.line(refLine, 1.8, []float64{10, 4}, line...)
 }
 
-func (l *linePlot) drawCurve(p *painter, x, y *axis, i int) {
-	c := l.curves[i]
-	s, off := styleOf(c.style), l.dodge(x, i)
+func (l *linePlot) drawCurve(p *painter, x, y *axis, c curve, off map[int]float64) {
+	s := styleOf(c.style)
 	var pts [][2]float64
 	for _, q := range c.points {
 		py, _ := y.clamp(q.mark.point)
-		pts = append(pts, [2]float64{x.at(float64(q.cores)) + off, py})
+		pts = append(pts, [2]float64{x.at(float64(q.cores)) + off[q.cores], py})
 	}
 	p.line(s.colour, 1.6, s.dash, pts...)
-	for k, q := range c.points {
-		if q.mark.bar {
-			upBar(p, y, pts[k][0], q.mark, s)
+	for k, q := range pts {
+		p.glyph(s, q[0], q[1], glyphSize)
+		if m := c.points[k].mark; m.bar && !narrow(y, m) {
+			upBar(p, y, q[0], m, shade(s.colour))
 		}
-	}
-	for _, q := range pts {
-		p.glyph(s, q[0], q[1], 4.2)
 	}
 }
 
+// hidden reports whether any interval is narrower than its glyph.
+func (l *linePlot) hidden(y *axis) bool {
+	for _, c := range l.curves {
+		for _, q := range c.points {
+			if q.mark.bar && narrow(y, q.mark) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // upBar draws a vertical interval with caps, and arrows where it goes on beyond the axis.
-func upBar(p *painter, y *axis, x float64, m mark, s seriesStyle) {
+func upBar(p *painter, y *axis, x float64, m mark, c color.NRGBA) {
 	y0, more0 := y.clamp(m.lo)
 	y1, more1 := y.clamp(m.hi)
-	p.line(s.colour, 1.3, nil, [2]float64{x, y0}, [2]float64{x, y1})
+	p.line(c, 1.3, nil, [2]float64{x, y0}, [2]float64{x, y1})
 	capAt := func(at float64, more bool, dir float64) {
 		if more {
-			p.fill(s.colour, p.polygon([2]float64{x, at}, [2]float64{x - 3, at - dir*6}, [2]float64{x + 3, at - dir*6}))
+			p.fill(c, p.polygon([2]float64{x, at}, [2]float64{x - 3, at - dir*6}, [2]float64{x + 3, at - dir*6}))
 			return
 		}
-		p.line(s.colour, 1.3, nil, [2]float64{x - 2.8, at}, [2]float64{x + 2.8, at})
+		p.line(c, 1.3, nil, [2]float64{x - 4, at}, [2]float64{x + 4, at})
 	}
 	capAt(y0, more0, 1)
 	capAt(y1, more1, -1)

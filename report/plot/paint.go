@@ -149,9 +149,21 @@ func (p *painter) text(x, y float64, text string, s textStyle) {
 	case right:
 		x -= w
 	}
-	p.c.SetColor(s.colour)
-	p.c.FillString(face(s.size, s.bold), p.pt(x, y), text)
+	p.put(p.pt(x, y), text, s)
 	p.labels = append(p.labels, label{text, box{x, y - 0.74*s.size, x + w, y + 0.22*s.size}})
+}
+
+// anchorer is a canvas that wants to know which part of a text has to stay in place where its width differs from the
+// measured one.
+type anchorer interface{ anchor(alignment) }
+
+// put draws text from its left end on. The canvas learns how it was aligned, if it cares.
+func (p *painter) put(at vg.Point, text string, s textStyle) {
+	if a, ok := p.c.(anchorer); ok {
+		a.anchor(s.align)
+	}
+	p.c.SetColor(s.colour)
+	p.c.FillString(face(s.size, s.bold), at, text)
 }
 
 // upText draws a label that reads upwards, centred on (x, y).
@@ -160,8 +172,7 @@ func (p *painter) upText(x, y float64, text string, s textStyle) {
 	p.c.Push()
 	p.c.Translate(p.pt(x+0.36*s.size, y))
 	p.c.Rotate(math.Pi / 2)
-	p.c.SetColor(s.colour)
-	p.c.FillString(face(s.size, s.bold), vg.Point{X: vg.Length(-w / 2)}, text)
+	p.put(vg.Point{X: vg.Length(-w / 2)}, text, s.aligned(centre))
 	p.c.Pop()
 	p.labels = append(p.labels, label{text, box{x - 0.5*s.size, y - w/2, x + 0.5*s.size, y + w/2}})
 }

@@ -36,14 +36,31 @@ func (f File) PNG() string { return strings.TrimSuffix(f.Name, ".svg") + ".png" 
 // fontFamily is what the SVG asks for: the font that was measured, then those of equal widths.
 const fontFamily = `'Liberation Sans',Arial,Helvetica,'Nimbus Sans',Arimo,sans-serif`
 
-// svgCanvas is gonum's SVG canvas that remembers how wide each text is.
+// svgCanvas is gonum's SVG canvas that remembers the attributes that each text lacks there.
 type svgCanvas struct {
 	*vgsvg.Canvas
-	widths []float64
+	align alignment
+	attrs []string
 }
 
+var _ anchorer = (*svgCanvas)(nil)
+
+func (c *svgCanvas) anchor(a alignment) { c.align = a }
+
+// FillString draws text from its left end on, like every canvas, but has it anchored where the layout aligned it: a
+// reader without the font and without textLength still gets straight columns.
 func (c *svgCanvas) FillString(f font.Face, pt vg.Point, text string) {
-	c.widths = append(c.widths, f.Width(text).Points())
+	w := f.Width(text)
+	attr := fmt.Sprintf(`textLength="%.1f" lengthAdjust="spacingAndGlyphs" `, w.Points())
+	switch c.align {
+	case centre:
+		attr += `text-anchor="middle" `
+		pt.X += w / 2
+	case right:
+		attr += `text-anchor="end" `
+		pt.X += w
+	}
+	c.attrs = append(c.attrs, attr)
 	c.Canvas.FillString(f, pt, text)
 }
 
@@ -71,8 +88,8 @@ func (f Figure) svg(w io.Writer) error {
 			`;font-style:normal;`, short)
 	}
 	parts := strings.Split(body, "<text ")
-	if len(parts) != len(c.widths)+1 {
-		return fmt.Errorf("draw %s: %d texts in the SVG, drew %d", f.name, len(parts)-1, len(c.widths))
+	if len(parts) != len(c.attrs)+1 {
+		return fmt.Errorf("draw %s: %d texts in the SVG, drew %d", f.name, len(parts)-1, len(c.attrs))
 	}
 	out := bufio.NewWriter(w)
 	width, height := f.Size()
@@ -81,7 +98,7 @@ func (f Figure) svg(w io.Writer) error {
 		width, height, width, height, html.EscapeString(f.title), html.EscapeString(f.alt), fontFamily)
 	for i, part := range parts {
 		if i > 0 {
-			fmt.Fprintf(out, `<text textLength="%.1f" lengthAdjust="spacingAndGlyphs" `, c.widths[i-1])
+			out.WriteString("<text " + c.attrs[i-1])
 		}
 		out.WriteString(part)
 	}

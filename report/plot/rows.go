@@ -111,8 +111,11 @@ const rowPad = 9.0
 
 func (r *rowPlot) rowHeight(row row, lane float64) float64 {
 	h := 26.0
+	if len(r.rows) <= 3 {
+		h = 38
+	}
 	if row.note != "" && len(row.lanes) > 0 {
-		h = 36
+		h = math.Max(h, 36)
 	}
 	return math.Max(h, float64(len(row.lanes))*lane+rowPad)
 }
@@ -167,20 +170,19 @@ func (r *rowPlot) layout() rowLayout {
 // draw implements figure drawing.
 func (r *rowPlot) draw(p *painter) {
 	l := r.layout()
-	r.top(p)
 	a := r.x
 	a.from, a.to = l.x0, l.x1
+	r.headingWith(r.hidden(&a)).top(p)
 	title := r.ticks(&a, int((l.x1-l.x0)/75))
 	a.thin(tickStyle.width, 10)
 
 	y := l.y0
 	for i, row := range r.rows {
-		if h := r.rowHeight(row, l.lane); i%2 == 0 {
+		h := r.rowHeight(row, l.lane)
+		if i%2 == 0 {
 			p.rect(band, box{margin, y, l.x1, y + h})
-			y += h
-		} else {
-			y += h
 		}
+		y += h
 	}
 	for _, t := range a.ticks {
 		if t.label != "" {
@@ -221,25 +223,51 @@ func (r *rowPlot) drawRow(p *painter, a *axis, l rowLayout, i int, mid float64) 
 			drawSample(p, a, at, l.lane, ln.mark, s)
 			continue
 		}
-		if ln.mark.bar {
-			errorBar(p, a, at, math.Min(l.lane, 12), ln.mark, s.colour)
+		p.glyph(s, a.at(ln.mark.point), at, glyphSize)
+		if ln.mark.bar && !narrow(a, ln.mark) {
+			errorBar(p, a, at, l.lane, ln.mark, shade(s.colour))
 		}
-		p.glyph(s, a.at(ln.mark.point), at, 4.2)
 	}
 }
 
-// errorBar draws a horizontal interval with caps; where it goes on beyond the axis it ends in an arrow.
+// narrow reports whether an interval hides behind its glyph. Its bar would only blur the glyph; the subtitle says so.
+func narrow(a *axis, m mark) bool {
+	at := a.at(m.point)
+	return math.Abs(a.at(m.lo)-at) < glyphSize && math.Abs(a.at(m.hi)-at) < glyphSize
+}
+
+// hidden reports whether any interval is narrower than its glyph.
+func (r *rowPlot) hidden(a *axis) bool {
+	for _, row := range r.rows {
+		for _, ln := range row.lanes {
+			if ln.mark.bar && narrow(a, ln.mark) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// headingWith returns the heading, with a remark where bars are hidden.
+func (h heading) headingWith(hidden bool) heading {
+	if hidden {
+		h.subtitle += " · no bar: the interval is narrower than the glyph"
+	}
+	return h
+}
+
+// errorBar draws a horizontal interval with caps, over the glyph, so that caps close to it are seen too; where it goes on beyond the axis it ends in an arrow.
 func errorBar(p *painter, a *axis, y, room float64, m mark, c color.NRGBA) {
 	x0, more0 := a.clamp(m.lo)
 	x1, more1 := a.clamp(m.hi)
-	p.line(c, 1.5, nil, [2]float64{x0, y}, [2]float64{x1, y})
-	half := math.Min(3.2, room*0.4)
+	p.line(c, 1.3, nil, [2]float64{x0, y}, [2]float64{x1, y})
+	half := math.Min(5, math.Max(3, room*0.45))
 	capAt := func(x float64, more bool, dir float64) {
 		if more {
 			p.fill(c, p.polygon([2]float64{x, y}, [2]float64{x - dir*6, y - 3}, [2]float64{x - dir*6, y + 3}))
 			return
 		}
-		p.line(c, 1.5, nil, [2]float64{x, y - half}, [2]float64{x, y + half})
+		p.line(c, 1.3, nil, [2]float64{x, y - half}, [2]float64{x, y + half})
 	}
 	capAt(x0, more0, -1)
 	capAt(x1, more1, 1)

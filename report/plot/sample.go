@@ -8,10 +8,9 @@ import (
 // summary is what a box shows of a sample. Quartiles are by linear interpolation (Hyndman and Fan's type 7); whiskers
 // reach the outermost observations inside Tukey's inner fences.
 type summary struct {
-	q1, median, q3   float64
-	whisk0, whisk1   float64
-	fence0, fence1   float64
-	smallest, larges float64
+	q1, median, q3 float64
+	whisk0, whisk1 float64
+	fence0, fence1 float64
 }
 
 func summarise(obs []float64) summary {
@@ -25,7 +24,7 @@ func summarise(obs []float64) summary {
 		}
 		return s[i] + (at-float64(i))*(s[i+1]-s[i])
 	}
-	out := summary{q1: q(0.25), median: q(0.5), q3: q(0.75), smallest: s[0], larges: s[len(s)-1]}
+	out := summary{q1: q(0.25), median: q(0.5), q3: q(0.75)}
 	iqr := out.q3 - out.q1
 	out.fence0, out.fence1 = out.q1-1.5*iqr, out.q3+1.5*iqr
 	out.whisk0, out.whisk1 = out.q1, out.q3
@@ -83,9 +82,7 @@ func drawSample(p *painter, a *axis, y, lane float64, m mark, st seriesStyle) {
 		at := y + jitter(i)*2*(half-r*0.6)
 		if s.outlier(v) && rings < maxPoints {
 			rings++
-			path := p.shape(st.shape, x(v), at, r+1.2)
-			p.fill(white, path)
-			p.stroke(ink, 1.2, nil, path)
+			p.stroke(ink, 1.2, nil, p.shape(st.shape, x(v), at, r+1.2))
 			continue
 		}
 		if i%skip == 0 {
@@ -94,6 +91,9 @@ func drawSample(p *painter, a *axis, y, lane float64, m mark, st seriesStyle) {
 			c.A = 0xD0
 			p.fill(c, path)
 		}
+	}
+	if len(m.obs) == 1 {
+		return
 	}
 	p.line(ink, 2, nil, [2]float64{x(s.median), y - half}, [2]float64{x(s.median), y + half})
 }

@@ -12,7 +12,7 @@ import (
 func (t *table) reference() string {
 	if i := t.t.Reference; i >= 0 && i < len(t.t.Rows) {
 		if l := t.t.Rows[i].Cell.Label; l != "" {
-			return labelStyle.fit(elide(l), 160)
+			return titleStyle.fit(elide(l), 120)
 		}
 	}
 	return "sequential"
@@ -79,7 +79,7 @@ func (t *table) speedupRows(title, alt string) Figure {
 }
 
 func (t *table) efficiency() Figure {
-	short := "efficiency, speedup ÷ cores"
+	short := "efficiency (speedup ÷ cores)"
 	if !t.scales(efficiency) {
 		reason := "it needs a strategy that was measured at two core counts"
 		if len(t.groups) == 0 {
@@ -114,7 +114,7 @@ func (t *table) linePlot(of func(*analysis.Row) analysis.Interval, ceiling func(
 				}
 			}
 		}
-		c.note = failureNote(g, len(c.points) == 0)
+		c.note = missing(g, has(of))
 		l.curves = append(l.curves, c)
 	}
 	slices.Sort(l.cores)

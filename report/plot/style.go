@@ -96,6 +96,15 @@ func outline(shape int, r float64) [][2]float64 {
 	return nil
 }
 
+// glyphSize is the radius of a glyph in the data.
+const glyphSize = 4.0
+
+// shade darkens a colour for lines that lie on glyphs of it.
+func shade(c color.NRGBA) color.NRGBA {
+	dark := func(v uint8) uint8 { return uint8(float64(v)*0.55 + 0.5) }
+	return color.NRGBA{dark(c.R), dark(c.G), dark(c.B), 0xFF}
+}
+
 // tint mixes a colour with white; share is what stays of the colour.
 func tint(c color.NRGBA, share float64) color.NRGBA {
 	mix := func(v uint8) uint8 { return uint8(255 - (255-float64(v))*share + 0.5) }
