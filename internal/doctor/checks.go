@@ -353,18 +353,18 @@ func checkMeter(f facts) Check {
 
 func checkGroup(f facts) Check {
 	c := Check{Name: "trial group", Value: "available", Severity: OK,
-		Why: "a trial's CPU time is accounted exactly, and everything it started can be ended at once"}
+		Why: "everything that a trial starts can be accounted for and ended at once, even what leaves its process group"}
 	switch {
 	case f.group == nil:
 	case errors.Is(f.group, errNotHere):
 		c.Value, c.Severity, c.Why = "unknown", Unknown, ""
 	default:
 		c.Value, c.Severity = "not available", Note
-		c.Why = "a trial's CPU time is read from its processes' clocks instead, and a task's process that leaves the group may outlive it"
+		c.Why = "a trial's CPU time is read from its processes' clocks, and a process that leaves the trial's process group may outlive it"
 		c.Remedy = "systemd-run --user --scope -p Delegate=yes parbench run ..."
 		if !errors.Is(f.group, host.ErrNoGroup) {
 			c.Value = "made, but not removed: " + f.group.Error()
-			c.Severity, c.Remedy = Warn, "parbench run removes empty groups of dead runs when it starts"
+			c.Severity, c.Remedy = Warn, "run parbench doctor again: it removes the empty groups of dead runs"
 		}
 	}
 	return c

@@ -96,7 +96,8 @@ type Options struct {
 
 // Examine runs all checks. It takes opt.Noise and some milliseconds; when ctx ends earlier, what was found is returned
 // and the noise check says that it was interrupted. On the machine it changes nothing that outlives the call: its
-// threads are pinned for a moment, and one control group is made and removed where that is permitted.
+// threads are pinned for a moment, and where that is permitted one control group is made and removed, and so are empty
+// groups that dead runs left behind.
 func Examine(ctx context.Context, m *host.Machine, opt Options) Report {
 	f := gather(m, opt)
 	var r Report
@@ -106,6 +107,8 @@ func Examine(ctx context.Context, m *host.Machine, opt Options) Report {
 	} else {
 		noiseErr = errNotMeasured
 	}
+	// Read after the loops: they meet a quota if anything does.
+	f.throttle, f.counted = m.Throttle()
 	for _, check := range []func(facts) Check{
 		checkCPUs, checkCoreTypes, checkSMT, checkGovernor, checkTurbo, checkLoad, checkQuota, checkThrottling,
 		checkVirtualisation, checkClock, checkMemory, checkSwap, checkTHP, checkASLR, checkCounters, checkMeter, checkGroup,

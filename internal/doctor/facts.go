@@ -43,7 +43,6 @@ func gather(m *host.Machine, opt Options) facts {
 	}
 	f.topo, f.topoErr = m.Topology()
 	f.usable, f.useErr = m.Usable()
-	f.throttle, f.counted = m.Throttle()
 	meter := m.NewMeter()
 	f.source = meter.Source()
 	if s, err := meter.Read(f.usable.CPUs); err == nil {
@@ -67,6 +66,7 @@ func gather(m *host.Machine, opt Options) facts {
 	}
 	f.counters = try(opt.Counters, openCounter)
 	f.group = try(opt.Group, func() error {
+		m.RemoveStaleGroups()
 		g, err := m.NewGroup("")
 		if err != nil {
 			return err

@@ -51,6 +51,10 @@ func noiseChecks(n *Noise, err error) []Check {
 	return out
 }
 
+// fewTicks reports whether a share of the span is less than two ticks of /proc/stat: then a single tick, which says next
+// to nothing, may be all of it, and it is at most worth a note.
+func (n *Noise) fewTicks(share float64) bool { return share*float64(n.SpanNS) < 20e6 }
+
 // worst returns the CPU with the largest figure; figures that are not known are left out.
 func (n *Noise) worst(f func(CPUNoise) (float64, bool)) (cpu int, x float64, ok bool) {
 	for _, c := range n.CPUs {
@@ -118,6 +122,9 @@ func checkOthers(n *Noise) Check {
 	c.Severity = othersLevel.of(x)
 	c.Value = fmt.Sprintf("%s of a core while CPU %d was measured", percent(x), cpu)
 	if n.Source == host.SourceProcStat {
+		if c.Severity != OK && n.fewTicks(x) {
+			c.Severity = Note
+		}
 		c.Value = fmt.Sprintf("%s of CPU %d while it was measured", percent(x), cpu)
 	}
 	if c.Severity != OK {
@@ -134,6 +141,9 @@ func checkSteal(n *Noise) Check {
 		return c
 	}
 	c.Severity = stealLevel.of(x)
+	if c.Severity != OK && n.fewTicks(x) {
+		c.Severity = Note
+	}
 	c.Value = fmt.Sprintf("%s of CPU %d", percent(x), cpu)
 	if c.Severity != OK {
 		c.Why = "the hypervisor gave the CPU to others while this machine wanted it"
