@@ -12,7 +12,8 @@ import (
 
 // Bounds that a reader keeps and a writer stays under: a file beyond them is refused.
 const (
-	MaxLine    = 64 << 20   // bytes of one line, its end included
+	MaxHeader  = 8 << 20    // bytes of the first line, its end included: room for some 20,000 cells
+	MaxLine    = 64 << 20   // bytes of any other line
 	MaxRecords = 10_000_000 // records of one file
 )
 
@@ -65,10 +66,11 @@ func readFrom(f *os.File, path string) (*Run, error) {
 // Read reads a run file line by line from r until its end. A last line without its end is what a crash leaves behind: it
 // is skipped and its length put in Run.Torn. Whole records of a type this version does not know are skipped and counted
 // in Run.Skipped; unknown fields are ignored. Anything else that is not a run file is a *FormatError with the line.
-// Memory grows with the input, never with what the input claims; lines and records are bounded by MaxLine and MaxRecords.
+// Memory grows with the input, never with what the input claims; lines and records are bounded by MaxHeader, MaxLine and MaxRecords.
 func Read(r io.Reader) (*Run, error) {
 	in := lines{r: bufio.NewReaderSize(r, 256<<10)}
-	line, whole, err := in.next()
+	// A header turns into some seventy times its length of memory at worst (a list of empty cells), hence its own bound.
+	line, whole, err := in.next(MaxHeader)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +79,7 @@ func Read(r io.Reader) (*Run, error) {
 		return nil, &FormatError{Line: 1, Msg: msg}
 	}
 	for {
-		line, whole, err := in.next()
+		line, whole, err := in.next(MaxLine)
 		if err != nil {
 			return nil, err
 		}
@@ -190,14 +192,14 @@ type lines struct {
 	buf []byte
 }
 
-// next returns the next line without its end. whole is false for the rest after the last line end, which may be empty.
-func (l *lines) next() (line []byte, whole bool, err error) {
+// next returns the next line without its end; with it, it may have limit bytes. whole is false for the rest after the last line end, which may be empty.
+func (l *lines) next(limit int) (line []byte, whole bool, err error) {
 	l.n++
 	l.buf = l.buf[:0]
 	for {
 		part, err := l.r.ReadSlice('\n')
-		if len(l.buf)+len(part) > MaxLine {
-			return nil, false, &FormatError{Line: l.n, Msg: fmt.Sprintf("line longer than %d MiB; this is no run file that parbench wrote", MaxLine>>20)}
+		if len(l.buf)+len(part) > limit {
+			return nil, false, &FormatError{Line: l.n, Msg: fmt.Sprintf("line longer than %d MiB; parbench writes no such run file", limit>>20)}
 		}
 		switch {
 		case err == nil && len(l.buf) == 0:

@@ -19,7 +19,7 @@ import (
 func encodeRun(t interface{ Fatal(...any) }, run *Run) []byte {
 	var out []byte
 	add := func(v any) {
-		line, err := encode(v)
+		line, err := encode(v, MaxLine)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,6 +198,10 @@ func TestReadBounds(t *testing.T) {
 	_, err := Read(long)
 	if fe, ok := errors.AsType[*FormatError](err); !ok || fe.Line != 2 || !strings.Contains(err.Error(), "64 MiB") {
 		t.Errorf("long line: %v", err)
+	}
+	_, err = Read(zeros{})
+	if fe, ok := errors.AsType[*FormatError](err); !ok || fe.Line != 1 || !strings.Contains(err.Error(), "8 MiB") {
+		t.Errorf("long header: %v", err)
 	}
 	if _, err := Read(io.MultiReader(bytes.NewReader(header), iotest.ErrReader(io.ErrClosedPipe))); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("a failing reader: %v", err)

@@ -63,7 +63,7 @@ func Create(path string, h Header) (*Writer, error) {
 	if h.Plan.Hash == "" {
 		h.Plan.Hash = h.Plan.ComputeHash()
 	}
-	line, err := encode(h)
+	line, err := encode(h, MaxHeader)
 	if err != nil {
 		return nil, fmt.Errorf("creating the run file %s: header: %w", path, err)
 	}
@@ -142,7 +142,7 @@ func (w *Writer) Trial(t *Trial) error {
 	if err := record.check(w.cells); err != nil {
 		return fmt.Errorf("recording a trial in %s: %w", w.path, err)
 	}
-	line, err := encode(&record)
+	line, err := encode(&record, MaxLine)
 	if err != nil {
 		return fmt.Errorf("recording a trial of cell %d in %s: %w", t.Cell, w.path, err)
 	}
@@ -154,7 +154,7 @@ func (w *Writer) Note(n Note) error {
 	if n.Type != "resume" && n.Type != "end" {
 		return fmt.Errorf("recording a note in %s: unknown type %q", w.path, n.Type)
 	}
-	line, err := encode(n)
+	line, err := encode(n, MaxLine)
 	if err != nil {
 		return fmt.Errorf("recording a note in %s: %w", w.path, err)
 	}
@@ -207,14 +207,14 @@ func (w *Writer) append(line []byte) error {
 	return fail
 }
 
-// encode returns v as one line of JSON.
-func encode(v any) ([]byte, error) {
+// encode returns v as one line of JSON of at most limit bytes.
+func encode(v any, limit int) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	if len(b) >= MaxLine {
-		return nil, fmt.Errorf("the record has %d bytes, more than the %d that a line may have", len(b), MaxLine)
+	if len(b) >= limit {
+		return nil, fmt.Errorf("the record has %d bytes, more than the %d that its line may have", len(b), limit-1)
 	}
 	return append(b, '\n'), nil
 }

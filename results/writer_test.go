@@ -36,10 +36,11 @@ func TestCreateRefuses(t *testing.T) {
 	if _, err := Create(dir+"/none/run.jsonl", sample()); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "-o") {
 		t.Errorf("a missing directory: %v", err)
 	}
-	nan, lost := sample(), sample()
+	nan, lost, huge := sample(), sample(), sample()
+	huge.Args = []string{strings.Repeat("x", MaxHeader)}
 	nan.Environment.Load1 = math.NaN()
 	lost.Plan.Cells[0].Workload = "none"
-	for _, h := range []Header{nan, lost} {
+	for _, h := range []Header{nan, lost, huge} {
 		if _, err := Create(dir+"/other.jsonl", h); err == nil {
 			t.Error("a header that cannot be read back was accepted")
 		}
@@ -114,7 +115,7 @@ func (d *disk) Close() error { return nil }
 
 func TestFullDisk(t *testing.T) {
 	header := encodeRun(t, &Run{Header: headerOf(sample())})
-	line := func() int { x := trialOf(0, 0); x.Type = "trial"; b, _ := encode(x); return len(b) }()
+	line := func() int { x := trialOf(0, 0); x.Type = "trial"; b, _ := encode(x, MaxLine); return len(b) }()
 	for _, silent := range []bool{false, true} {
 		for _, stuck := range []bool{false, true} {
 			for room := range line { // the disk fills up after that much of the second trial
