@@ -45,7 +45,7 @@ func (e *WriteError) Error() string {
 	if !e.Cut {
 		state += " and the unfinished last line will be cut off on resuming"
 	}
-	return fmt.Sprintf("%s %s: %v; %s: make room and continue with --resume %s", e.Op, e.Path, e.Err, state, e.Path)
+	return fmt.Sprintf("%s %s: %v; %s: make room and continue with --resume %s", e.Op, e.Path, bare(e.Err), state, e.Path)
 }
 
 // Unwrap returns the cause.
@@ -90,7 +90,7 @@ func Create(path string, h Header) (*Writer, error) {
 		if we, ok := errors.AsType[*WriteError](err); ok {
 			cause = we.Err // its remedy, resuming, is not one here
 		}
-		return nil, errors.Join(fmt.Errorf("creating the run file %s: %w; choose another place with -o", path, cause), f.Close(), os.Remove(path))
+		return nil, errors.Join(fmt.Errorf("creating the run file %s: %w; choose another place with -o", path, bare(cause)), f.Close(), os.Remove(path))
 	}
 	return w, nil
 }
@@ -205,6 +205,14 @@ func (w *Writer) append(line []byte) error {
 		}
 	}
 	return fail
+}
+
+// bare drops the operation and path that os puts before a cause, where the message names them already.
+func bare(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
 }
 
 // encode returns v as one line of JSON of at most limit bytes.

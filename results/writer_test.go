@@ -167,7 +167,7 @@ func TestFullDevice(t *testing.T) {
 	testenv.Need(t, "the device /dev/full (Linux)", err == nil)
 	defer f.Close()
 	w := &Writer{f: f, path: "/dev/full", cells: 2}
-	if err := w.Trial(trialOf(0, 0)); !errors.Is(err, syscall.ENOSPC) {
+	if err := w.Trial(trialOf(0, 0)); !errors.Is(err, syscall.ENOSPC) || strings.Count(err.Error(), "write /dev/full") != 1 {
 		t.Errorf("%v", err)
 	}
 }
