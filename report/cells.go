@@ -118,7 +118,7 @@ func cellsOf(t *analysis.Table, unit quantity.Unit) measured {
 		if !t.Entry.OwnN {
 			cells = append(cells, number(r.PerBatch, batch), speedCells[i], percent(r.Efficiency))
 		}
-		cells = append(cells, ratioCell(r.CPUPerWall), bytes(r.PeakBytes, mem), number(r.Setup, setup), fmt.Sprint(r.OK), marksOf(m.notes, i, t))
+		cells = append(cells, ratioCell(r.CPUPerWall), sizeCell(r.PeakBytes, mem), number(r.Setup, setup), fmt.Sprint(r.OK), marksOf(m.notes, i, t))
 		st := plain
 		switch {
 		case marks[i] == winMark+" ":
@@ -220,7 +220,7 @@ func percent(iv analysis.Interval) string {
 	return quantity.Fixed(iv.Point*100, 0) + " %"
 }
 
-func bytes(n int64, u quantity.Unit) string {
+func sizeCell(n int64, u quantity.Unit) string {
 	if n <= 0 {
 		return absent
 	}

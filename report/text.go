@@ -59,8 +59,10 @@ type printer struct {
 	ranges bool // some interval is shown
 }
 
-// para writes a wrapped paragraph.
-func (p *printer) para(first, s string) { p.b.WriteString(wrapped(first, s, p.width)) }
+// para writes a wrapped paragraph. Lines longer than maxProse are hard to follow, however wide the terminal is.
+func (p *printer) para(first, s string) { p.b.WriteString(wrapped(first, s, min(p.width, maxProse))) }
+
+const maxProse = 120
 
 func (p *printer) header() {
 	h := &p.rep.Run.Header

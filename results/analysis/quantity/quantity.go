@@ -115,7 +115,10 @@ func Digits(v float64, n int) string {
 	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return Fixed(v, 0)
 	}
-	return Fixed(v, clamp(n-1-int(math.Floor(math.Log10(math.Abs(v)))), 0, maxDecimals))
+	// The exponent is taken after rounding: 0.9996 with three digits is 1.00.
+	e := strconv.FormatFloat(v, 'e', n-1, 64)
+	exp, _ := strconv.Atoi(e[strings.IndexByte(e, 'e')+1:])
+	return Fixed(v, clamp(n-1-exp, 0, maxDecimals))
 }
 
 // Duration writes a duration in seconds with three significant digits and its own unit: "12.3 ms".

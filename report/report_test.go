@@ -1,0 +1,304 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"pgregory.net/rapid"
+
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/runtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func analysed(t testing.TB, run *results.Run) *analysis.Report {
+	t.Helper()
+	rep, err := analysis.Analyse(run, analysis.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+func textOf(t testing.TB, rep *analysis.Report, opt TextOptions) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Text(&b, rep, opt); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func pageOf(t testing.TB, rep *analysis.Report, opt MDOptions) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Markdown(&b, rep, opt); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// golden compares with a file in testdata; go test ./report -update writes them, to be looked at before they go in.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", path, d)
+	}
+}
+
+// first is a run as --quick makes one that was interrupted, with a failing reference.
+func first() *results.Run {
+	s := runtest.RealisticSpec()
+	s.Rounds, s.Workloads = 3, s.Workloads[:2]
+	ref := &s.Workloads[1].Cells[0]
+	ref.Fail, ref.Reason, ref.Stderr = results.TaskFailed, "task 7: connection refused", "dial tcp: connection refused\n"
+	run := runtest.Build(s)
+	run.Header.Plan.Quick, run.Header.Args = true, []string{"run", "--quick", "-w", "primes,http", "-s", "process-pool:mode=imap-unordered,chunk=16", "-o", "my runs/it's"}
+	run.Trials = run.Trials[:len(run.Trials)-5]
+	run.Notes = []results.Note{{Type: "end", Reason: "interrupted"}}
+	return run
+}
+
+func plots() []PlotRef {
+	return []PlotRef{
+		{Path: "plots/time primes.svg", Title: "Time per task", Alt: "Time per task of each strategy on 1 and 2 cores", Workload: "primes"},
+		{Path: "plots/ceiling.svg", Title: "Machine ceiling", Alt: "Speedup of busy threads"},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	whole, part := analysed(t, runtest.Realistic()), analysed(t, first())
+	golden(t, "realistic-120.txt", textOf(t, whole, TextOptions{}))
+	golden(t, "realistic-100.txt", textOf(t, whole, TextOptions{Width: 100}))
+	golden(t, "realistic-80.txt", textOf(t, whole, TextOptions{Width: 80}))
+	golden(t, "realistic-colour.txt", textOf(t, whole, TextOptions{Color: true, TimeUnit: "us"}))
+	golden(t, "first-120.txt", textOf(t, part, TextOptions{}))
+	golden(t, "realistic.md", pageOf(t, whole, MDOptions{Plots: plots(), Data: "run.jsonl"}))
+	golden(t, "first.md", pageOf(t, part, MDOptions{Title: "A first look"}))
+}
+
+func TestTextFitsItsWidth(t *testing.T) {
+	rep := analysed(t, runtest.Realistic())
+	for _, width := range []int{70, 80, 90, 100, 120, 160, 200} {
+		for i, l := range strings.Split(textOf(t, rep, TextOptions{Width: width}), "\n") {
+			if w := text.StringWidth(l); w > width {
+				t.Errorf("at %d columns line %d has %d: %s", width, i+1, w, l)
+			}
+			if strings.TrimRight(l, " ") != l {
+				t.Errorf("line %d ends in spaces: %q", i+1, l)
+			}
+		}
+	}
+}
+
+func TestWiderShowsMore(t *testing.T) {
+	rep := analysed(t, runtest.Realistic())
+	if got := textOf(t, rep, TextOptions{Width: 200}); strings.Contains(got, "Not shown") {
+		t.Error("a column is left out at 200 columns")
+	}
+	narrow := textOf(t, rep, TextOptions{Width: 80})
+	if !strings.Contains(narrow, "Not shown at this width:") || !strings.Contains(narrow, "speedup") {
+		t.Errorf("at 80 columns:\n%s", narrow)
+	}
+}
+
+// escapes matches terminal attributes.
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+func TestColourIsTheCallersChoice(t *testing.T) {
+	rep := analysed(t, runtest.Realistic())
+	want := textOf(t, rep, TextOptions{})
+	if escapes.MatchString(want) {
+		t.Error("attributes without being asked for")
+	}
+	for _, env := range []string{"", "0", "1"} {
+		t.Setenv("NO_COLOR", env)
+		got := textOf(t, rep, TextOptions{Color: true})
+		if !strings.Contains(got, bold+"▲ pool"+reset) {
+			t.Errorf("NO_COLOR=%q changed what the caller asked for", env)
+		}
+		if d := cmp.Diff(want, escapes.ReplaceAllString(got, "")); d != "" {
+			t.Errorf("attributes change more than colour (-without +with):\n%s", d)
+		}
+	}
+}
+
+func TestTimeUnit(t *testing.T) {
+	rep := analysed(t, runtest.Realistic())
+	got := textOf(t, rep, TextOptions{TimeUnit: "us", Width: 200})
+	if regexp.MustCompile(`[mn]s per (task|batch)  `).MatchString(got) || !strings.Contains(got, "  µs per task  ") {
+		t.Errorf("not all times are in µs:\n%s", got)
+	}
+	if err := Text(&bytes.Buffer{}, rep, TextOptions{TimeUnit: "h"}); err == nil {
+		t.Error("unit h was accepted")
+	}
+	if err := Markdown(&bytes.Buffer{}, rep, MDOptions{TimeUnit: "h"}); err == nil {
+		t.Error("unit h was accepted for the page")
+	}
+}
+
+type brokenWriter struct{}
+
+var errBroken = errors.New("no space left")
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestWriteErrorsAreReturned(t *testing.T) {
+	rep := analysed(t, first())
+	if err := Text(brokenWriter{}, rep, TextOptions{}); !errors.Is(err, errBroken) {
+		t.Errorf("Text: %v", err)
+	}
+	if err := Markdown(brokenWriter{}, rep, MDOptions{}); !errors.Is(err, errBroken) {
+		t.Errorf("Markdown: %v", err)
+	}
+}
+
+// hostile is text that tries to leave its place on a terminal or on a page.
+var hostile = rapid.OneOf(
+	rapid.SampledFrom([]string{
+		"\x1b[2J\x1b[31m", "a\r\nb", "\x9b31m", "\u202egnp.exe", "`````", "```\n# title\n", "| a | b |\n|--|--|", "<script>alert(1)</script>",
+		"@admin", "![x](http://x/y.png)", "[x](javascript:x)", "&lt;b&gt;", "</details>", "\xff\xfe", "::error::x", "www.example.org", "https://example.org",
+		"#12", "\u200b\u2066", "a\x00b", "<!--", "-->", "\\", "\\|", "~~~", "* a", "1. a", "", "\u2028", "世界世界世界世界世界世界世界世界", "e\u0301e\u0301",
+	}),
+	rapid.String(),
+	rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }),
+)
+
+func TestHostileTextStaysText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rep, err := analysis.Analyse(runtest.Random(t, hostile), analysis.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out, page bytes.Buffer
+		if err := Text(&out, rep, TextOptions{Width: rapid.IntRange(0, 200).Draw(t, "width")}); err != nil {
+			t.Fatal(err)
+		}
+		if err := Markdown(&page, rep, MDOptions{Title: hostile.Draw(t, "title"), Data: hostile.Draw(t, "data"),
+			Plots: []PlotRef{{Path: hostile.Draw(t, "path"), Title: hostile.Draw(t, "caption"), Alt: hostile.Draw(t, "alt")}}}); err != nil {
+			t.Fatal(err)
+		}
+		for name, s := range map[string]string{"text": out.String(), "page": page.String()} {
+			if !utf8.ValidString(s) {
+				t.Fatalf("%s is not UTF-8", name)
+			}
+			for _, r := range s {
+				if r != '\n' && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)) {
+					t.Fatalf("%s holds %U", name, r)
+				}
+			}
+		}
+		markup(t, page.String())
+	})
+}
+
+// markup checks a page outside its code blocks: every line is of a kind that this package writes, and nothing in it is
+// live that came from outside.
+func markup(t *rapid.T, page string) {
+	fenced := ""
+	ours := regexp.MustCompile("^(#{1,2} |- |\\| |\\|[:-]|> |>$|\\*\\*|!\\[|\\*[^*]|Every |The trials |Of |To repeat |Notes:|▲ |Run |Pinned |Nothing |[^`]|$)")
+	for i, l := range strings.Split(page, "\n") {
+		if bars := regexp.MustCompile("^`{3,}").FindString(l); bars != "" && (fenced == "" || l == fenced) {
+			if fenced == "" {
+				fenced = bars
+			} else {
+				fenced = ""
+			}
+			continue
+		}
+		if fenced != "" {
+			continue
+		}
+		if !ours.MatchString(l) {
+			t.Fatalf("line %d is not ours: %q", i+1, l)
+		}
+		live := strings.NewReplacer("&#8203;", "\u200b", `\\`, "", "\\`", "", `\[`, "", `\]`, "", `\|`, "", `\*`, "", `\_`, "", `\!`, "", `\~`, "", `\$`, "").Replace(l)
+		live = regexp.MustCompile(`\]\(<[^<>() \n]*>\)`).ReplaceAllString(live, "](link)") // ours, its path escaped
+		if strings.HasPrefix(l, "- ") || strings.HasPrefix(l, "Run ") {
+			live = strings.ReplaceAll(live, "`parbench report`", "")
+		}
+		if strings.ContainsAny(live, "<`") || strings.Contains(live, "](") && !strings.Contains(live, "](link)") {
+			t.Fatalf("line %d has live markup: %q", i+1, l)
+		}
+		if m := regexp.MustCompile(`@\w|#\d|://|www\.`).FindString(live); m != "" && !strings.Contains(live, "](link)") {
+			t.Fatalf("line %d has %q: %q", i+1, m, l)
+		}
+		if strings.HasPrefix(l, "| ") && !strings.HasSuffix(l, " |") {
+			t.Fatalf("line %d is a broken row: %q", i+1, l)
+		}
+	}
+	if fenced != "" {
+		t.Fatal("a code block is not closed")
+	}
+}
+
+func TestFence(t *testing.T) {
+	got := fence("text", []string{"a", "````", "b"})
+	if want := "`````text\na\n````\nb\n`````\n"; got != want {
+		t.Errorf("fence %q, want %q", got, want)
+	}
+}
+
+func TestEscapeTerminal(t *testing.T) {
+	tests := map[string]string{
+		"plain µs": "plain µs", "\x1b[31m": `\x1b[31m`, "a\nb\tc\r": `a\nb\tc\r`, "\x9b": `\x9b`, "\u009b": `\x9b`, "\u202e": `\u202e`,
+		"\xff": `\xff`, "\x7f": `\x7f`, "\u2028": `\u2028`, "\U000e0001": `\U000e0001`, "\ufffd": "\ufffd",
+	}
+	for in, want := range tests {
+		if got := EscapeTerminal(in); got != want {
+			t.Errorf("%q is written %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestBreakName(t *testing.T) {
+	tests := []struct {
+		in    string
+		width int
+		want  string
+	}{
+		{"pool", 8, "pool"},
+		{"  process-pool:mode=imap-unordered,chunk=16", 24, "  process-pool:mode=\n    imap-unordered,\n    chunk=16"},
+		{"abcdefghij", 8, "abcdefgh\n    ij"},
+		{bold + "process-pool:chunk=1" + reset, 14, bold + "process-pool:" + reset + "\n" + bold + "    chunk=1" + reset},
+	}
+	for _, tt := range tests {
+		if got := breakName(tt.in, tt.width); got != tt.want {
+			t.Errorf("%q in %d: %q, want %q", tt.in, tt.width, got, tt.want)
+		}
+	}
+}
+
+func TestCommandIsQuotedAndSeeded(t *testing.T) {
+	h := &results.Header{Args: []string{"run", "-s", "pool it's", ""}, Plan: results.Plan{Seed: 7}}
+	if got, want := command(h), `parbench run -s 'pool it'\''s' '' --seed 7`; got != want {
+		t.Errorf("command %s, want %s", got, want)
+	}
+	h.Args = []string{"run", "--seed=9"}
+	if got, want := command(h), "parbench run --seed=9"; got != want {
+		t.Errorf("command %s, want %s", got, want)
+	}
+}
