@@ -184,8 +184,11 @@ func unitFor(v float64) (name string, value float64) {
 	return name, value
 }
 
-// number writes v shortly, in digits.
+// number writes v shortly, in digits where they are not too many.
 func number(v float64) string {
+	if v != 0 && (math.Abs(v) < 1e-5 || math.Abs(v) >= 1e7) {
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 

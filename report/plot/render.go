@@ -69,7 +69,9 @@ func (c *svgCanvas) FillString(f font.Face, pt vg.Point, text string) {
 // text. Gonum escapes <, >, & and quotes in text, so none of the patterns below can occur inside a label.
 func (f Figure) svg(w io.Writer) error {
 	c := &svgCanvas{Canvas: vgsvg.New(figureWidth, vg.Length(f.height))}
-	f.draw(&painter{c: c, w: figureWidth, h: f.height})
+	p := &painter{c: c, w: figureWidth, h: f.height}
+	p.rect(white, box{0, 0, p.w, p.h}) // pages may be dark; gonum's raster canvas begins white
+	f.draw(p)
 	var raw bytes.Buffer
 	if _, err := c.WriteTo(&raw); err != nil {
 		return err

@@ -20,7 +20,6 @@ type heading struct {
 
 // top draws title and subtitle and returns where the figure goes on.
 func (h heading) top(p *painter) float64 {
-	p.rect(white, box{0, 0, p.w, p.h})
 	p.text(margin, 29, titleStyle.fit(h.title, p.w-2*margin), titleStyle)
 	p.text(margin, 49, subStyle.fit(h.subtitle, p.w-2*margin), subStyle)
 	return headHeight
