@@ -143,4 +143,3 @@ func png(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s is not a PNG file", args[0])
 	}
 }
-

@@ -306,6 +306,9 @@ func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
 
 // resumable refuses a file that was made under other conditions, unless --join says to go on.
 func resumable(s *session, f *runFlags, run *results.Run) error {
+	if p := run.Header.Plan; p.Hash != p.ComputeHash() {
+		return usagef("--resume %s: its plan was changed after it was written; start a new run", f.resume)
+	}
 	differs := harness.Resumable(run.Header.Environment, s.h.Environment(s.program))
 	if len(differs) > 0 && !f.join {
 		msg := differs[0]

@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
-	"sort"
-	"strings"
 	"time"
 
 	"github.com/parbench/parbench/internal/host"
@@ -51,42 +47,6 @@ func (h *Harness) progress(p Progress) {
 	}
 }
 
-// Prepared is a plan that is ready to run.
-type Prepared struct {
-	Plan   results.Plan
-	Failed []FailedCalibration
-}
-
-// Draft checks a spec and estimates its duration without measuring anything: the dry run.
-func (h *Harness) Draft(spec Spec, offer *protocol.Description) (*Prepared, error) {
-	d, err := newDraft(spec, offer, h.Program.Label, h.Place.CPUs)
-	if err != nil {
-		return nil, err
-	}
-	d.roughly()
-	return d.finish(nil), nil
-}
-
-// FixturesOf returns the fixtures that the selected workloads need, sorted.
-func FixturesOf(sels []Selection, offer *protocol.Description) []string {
-	set := map[string]bool{}
-	for _, s := range sels {
-		if w, ok := findWorkload(offer, s.Name); ok && w.Fixture != "" {
-			set[w.Fixture] = true
-		}
-	}
-	return sortedKeys(set)
-}
-
-func sortedKeys(set map[string]bool) []string {
-	var out []string
-	for k := range set {
-		out = append(out, k)
-	}
-	sort.Strings(out)
-	return out
-}
-
 // Open starts the fixtures and readies the harness to measure. Close it.
 func (h *Harness) Open(ctx context.Context, fixtureNames []string) error {
 	// Orphans of a killed trial become ours, so that they can be reaped.
@@ -104,50 +64,6 @@ func (h *Harness) Close() {
 	if h.fixtures != nil {
 		h.fixtures.close()
 	}
-}
-
-// Prepare checks a spec, calibrates it and returns the plan. A hard budget that cannot hold the rounds is a UsageError
-// that names the smallest one that can.
-func (h *Harness) Prepare(ctx context.Context, spec Spec, offer *protocol.Description) (*Prepared, error) {
-	d, err := newDraft(spec, offer, h.Program.Label, h.Place.CPUs)
-	if err != nil {
-		return nil, err
-	}
-	failed, err := h.calibrate(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	p := d.finish(failed)
-	if expected := time.Duration(p.Plan.Estimate * float64(time.Second)); spec.Hard && expected > spec.Budget {
-		return nil, usage("--budget %v: %d rounds of %d cells need about %v; the smallest budget that holds them is %v (or take fewer --rounds, cells or --tasks)",
-			spec.Budget, spec.Rounds, len(d.cells), expected.Round(time.Second), ceilSecond(expected))
-	}
-	return p, nil
-}
-
-func ceilSecond(d time.Duration) time.Duration {
-	return (d + time.Second - 1).Truncate(time.Second)
-}
-
-// minTimeout is the least deadline of a trial that nobody chose: far beyond any honest trial, short enough to wait for.
-const minTimeout = 30 * time.Second
-
-func (d *draft) finish(failed []FailedCalibration) *Prepared {
-	round, longest := d.perRound()
-	timeout := d.spec.Timeout
-	if timeout == 0 {
-		timeout = max(minTimeout, 10*longest).Round(time.Second)
-	}
-	plan := results.Plan{
-		Seed: d.spec.Seed, Rounds: d.spec.Rounds, Quick: d.spec.Quick, Budget: d.spec.Budget.Seconds(),
-		Estimate: (round * time.Duration(d.spec.Rounds)).Seconds(), Timeout: timeout.Seconds(), Oversub: d.spec.Oversub, Warmup: d.spec.Warmup,
-		Workloads: d.entries,
-	}
-	for _, c := range d.cells {
-		plan.Cells = append(plan.Cells, c.Cell)
-	}
-	plan.Hash = plan.ComputeHash()
-	return &Prepared{Plan: plan, Failed: failed}
 }
 
 // Outcome is how a run ended.
@@ -169,28 +85,6 @@ func (h *Harness) Run(ctx context.Context, plan results.Plan, offer *protocol.De
 	return r.all(ctx)
 }
 
-// RecordFailures writes a failed trial for every cell of a workload that could not be calibrated, so that reports show
-// them with their reason.
-func RecordFailures(plan results.Plan, failed []FailedCalibration, w *results.Writer) (int, error) {
-	n := 0
-	for _, f := range failed {
-		for i, c := range plan.Cells {
-			if c.Workload != f.Key {
-				continue
-			}
-			t := f.Trial
-			t.Cell, t.Seq, t.Tasks = i, n, c.Tasks
-			t.Reason = "it failed already when run alone: " + f.Reason
-			t.Wall, t.Warmup = nil, nil
-			if err := w.Trial(&t); err != nil {
-				return n, err
-			}
-			n++
-		}
-	}
-	return n, nil
-}
-
 // runner is the state of one Run.
 type runner struct {
 	h      *Harness
@@ -203,7 +97,6 @@ type runner struct {
 	have   map[[2]int]bool // (round, cell) already in the file
 	mean   *means
 	seq    int
-	done   int // trials in the file that the plan asked for
 	extra  int // repeats so far
 	failed int
 }
@@ -292,7 +185,7 @@ func (r *runner) all(ctx context.Context) (Outcome, error) {
 		}
 		for _, cell := range disturbed {
 			if r.extra >= len(r.plan.Cells)*r.plan.Rounds/5 || r.broken[cell] {
-				break
+				continue
 			}
 			if r.stopped(ctx) {
 				return r.end("interrupted", Outcome{Interrupted: true, Failed: r.failed})
@@ -362,120 +255,4 @@ func (r *runner) report(phase string, cell, round int) {
 		Done: len(r.have), Total: len(r.plan.Cells) * r.plan.Rounds, Failed: r.failed, ETA: r.mean.left(r),
 		Overrun: r.plan.Budget > 0 && r.plan.Estimate > r.plan.Budget,
 	})
-}
-
-// means keeps the mean length of each cell's trials, for the ETA.
-type means struct {
-	sum   []time.Duration
-	n     []int
-	guess []time.Duration
-}
-
-func newMeans(p results.Plan) *means {
-	m := &means{sum: make([]time.Duration, len(p.Cells)), n: make([]int, len(p.Cells))}
-	for _, c := range p.Cells {
-		m.guess = append(m.guess, estimate(c, entryOf(p, c.Workload)))
-	}
-	return m
-}
-
-func (m *means) add(cell int, d time.Duration) {
-	m.sum[cell] += d
-	m.n[cell]++
-}
-
-func (m *means) left(r *runner) time.Duration {
-	var sum time.Duration
-	for cell := range m.sum {
-		if r.broken[cell] {
-			continue
-		}
-		missing := r.plan.Rounds
-		for round := range r.plan.Rounds {
-			if r.have[[2]int{round, cell}] {
-				missing--
-			}
-		}
-		per := m.guess[cell]
-		if m.n[cell] > 0 {
-			per = m.sum[cell] / time.Duration(m.n[cell])
-		}
-		sum += per * time.Duration(missing)
-	}
-	return sum
-}
-
-// Resumable compares what a file was made under with what is here now, and names what differs.
-func Resumable(was, is results.Environment) []string {
-	var out []string
-	if was.BootID != is.BootID {
-		out = append(out, "the machine was restarted or is another one")
-	}
-	if fmt.Sprint(was.UsableCPUs) != fmt.Sprint(is.UsableCPUs) || was.UsableCores != is.UsableCores {
-		out = append(out, fmt.Sprintf("usable CPUs were %v and are %v", was.UsableCPUs, is.UsableCPUs))
-	}
-	for _, p := range was.Programs {
-		for _, q := range is.Programs {
-			if p.Label == q.Label && p.Hash != q.Hash {
-				out = append(out, fmt.Sprintf("program %s was built anew (%.12s, now %.12s)", p.Label, p.Hash, q.Hash))
-			}
-		}
-	}
-	return out
-}
-
-// Environment is the machine's environment with what only the harness knows of it.
-func (h *Harness) Environment(p results.Program) results.Environment {
-	e := h.Machine.Environment()
-	e.UsableCores = h.Place.Cores
-	e.Programs = []results.Program{p}
-	return e
-}
-
-// Made remembers which directories Writable made, so that a run that never began leaves none behind.
-type Made struct{ dirs []string }
-
-// Undo removes the directories that were made, the innermost first, as far as they are empty.
-func (m *Made) Undo() {
-	for _, d := range m.dirs {
-		if os.Remove(d) != nil {
-			return
-		}
-	}
-}
-
-// Writable makes dir and makes sure that files can be made in it.
-func Writable(dir string) (*Made, error) {
-	m := &Made{}
-	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
-		if _, err := os.Lstat(d); err == nil || d == filepath.Dir(d) {
-			break
-		}
-		m.dirs = append(m.dirs, d)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return m, usage("--output %s: cannot be made: %v; choose another directory", dir, errText(err))
-	}
-	f, err := os.CreateTemp(dir, ".parbench-*")
-	if err != nil {
-		m.Undo()
-		return m, usage("--output %s: cannot be written: %v; choose another directory", dir, errText(err))
-	}
-	_, err = f.WriteString("x")
-	f.Close()
-	os.Remove(f.Name())
-	if err != nil {
-		m.Undo()
-		return m, usage("--output %s: cannot be written: %v; free some space or choose another directory", dir, errText(err))
-	}
-	return m, nil
-}
-
-// errText is the cause of a file error without the path, which the caller names already.
-func errText(err error) string {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
-		return pe.Err.Error()
-	}
-	return strings.TrimSpace(err.Error())
 }

@@ -3,6 +3,7 @@ package harness
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -335,15 +336,12 @@ func firstCPUs(cpus []int, k int) []int {
 // show it beside the ideal line, because turbo, shared caches and neighbours make part of a speedup the machine's.
 func (d *draft) addCeiling(offer *protocol.Description, program string, cpus []int) error {
 	spin, ok := findWorkload(offer, "spin")
-	if !ok {
-		return nil // a user's program need not offer it
+	if !ok || !slices.Contains(strategyNames(offer), "threads") || slices.Max(d.spec.Cores) == 1 {
+		return nil // a user's program need not offer them, and on one core nothing scales
 	}
 	threads, err := resolveStrategy(Selection{Name: "threads"}, offer)
 	if err != nil {
-		return nil
-	}
-	if d.spec.Cores[len(d.spec.Cores)-1] == 1 {
-		return nil // nothing scales here
+		return err
 	}
 	p, err := workloads.Resolve(paramSpecs(spin.Params), nil)
 	if err != nil {

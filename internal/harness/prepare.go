@@ -1,0 +1,112 @@
+package harness
+
+import (
+	"context"
+	"sort"
+	"time"
+
+	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/results"
+)
+
+// Prepared is a plan that is ready to run.
+type Prepared struct {
+	Plan   results.Plan
+	Failed []FailedCalibration
+}
+
+// Draft checks a spec and estimates its duration without measuring anything: the dry run.
+func (h *Harness) Draft(spec Spec, offer *protocol.Description) (*Prepared, error) {
+	d, err := newDraft(spec, offer, h.Program.Label, h.Place.CPUs)
+	if err != nil {
+		return nil, err
+	}
+	d.roughly()
+	return d.finish(nil), nil
+}
+
+// FixturesOf returns the fixtures that the selected workloads need, sorted.
+func FixturesOf(sels []Selection, offer *protocol.Description) []string {
+	set := map[string]bool{}
+	for _, s := range sels {
+		if w, ok := findWorkload(offer, s.Name); ok && w.Fixture != "" {
+			set[w.Fixture] = true
+		}
+	}
+	return sortedKeys(set)
+}
+
+func sortedKeys(set map[string]bool) []string {
+	var out []string
+	for k := range set {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// Prepare checks a spec, calibrates it and returns the plan. A hard budget that cannot hold the rounds is a UsageError
+// that names the smallest one that can.
+func (h *Harness) Prepare(ctx context.Context, spec Spec, offer *protocol.Description) (*Prepared, error) {
+	d, err := newDraft(spec, offer, h.Program.Label, h.Place.CPUs)
+	if err != nil {
+		return nil, err
+	}
+	failed, err := h.calibrate(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	p := d.finish(failed)
+	if expected := time.Duration(p.Plan.Estimate * float64(time.Second)); spec.Hard && expected > spec.Budget {
+		return nil, usage("--budget %v: %d rounds of %d cells need about %v; the smallest budget that holds them is %v (or take fewer --rounds, cells or --tasks)",
+			spec.Budget, spec.Rounds, len(d.cells), expected.Round(time.Second), ceilSecond(expected))
+	}
+	return p, nil
+}
+
+func ceilSecond(d time.Duration) time.Duration {
+	return (d + time.Second - 1).Truncate(time.Second)
+}
+
+// minTimeout is the least deadline of a trial that nobody chose: far beyond any honest trial, short enough to wait for.
+const minTimeout = 30 * time.Second
+
+func (d *draft) finish(failed []FailedCalibration) *Prepared {
+	round, longest := d.perRound()
+	timeout := d.spec.Timeout
+	if timeout == 0 {
+		timeout = max(minTimeout, 10*longest).Round(time.Second)
+	}
+	plan := results.Plan{
+		Seed: d.spec.Seed, Rounds: d.spec.Rounds, Quick: d.spec.Quick, Budget: d.spec.Budget.Seconds(),
+		Estimate: (round * time.Duration(d.spec.Rounds)).Seconds(), Timeout: timeout.Seconds(), Oversub: d.spec.Oversub, Warmup: d.spec.Warmup,
+		Workloads: d.entries,
+	}
+	for _, c := range d.cells {
+		plan.Cells = append(plan.Cells, c.Cell)
+	}
+	plan.Hash = plan.ComputeHash()
+	return &Prepared{Plan: plan, Failed: failed}
+}
+
+// RecordFailures writes a failed trial for every cell of a workload that could not be calibrated, so that reports show
+// them with their reason.
+func RecordFailures(plan results.Plan, failed []FailedCalibration, w *results.Writer) (int, error) {
+	n := 0
+	for _, f := range failed {
+		for i, c := range plan.Cells {
+			if c.Workload != f.Key {
+				continue
+			}
+			t := f.Trial
+			t.Cell, t.Seq, t.Tasks = i, n, c.Tasks
+			t.Reason = "it failed already when run alone: " + f.Reason
+			t.Wall, t.Warmup = nil, nil
+			if err := w.Trial(&t); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}
