@@ -338,12 +338,12 @@ func checkCounters(f facts) Check {
 func checkMeter(f facts) Check {
 	c := Check{Name: "interference meter", Value: f.source, Severity: OK,
 		Why: "trials during which others used more than 5 % of a core are recognised and repeated"}
-	switch {
-	case f.source == "":
+	switch f.source {
+	case "":
 		c.Value, c.Severity = "none", Warn
 		c.Why = "nobody else's CPU time can be read, so a disturbed trial looks like a slow one"
 		c.Remedy = "run outside the container, or raise --rounds"
-	case f.source == host.SourceProcStat:
+	case host.SourceProcStat:
 		c.Value = fmt.Sprintf("%s, in ticks of %d ms", f.source, f.tickNS/1e6)
 		c.Severity = Note
 		c.Why = "only trials longer than 400 ms can be told from disturbed ones: two ticks must be under 5 % of them"

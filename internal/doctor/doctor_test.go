@@ -440,3 +440,17 @@ func TestRealMachine(t *testing.T) {
 		}
 	}
 }
+
+// docs/doctor.md explains every check.
+func TestDocumented(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "doctor.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range Examine(context.Background(), tree(t, "", nil), quiet).Checks {
+		text := string(doc)
+		if !strings.Contains(text, "**"+c.Name) && !strings.Contains(text, ", "+c.Name+".**") && !strings.Contains(text, "`"+c.Name+"`") {
+			t.Errorf("docs/doctor.md does not explain %q", c.Name)
+		}
+	}
+}

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// maxCPU bounds CPU numbers, so that a malformed list such as "0-4294967295" costs nothing. Linux's own limit is 8,192.
-const maxCPU = 1 << 16
+// maxCPU bounds CPU numbers, so that a malformed list such as "0-4294967295" costs little. It is the most that a Linux
+// kernel can be built for (CONFIG_NR_CPUS of x86 and powerpc).
+const maxCPU = 1 << 13
 
 var errList = errors.New("not a list of CPU numbers such as 0-3,8")
 
