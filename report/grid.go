@@ -255,9 +255,9 @@ func (g *grid) markdown() string {
 	}
 	b.WriteString("|\n")
 	for _, r := range g.lines {
-		for _, c := range r.cells {
+		for i, c := range r.cells {
 			text := EscapeMarkdown(strings.Join(strings.Fields(c), " "))
-			if r.style == strong && text != "" {
+			if i == 0 && r.style == strong {
 				text = "**" + text + "**"
 			}
 			b.WriteString("| " + text + " ")

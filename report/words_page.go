@@ -125,10 +125,10 @@ func about(t *analysis.Table) string {
 func counts(rep *analysis.Report) string {
 	s := fmt.Sprintf("Of %s planned trials %s entered the statistics", quantity.Count(rep.Planned), quantity.Count(rep.Used))
 	if rep.Failed > 0 {
-		s += fmt.Sprintf("; %s failed", quantity.Count(rep.Failed))
+		s += fmt.Sprintf("; failed: %s", quantity.Count(rep.Failed))
 	}
 	if rep.Repeated > 0 {
-		s += fmt.Sprintf("; %s were repeats of trials during which others used the machine", quantity.Count(rep.Repeated))
+		s += fmt.Sprintf("; repeated because others used the machine: %s", quantity.Count(rep.Repeated))
 	}
 	s += fmt.Sprintf(". Measuring took %s.", span(rep.Duration))
 	return s

@@ -158,7 +158,7 @@ func (a *analyser) referenceWarnings(w *warnings, t *Table) {
 	switch {
 	case r.Status == results.Wrong:
 		w.add(Error, CodeRefFailed, "mend the workload and run again",
-			"the reference computed different results in different trials: there are no speedups")
+			"the reference computed something else than was expected: there are no speedups")
 	case r.HasFailed() && r.OK == 0:
 		w.add(Error, CodeRefFailed, "read the reason in the list of failures, mend it and run again",
 			"the reference failed: there are no speedups")

@@ -120,7 +120,7 @@ func TestWarnings(t *testing.T) {
 		{analysis.CodeFailedCells, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[2] = failing(s.Workloads[0].Cells[2], results.Crashed, 4) }}, "1 of 4 cells failed in 6 trials"},
 		{analysis.CodeRefFailed, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[0] = failing(s.Workloads[0].Cells[0], results.TimedOut, 0) }}, "there are no speedups"},
 		{analysis.CodeRefFailed, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[0] = failing(s.Workloads[0].Cells[0], results.TimedOut, 8) }}, "from the 8 rounds"},
-		{analysis.CodeRefFailed, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[0] = failing(s.Workloads[0].Cells[0], results.Wrong, 8) }}, "different results"},
+		{analysis.CodeRefFailed, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[0] = failing(s.Workloads[0].Cells[0], results.Wrong, 8) }}, "something else than was expected"},
 		{analysis.CodeNoReference, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[0].Reference = false }}, "no sequential reference"},
 		{analysis.CodeOversubscribed, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[2].Oversub = true }}, "more cores asked for"},
 		{analysis.CodeCapped, change{spec: func(s *runtest.Spec) { c := &s.Workloads[0].Cells[2]; c.Capped, c.Tasks = true, 16 }}, "capped at 16 tasks"},
