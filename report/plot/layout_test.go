@@ -13,6 +13,7 @@ import (
 
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/runtest"
 )
 
 // extentCanvas is a canvas that only notes how far the paths on it reach. The figures turn it for text alone.
@@ -122,6 +123,20 @@ func TestLayoutHoldsForAnything(t *testing.T) {
 		rep := &analysis.Report{Tables: []analysis.Table{table}, Rounds: 3}
 		for _, k := range []int{1, 2, 128} {
 			rep.Ceiling = append(rep.Ceiling, analysis.CeilingPoint{Cores: k, Speedup: interval("ceiling")})
+		}
+		for _, f := range drawable(rep) {
+			checkLayout(t, f)
+		}
+	})
+}
+
+// TestLayoutHoldsForAnyRun draws whatever a reader of run files can hand to the analysis.
+func TestLayoutHoldsForAnyRun(t *testing.T) {
+	text := rapid.OneOf(rapid.String(), rapid.SampledFrom(append([]string{hostileText}, strategyNames...)))
+	rapid.Check(t, func(t *rapid.T) {
+		rep, err := analysis.Analyse(runtest.Random(t, text), analysis.Options{})
+		if err != nil {
+			t.Fatal(err)
 		}
 		for _, f := range drawable(rep) {
 			checkLayout(t, f)

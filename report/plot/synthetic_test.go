@@ -9,6 +9,7 @@ import (
 
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/runtest"
 )
 
 // strategyNames are twenty labels as real plans have them, the longest ones included.
@@ -201,6 +202,12 @@ func scenes() map[string]*analysis.Report {
 	hostile.Run.Header.Environment.CPUModel = hostileText
 	hostile.Run.Header.ID = hostileText
 	all["hostile"] = hostile
+
+	real, err := analysis.Analyse(runtest.Realistic(), analysis.Options{})
+	if err != nil {
+		panic(err)
+	}
+	all["realistic"] = real
 	return all
 }
 
