@@ -71,16 +71,20 @@ func (e *extent) add(point, lo, hi float64) {
 }
 
 const (
-	// logSpan is the ratio of largest to smallest estimate above which an axis is logarithmic.
-	logSpan = 20
+	// logSpan is the ratio of largest to smallest estimate above which an axis is logarithmic. Waiting workloads have 16
+	// workers by default: beside the sequential reference, what tells their strategies apart would not be seen.
+	logSpan = 12
+	// logSpanCPU is the same for CPU time: its distance from the lines at the core counts is easier to read linearly.
+	logSpanCPU = 60
 	// zeroSpan is the ratio below which an axis does not start at zero: differences would not be seen.
 	zeroSpan = 1.25
 	// wide bounds how far an interval stretches an axis beyond the outermost estimate; what goes on beyond ends in an arrow.
 	wide = 2
 )
 
-// valueAxis chooses the range of an axis for values that are not negative.
-func valueAxis(e extent) axis {
+// valueAxis chooses the range of an axis for values that are not negative; it is logarithmic where they differ by more
+// than a factor of span.
+func valueAxis(e extent, span float64) axis {
 	if !e.any {
 		return axis{min: 0, max: 1}
 	}
@@ -89,7 +93,7 @@ func valueAxis(e extent) axis {
 	if e.point0 > 0 {
 		lo = math.Max(lo, e.point0/(2*wide))
 	}
-	if e.point0 > 0 && e.point1/e.point0 > logSpan {
+	if e.point0 > 0 && e.point1/e.point0 > span {
 		return axis{min: lo / 1.2, max: hi * 1.2, log: true}
 	}
 	if lo <= 0 || hi/lo >= zeroSpan || hi-lo <= hi*1e-4 {

@@ -39,7 +39,7 @@ func TestTimeTicks(t *testing.T) {
 			var e extent
 			e.add(tt.lo, tt.lo, tt.lo)
 			e.add(tt.hi, tt.hi, tt.hi)
-			a := valueAxis(e)
+			a := valueAxis(e, logSpan)
 			if got := a.timeTicks("t", 8); got != tt.title {
 				t.Errorf("title %q, want %q", got, tt.title)
 			}
@@ -63,7 +63,7 @@ func TestAxisProperties(t *testing.T) {
 		for _, v := range points {
 			e.add(v, v*rapid.Float64Range(0, 1).Draw(t, "lo"), v*rapid.Float64Range(1, 50).Draw(t, "hi"))
 		}
-		a := valueAxis(e)
+		a := valueAxis(e, logSpan)
 		a.from, a.to = 100, 700
 		if a.log && a.min <= 0 {
 			t.Fatalf("log axis from %g", a.min)
@@ -109,7 +109,7 @@ func TestIntervalsDoNotStretchTheAxis(t *testing.T) {
 	var e extent
 	e.add(1, 0.9, 1.1)
 	e.add(2, 1.5, 400)
-	a := valueAxis(e)
+	a := valueAxis(e, logSpan)
 	if a.max > 2*wide*1.1 || a.log {
 		t.Errorf("axis %g…%g log=%v for points of 1 and 2", a.min, a.max, a.log)
 	}

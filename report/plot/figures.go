@@ -113,9 +113,11 @@ func failed(r *analysis.Row) bool {
 // missing says which of a strategy's cells failed and which have nothing to show: "failed at 2, 4 cores". No cell goes
 // missing silently.
 func missing(g group, shown func(*analysis.Row) bool) string {
-	var at, none []string
+	var at, some, none []string
 	for _, r := range g.rows {
 		switch {
+		case failed(r) && shown(r):
+			some = append(some, strconv.Itoa(r.Cell.Cores))
 		case failed(r):
 			at = append(at, strconv.Itoa(r.Cell.Cores))
 		case !shown(r):
@@ -125,6 +127,9 @@ func missing(g group, shown func(*analysis.Row) bool) string {
 	var parts []string
 	if len(at) > 0 {
 		parts = append(parts, "failed at "+countOf(at))
+	}
+	if len(some) > 0 {
+		parts = append(parts, "some trials failed at "+countOf(some))
 	}
 	if len(none) > 0 {
 		parts = append(parts, "no data at "+countOf(none))
@@ -320,7 +325,7 @@ func (t *table) time() Figure {
 	case !e.any && !t.anyFailed():
 		return omit(KindTime, t.name+": time per task", noTrials)
 	}
-	p.x = valueAxis(e)
+	p.x = valueAxis(e, logSpan)
 	p.ticks = func(a *axis, room int) string { return a.timeTicks("time per task", room) }
 	p.heading = t.heading("time per task, "+statistic(t.measured(perTask), perTask), "lower is better", base(p.x), cut(p.x, e))
 	return t.fromRows(KindTime, p, t.describe("Time per task", "lowest", perTask, false, duration))
@@ -357,7 +362,7 @@ func (t *table) distribution() Figure {
 	case n == 0:
 		return omit(KindDistribution, t.name+": time per task, every trial", noTrials)
 	}
-	p.x = valueAxis(e)
+	p.x = valueAxis(e, logSpan)
 	p.ticks = func(a *axis, room int) string { return a.timeTicks("time per task", room) }
 	title := "time per task, every trial"
 	if thinned {
@@ -382,14 +387,14 @@ func (t *table) cpu() Figure {
 	for _, c := range t.cores {
 		p.refs = append(p.refs, ref{float64(c), countOf([]string{strconv.Itoa(c)})})
 	}
-	wide := e
+	all := e
 	if e.point1 > 0 { // the reference lines belong to the picture, the smallest one at least
-		wide.add(float64(t.cores[0]), float64(t.cores[0]), float64(t.cores[0]))
-		if e.point1*4 > float64(top) {
-			wide.add(float64(top), float64(top), float64(top))
+		all.add(float64(t.cores[0]), float64(t.cores[0]), float64(t.cores[0]))
+		if float64(top) <= math.Max(4*e.point1, 2*float64(t.cores[0])) {
+			all.add(float64(top), float64(top), float64(top))
 		}
 	}
-	p.x = valueAxis(wide)
+	p.x = valueAxis(all, logSpanCPU)
 	if !p.x.log {
 		p.x.min = 0
 	}

@@ -180,6 +180,22 @@ func TestFailedCellsAreNamed(t *testing.T) {
 	}
 }
 
+// TestMissing: a cell whose trials failed in part keeps its number and says so; one without a number is named too.
+func TestMissing(t *testing.T) {
+	number := analysis.Interval{Point: 1, N: 6}
+	cell := func(cores, failed int, i analysis.Interval) *analysis.Row {
+		return &analysis.Row{Cell: results.Cell{Cores: cores}, Failed: failed, PerTask: i}
+	}
+	g := group{rows: []*analysis.Row{cell(1, 0, number), cell(2, 3, number), cell(4, 3, analysis.Interval{}), cell(8, 0, analysis.Interval{})}}
+	const want = "failed at 4 cores, some trials failed at 2 cores, no data at 8 cores"
+	if got := missing(g, has(perTask)); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := missing(group{rows: g.rows[:1]}, has(perTask)); got != "" {
+		t.Errorf("nothing is missing, but: %q", got)
+	}
+}
+
 func TestHeightGrowsWithRows(t *testing.T) {
 	s := scenes()
 	for i := range 5 {

@@ -63,7 +63,7 @@ func (t *table) speedupRows(title, alt string) Figure {
 	p, e, _ := t.rowPlot(speedup)
 	e.add(1, 1, 1)
 	p.refs = []ref{{1, t.reference()}}
-	p.x = valueAxis(e)
+	p.x = valueAxis(e, logSpan)
 	if !p.x.log {
 		p.x.min = 0
 	}
