@@ -83,7 +83,7 @@ func (e *estimates) level() string {
 	if quantity.Level(lo) == quantity.Level(hi) {
 		return quantity.Level(lo)
 	}
-	return quantity.Level(lo) + "+"
+	return "≥ " + quantity.Level(lo)
 }
 
 // cellsOf builds the table of one workload. unit is the unit of times; its zero value lets the data choose.
@@ -241,7 +241,7 @@ func footnotes(t *analysis.Table) []footnote {
 			if k == len(notes) {
 				notes = append(notes, footnote{mark: mark(k), Warning: w})
 			}
-			notes[k].rows = append(notes[k].rows, rowName(t, i))
+			notes[k].rows = append(notes[k].rows, rowName(r))
 		}
 	}
 	return notes
@@ -282,13 +282,12 @@ func marksOf(notes []footnote, row int, t *analysis.Table) string {
 }
 
 // rowName is a row's name with its core count.
-func rowName(t *analysis.Table, i int) string {
-	c := &t.Rows[i].Cell
+func rowName(r *analysis.Row) string {
 	unit := "cores"
-	if c.Cores == 1 {
+	if r.Cell.Cores == 1 {
 		unit = "core"
 	}
-	return fmt.Sprintf("%s on %d %s", t.Rows[i].Name, c.Cores, unit)
+	return fmt.Sprintf("%s on %d %s", r.Name, r.Cell.Cores, unit)
 }
 
 // failures lists the rows that failed, over all tables and the machine ceiling's cells.
@@ -302,17 +301,19 @@ type failure struct {
 
 func failures(rep *analysis.Report) []failure {
 	var out []failure
-	for k := range rep.Tables {
-		t := &rep.Tables[k]
-		for i := range t.Rows {
-			r := &t.Rows[i]
-			if r.HasFailed() {
+	add := func(where string, rows []analysis.Row) {
+		for i := range rows {
+			if r := &rows[i]; r.HasFailed() {
 				out = append(out, failure{
-					where: t.Entry.Key + ": " + rowName(t, i), status: r.Status, reason: r.FailReason, stderr: r.FailStderr,
+					where: where + ": " + rowName(r), status: r.Status, reason: r.FailReason, stderr: r.FailStderr,
 					count: fmt.Sprintf("%d of %d trials", r.Failed, r.Failed+r.OK),
 				})
 			}
 		}
 	}
+	for k := range rep.Tables {
+		add(rep.Tables[k].Entry.Key, rep.Tables[k].Rows)
+	}
+	add("machine ceiling", rep.CeilingRows)
 	return out
 }

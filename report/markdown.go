@@ -101,7 +101,7 @@ func (p *page) answer() {
 	p.f("## The short answer\n\n")
 	var quotes []string
 	for _, w := range p.rep.Warnings {
-		if w.Severity == analysis.Error || w.Code == analysis.CodeQuick || w.Code == analysis.CodeFewRounds || w.Code == analysis.CodeIncomplete {
+		if urgent(w) {
 			quotes = append(quotes, fmt.Sprintf("> **%s:** %s. %s.\n", severity(w.Severity), EscapeMarkdown(w.Text), EscapeMarkdown(sentence(w.Remedy))))
 		}
 	}

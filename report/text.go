@@ -56,7 +56,6 @@ type printer struct {
 	width  int
 	unit   quantity.Unit
 	marked bool
-	ranges bool // some interval is shown
 }
 
 // para writes a wrapped paragraph. Lines longer than maxProse are hard to follow, however wide the terminal is.
@@ -69,6 +68,11 @@ func (p *printer) header() {
 	p.b.WriteString(p.ink.paint(bold, "parbench run "+EscapeTerminal(h.ID)) + "\n")
 	p.para("", EscapeTerminal(conduct(p.rep)))
 	p.para("", EscapeTerminal(strings.Join(machineLine(h), " · ")))
+	for _, w := range p.rep.Warnings {
+		if urgent(w) {
+			p.warning("", w)
+		}
+	}
 }
 
 func (p *printer) table(t *analysis.Table) {
@@ -95,7 +99,8 @@ func (p *printer) table(t *analysis.Table) {
 }
 
 func (p *printer) warning(indent string, w analysis.Warning) {
-	p.para(indent+severity(w.Severity)+": ", EscapeTerminal(w.Text)+" → "+EscapeTerminal(w.Remedy))
+	attr := map[analysis.Severity]string{analysis.Error: red, analysis.Warn: yellow, analysis.Note: dim}[w.Severity]
+	p.para(indent+p.ink.paint(attr, severity(w.Severity))+": ", EscapeTerminal(w.Text)+" → "+EscapeTerminal(w.Remedy))
 }
 
 func severity(s analysis.Severity) string {
@@ -133,11 +138,15 @@ func (p *printer) failures() {
 }
 
 func (p *printer) warnings() {
-	if len(p.rep.Warnings) == 0 {
-		return
-	}
-	p.b.WriteString("\n" + p.ink.paint(bold, "about the whole run") + "\n")
+	first := true
 	for _, w := range p.rep.Warnings {
+		if urgent(w) {
+			continue // stands at the top
+		}
+		if first {
+			p.b.WriteString("\n" + p.ink.paint(bold, "about the whole run") + "\n")
+			first = false
+		}
 		p.warning("  ", w)
 	}
 }
@@ -149,7 +158,7 @@ func (p *printer) legend() {
 		parts = append(parts, winMark+" fastest, or not distinguishable from it (paired signed-rank tests, Holm-corrected).")
 	}
 	parts = append(parts,
-		"Times are medians of fresh processes (n), with [order-statistic intervals]; speedups are paired per round.",
+		"Times are medians of n fresh processes with [order-statistic intervals]; speedups are paired per round; headings have the confidence attained.",
 		"CPU s/wall s: cores kept busy. Peak: sum over all processes.")
 	p.para("", p.ink.paint(dim, strings.Join(parts, " ")))
 }

@@ -118,7 +118,7 @@ func ceilingText(rep *analysis.Report) string {
 		return ""
 	}
 	return "Pinned threads of pure busy work reach a speedup of " + strings.Join(parts, ", ") +
-		"; no strategy can be expected to scale better on this machine."
+		"; no strategy can be expected to scale work that computes better on this machine."
 }
 
 // estimate writes a number with its interval: "1.93 [1.90, 1.96]".
@@ -126,6 +126,15 @@ func estimate(iv analysis.Interval) string {
 	var e estimates
 	e.add(iv, 1)
 	return strings.TrimSpace(e.cells()[0])
+}
+
+// urgent reports whether a warning belongs at the top, because without it the findings mislead.
+func urgent(w analysis.Warning) bool {
+	switch w.Code {
+	case analysis.CodeQuick, analysis.CodeFewRounds, analysis.CodeIncomplete, analysis.CodeInterference, analysis.CodeJoined:
+		return true
+	}
+	return w.Severity == analysis.Error
 }
 
 func (f *failure) words() string {

@@ -47,12 +47,13 @@ func Analyse(run *results.Run, opt Options) (*Report, error) {
 	a := &analyser{run: run, opt: opt, cells: make([]cellData, len(run.Header.Plan.Cells))}
 	rep := &Report{Run: run, Level: opt.Level, Effect: opt.MinEffect}
 	a.gather(rep)
+	rep.Ceiling, rep.CeilingRows = a.ceiling()
+	a.top = rep.Ceiling
 	for i := range run.Header.Plan.Workloads {
 		if e := &run.Header.Plan.Workloads[i]; !e.Ceiling {
 			rep.Tables = append(rep.Tables, a.table(*e))
 		}
 	}
-	rep.Ceiling = a.ceiling()
 	rep.Warnings = a.runWarnings(rep)
 	return rep, nil
 }
@@ -67,6 +68,7 @@ type analyser struct {
 	// unknown counts used trials without evidence about others; flaggedUsed those that were used though disturbed.
 	unknown, flaggedUsed int
 	steal                float64 // mean stolen time of the used trials that know it, in cores
+	top                  []CeilingPoint
 }
 
 // cellData is what the trials of one cell gave.
@@ -214,10 +216,7 @@ func (a *analyser) table(e results.PlanEntry) Table {
 	sort.Ints(t.Cores)
 	for i := range t.Rows {
 		r := &t.Rows[i]
-		r.Name = r.Cell.Label
-		if r.Name == "" {
-			r.Name = r.Cell.Strategy
-		}
+		r.Name = label(r.Cell)
 		if len(programs) > 1 {
 			r.Name = r.Cell.Program + "/" + r.Name
 		}
@@ -235,6 +234,13 @@ func (a *analyser) table(e results.PlanEntry) Table {
 	t.Warnings = a.tableWarnings(&t)
 	t.Finding = a.finding(&t)
 	return t
+}
+
+func label(c results.Cell) string {
+	if c.Label == "" {
+		return c.Strategy
+	}
+	return c.Label
 }
 
 // row estimates one cell.

@@ -327,6 +327,18 @@ func TestCeiling(t *testing.T) {
 	if c := rep.Ceiling[1].Speedup; !c.Has() || c.Lo > 1/.51 || c.Hi < 1/.51 {
 		t.Errorf("ceiling at 2 cores %+v, want an interval around %v", c, 1/.51)
 	}
+	if want := "Pure busy threads reach 1.96 on 2 cores of this machine."; !strings.Contains(rep.Tables[0].Finding, want) {
+		t.Errorf("the finding does not hold the speedup against the ceiling: %s", rep.Tables[0].Finding)
+	}
+
+	s.Workloads[1].Cells[1] = failing(two, results.Crashed, 3)
+	rep = analyse(t, runtest.Build(s))
+	if len(rep.Ceiling) != 1 || len(rep.CeilingRows) != 2 || rep.CeilingRows[1].FailReason != "as told" {
+		t.Errorf("with a failed cell the ceiling is %+v from %+v", rep.Ceiling, rep.CeilingRows)
+	}
+	if strings.Contains(rep.Tables[0].Finding, "busy threads") {
+		t.Errorf("a failed ceiling is quoted: %s", rep.Tables[0].Finding)
+	}
 }
 
 func TestOwnNProbe(t *testing.T) {

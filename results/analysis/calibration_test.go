@@ -11,9 +11,9 @@ import (
 // TestErrorRates measures how often the analysis is wrong where the truth is known: seeds are fixed, so the rates are
 // too. The bounds are the figures that docs/method.md states, rounded up.
 func TestErrorRates(t *testing.T) {
-	runs := 400
+	runs := 200
 	if testing.Short() {
-		runs = 100
+		runs = 50
 	}
 	tests := []struct {
 		equal, slower int // pools that are equally fast, and ones that take 30 % longer

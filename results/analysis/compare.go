@@ -240,8 +240,8 @@ func largest(t *Table, i int) bool {
 }
 
 // ceiling estimates the machine's own scaling from the spin cells: time on one pinned thread over time on k, per task
-// and paired per round.
-func (a *analyser) ceiling() []CeilingPoint {
+// and paired per round. It returns the rows of those cells too.
+func (a *analyser) ceiling() (points []CeilingPoint, rows []Row) {
 	entries := map[string]bool{}
 	for _, e := range a.run.Header.Plan.Workloads {
 		if e.Ceiling {
@@ -251,7 +251,14 @@ func (a *analyser) ceiling() []CeilingPoint {
 	one := -1
 	byCores := map[int]int{}
 	for i, c := range a.run.Header.Plan.Cells {
-		if (!c.Ceiling && !entries[c.Workload]) || a.cells[i].failed > 0 || len(a.cells[i].samples) == 0 {
+		if !c.Ceiling && !entries[c.Workload] {
+			continue
+		}
+		r := a.row(i, c)
+		r.Name = label(c)
+		a.failure((*warnings)(&r.Warnings), &r)
+		rows = append(rows, r)
+		if r.HasFailed() || r.OK == 0 {
 			continue
 		}
 		// A sequential cell in such an entry is its reference; the threads on one core are preferred over it, because
@@ -264,9 +271,9 @@ func (a *analyser) ceiling() []CeilingPoint {
 		}
 	}
 	if one < 0 {
-		return nil
+		return nil, rows
 	}
-	points := []CeilingPoint{{Cores: 1, Speedup: bare(1, len(a.cells[one].samples))}}
+	points = []CeilingPoint{{Cores: 1, Speedup: bare(1, len(a.cells[one].samples))}}
 	for k, i := range byCores {
 		if k == 1 || a.run.Header.Plan.Cells[i].Program != a.run.Header.Plan.Cells[one].Program {
 			continue
@@ -276,5 +283,5 @@ func (a *analyser) ceiling() []CeilingPoint {
 		}
 	}
 	sort.Slice(points, func(x, y int) bool { return points[x].Cores < points[y].Cores })
-	return points
+	return points, rows
 }

@@ -19,7 +19,7 @@ func (a *analyser) finding(t *Table) string {
 	if t.Winner == nil {
 		return nothing(t)
 	}
-	parts := []string{a.won(t), a.gained(t), a.nextBest(t), a.open(t), a.unscaled(t), bound(t), lost(t)}
+	parts := []string{a.won(t), a.gained(t), a.allowed(t), a.nextBest(t), a.open(t), a.unscaled(t), bound(t), lost(t)}
 	var said []string
 	for _, p := range parts {
 		if p != "" {
@@ -94,6 +94,21 @@ func (a *analyser) gained(t *Table) string {
 		return fmt.Sprintf("That cannot be told from %s: %s times as fast%s.", name(t, ref), ratio(w.Ratio), a.withRatio(w.Ratio))
 	}
 	return fmt.Sprintf("That is %s times as fast as %s%s.", ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio))
+}
+
+// allowed holds the speedup of work that computes against what the machine itself allows on so many cores.
+func (a *analyser) allowed(t *Table) string {
+	w := t.Winner
+	cores := t.Rows[w.Best].Cell.Cores
+	if w.Ratio.N == 0 || cores < 2 || !busyKind(t.Entry.Kind) {
+		return ""
+	}
+	for _, c := range a.top {
+		if c.Cores == cores && c.Speedup.N > 0 {
+			return fmt.Sprintf("Pure busy threads reach %s on %d cores of this machine.", quantity.Digits(c.Speedup.Point, 3), cores)
+		}
+	}
+	return ""
 }
 
 // nextBest says how far the first row outside the set is behind.

@@ -132,18 +132,20 @@ type CeilingPoint struct {
 
 // Report is everything that a back end needs.
 type Report struct {
-	Run      *results.Run
-	Level    float64 // confidence asked for
-	Effect   float64 // smallest difference that matters
-	Tables   []Table
-	Ceiling  []CeilingPoint
-	Warnings []Warning // of the whole run, most severe first
-	Rounds   int       // rounds with at least one trial
-	Planned  int       // trials the plan asks for
-	Used     int       // trials that entered the statistics
-	Flagged  int       // trials disturbed by others
-	Repeated int       // repeats that were run
-	Failed   int       // trials that did not end well
-	Complete bool
-	Duration float64 // seconds from the first trial's start to the last one's end
+	Run     *results.Run
+	Level   float64 // confidence asked for
+	Effect  float64 // smallest difference that matters
+	Tables  []Table
+	Ceiling []CeilingPoint
+	// CeilingRows are the cells behind Ceiling, which have no table; a failure among them shows here.
+	CeilingRows []Row
+	Warnings    []Warning // of the whole run, most severe first
+	Rounds      int       // rounds with at least one trial
+	Planned     int       // trials the plan asks for
+	Used        int       // trials that entered the statistics
+	Flagged     int       // trials disturbed by others
+	Repeated    int       // repeats that were run
+	Failed      int       // trials that did not end well
+	Complete    bool
+	Duration    float64 // seconds from the first trial's start to the last one's end
 }
