@@ -81,6 +81,14 @@ func panicked(i int, v any) *TaskError {
 	return &TaskError{Index: i, Err: &panicError{v}, Stack: stack()}
 }
 
+// asTaskError names the task, unless the error does so already.
+func asTaskError(i int, err error) error {
+	if t, ok := err.(*TaskError); ok {
+		return t
+	}
+	return &TaskError{Index: i, Err: err}
+}
+
 // stack is debug.Stack without the package runtime/debug, which brings fmt into the start of every worker process.
 func stack() string {
 	const most = 64 << 10

@@ -2,5 +2,5 @@ package strategies
 
 // Builtin returns the strategies that parbench brings along, in the order in which reports show them.
 func Builtin() *Registry {
-	return NewRegistry(Sequential{}, Goroutines{}, Pool{}, Threads{}, GIL{})
+	return NewRegistry(Sequential{}, Goroutines{}, Pool{}, Threads{}, GIL{}, ProcessPool{}, ProcessPerTask{}, DummyPool{})
 }

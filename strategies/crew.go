@@ -9,8 +9,8 @@ import (
 	"github.com/parbench/parbench/workloads"
 )
 
-// crew is the executor behind pool, threads and gil: workers that live between batches and share the indices of a
-// batch by splitting ranges.
+// crew is the executor behind pool, threads, gil and process-per-task: workers that live between batches and share the
+// indices of a batch by splitting ranges.
 //
 // Each worker begins with an equal, contiguous share of 0..n-1 in a word of its own and takes one index at a time from
 // its front. Taking one is a compare-and-swap on a cache line that nobody else touches, 5 to 6 ns; a shared counter
@@ -60,16 +60,20 @@ func startCrew(ctx context.Context, cfg Config, locked bool) (*crew, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &crew{tasks: tasks, locked: locked, span: maxSpan, workers: make([]*crewWorker, cfg.Workers)}
+	return newCrew(tasks, cfg.Workers, locked), nil
+}
+
+func newCrew(tasks workloads.Tasks, workers int, locked bool) *crew {
+	c := &crew{tasks: tasks, locked: locked, span: maxSpan, workers: make([]*crewWorker, workers)}
 	var ready sync.WaitGroup
-	ready.Add(cfg.Workers)
-	c.gone.Add(cfg.Workers)
+	ready.Add(workers)
+	c.gone.Add(workers)
 	for k := range c.workers {
 		c.workers[k] = &crewWorker{todo: make(chan *crewBatch)}
 		go c.live(k, ready.Done)
 	}
 	ready.Wait() // the threads exist when set-up ends
-	return c, nil
+	return c
 }
 
 // live is a worker's life. ready is called once it could take a batch.
@@ -136,7 +140,7 @@ func (c *crew) work(k int, b *crewBatch) {
 		i = b.base + at
 		d, err := b.tasks.Task(b.ctx, i)
 		if err != nil {
-			b.fail(&TaskError{Index: i, Err: err})
+			b.fail(asTaskError(i, err))
 			break
 		}
 		sum = workloads.Combine(sum, i, d)

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/parbench/parbench/strategies"
+	"github.com/parbench/parbench/strategies/multiproc"
 )
 
 // Main runs the tests of a package that uses Run: it lets worker processes, which are copies of the test program, do
 // their work. Call it from TestMain.
 func Main(m *testing.M) {
 	strategies.UseWorkloads(Workloads())
+	multiproc.Main()
 
 	os.Exit(m.Run())
 }

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"github.com/parbench/parbench/strategies"
+	"github.com/parbench/parbench/strategies/multiproc"
 	"github.com/parbench/parbench/workloads"
 )
 
@@ -9,4 +10,5 @@ import (
 // it does not return.
 func takeOverWorker(reg *workloads.Registry) {
 	strategies.UseWorkloads(reg)
+	multiproc.Main()
 }
