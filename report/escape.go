@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -70,19 +71,25 @@ func terminalLines(s string, n int) []string {
 	return lines
 }
 
-// zero is a zero-width space as an entity. It separates what GitHub would otherwise turn into a mention, an issue
-// reference or a link after Markdown is done, when a backslash is no longer seen.
-const zero = "&#8203;"
+// zero is a zero-width space. It separates what GitHub would otherwise turn into a mention, an issue reference or a link
+// after Markdown is done, when a backslash is no longer seen. Terminal text has none of its own.
+const zero = "\u200b"
+
+// linkers match the beginnings of what GitHub links by itself; a zero-width space goes between the two groups.
+var linkers = regexp.MustCompile(`([@#])([\pL\pN_-])|(:)(//)|((?i:www))(\.)|((?i:gh)-)(\pN)`)
 
 // markdownReplacer escapes what is special inside a line of GitHub Markdown, table cells included.
 var markdownReplacer = strings.NewReplacer(
 	`\`, `\\`, "`", "\\`", `*`, `\*`, `_`, `\_`, `[`, `\[`, `]`, `\]`, `~`, `\~`, `$`, `\$`, `|`, `\|`, `!`, `\!`,
-	`&`, `&amp;`, `<`, `&lt;`, `>`, `&gt;`, `@`, `@`+zero, `#`, `#`+zero, `://`, `:`+zero+`//`, `www.`, `www`+zero+`.`,
+	`&`, `&amp;`, `<`, `&lt;`, `>`, `&gt;`, zero, `&#8203;`,
 )
 
 // EscapeMarkdown makes untrusted text harmless inside a line of GitHub Markdown: no markup, HTML, mention, issue reference or
 // link comes of it, and it is one line. It must not be the first thing of a line, where "1." or "-" would begin a list.
-func EscapeMarkdown(s string) string { return markdownReplacer.Replace(EscapeTerminal(s)) }
+func EscapeMarkdown(s string) string {
+	s = linkers.ReplaceAllString(EscapeTerminal(s), "$1$3$5$7"+zero+"$2$4$6$8")
+	return markdownReplacer.Replace(s)
+}
 
 // fence wraps untrusted lines in a code block whose fence is longer than any run of backticks in them.
 func fence(info string, lines []string) string {

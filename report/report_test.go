@@ -235,7 +235,7 @@ func markup(t *rapid.T, page string) {
 		if !ours.MatchString(l) {
 			t.Fatalf("line %d is not ours: %q", i+1, l)
 		}
-		live := strings.NewReplacer("&#8203;", "\u200b", `\\`, "", "\\`", "", `\[`, "", `\]`, "", `\|`, "", `\*`, "", `\_`, "", `\!`, "", `\~`, "", `\$`, "").Replace(l)
+		live := strings.NewReplacer("&#8203;", "\u200b", `\\`, "/", "\\`", "", `\[`, "", `\]`, "", `\|`, "", `\*`, "", `\_`, "", `\!`, "", `\~`, "", `\$`, "").Replace(l)
 		live = regexp.MustCompile(`\]\(<[^<>() \n]*>\)`).ReplaceAllString(live, "](link)") // ours, its path escaped
 		if strings.HasPrefix(l, "- ") || strings.HasPrefix(l, "Run ") {
 			live = strings.ReplaceAll(live, "`parbench report`", "")
@@ -243,7 +243,7 @@ func markup(t *rapid.T, page string) {
 		if strings.ContainsAny(live, "<`") || strings.Contains(live, "](") && !strings.Contains(live, "](link)") {
 			t.Fatalf("line %d has live markup: %q", i+1, l)
 		}
-		if m := regexp.MustCompile(`@\w|#\d|://|www\.`).FindString(live); m != "" && !strings.Contains(live, "](link)") {
+		if m := regexp.MustCompile(`@\w|#\w|://|(?i)www\.|gh-\d`).FindString(live); m != "" && !strings.Contains(live, "](link)") {
 			t.Fatalf("line %d has %q: %q", i+1, m, l)
 		}
 		if strings.HasPrefix(l, "| ") && !strings.HasSuffix(l, " |") {
@@ -269,6 +269,19 @@ func TestEscapeTerminal(t *testing.T) {
 	}
 	for in, want := range tests {
 		if got := EscapeTerminal(in); got != want {
+			t.Errorf("%q is written %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestEscapeMarkdown(t *testing.T) {
+	tests := map[string]string{
+		"Xeon(R) @ 2.60GHz": "Xeon(R) @ 2.60GHz", "@admin": "@&#8203;admin", "a#12": "a#&#8203;12", "https://x": "https:&#8203;//x",
+		"WWW.x": "WWW&#8203;.x", "GH-7": "GH-&#8203;7", "a|b": `a\|b`, "<b>&amp;": "&lt;b&gt;&amp;amp;", "[x](y)": `\[x\](y)`, "`_*": "\\`\\_\\*",
+		"a\nb": `a\\nb`, `\|`: `\\\|`,
+	}
+	for in, want := range tests {
+		if got := EscapeMarkdown(in); got != want {
 			t.Errorf("%q is written %q, want %q", in, got, want)
 		}
 	}
