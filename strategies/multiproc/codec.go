@@ -446,7 +446,9 @@ func (b *planner) planMap(p *plan, t reflect.Type) {
 			m.SetZero()
 			return b, nil
 		}
-		n--
+		if n--; n > 1 && n > uint64(len(b)) { // only a map of struct{} can have an entry without a byte, and only one
+			return nil, errShort
+		}
 		m.Set(reflect.MakeMapWithSize(t, int(min(n, uint64(len(b))))))
 		for range n {
 			key, val := reflect.New(t.Key()), reflect.New(t.Elem())

@@ -438,3 +438,53 @@ func TestParentKilled(t *testing.T) {
 		eventually(t, "worker "+strconv.Itoa(pid)+" dies", func() bool { return !alive(pid) })
 	}
 }
+
+// The lifeline alone ends a worker in a busy loop on its only P: the parent is alive here, so no signal helps.
+func TestLifelineEndsBusyWorker(t *testing.T) {
+	ctx := ctxT(t)
+	p := NewProcess(crash, order{Do: "spin"}, WithEnv("GOMAXPROCS=1"))
+	if err := p.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.child.In.Close()
+	if exit, err := p.Join(ctx); err != nil || exit.Code != exitOrphan {
+		t.Errorf("%v %v", exit, err)
+	}
+}
+
+// A program that never calls Main must not run its own main as a worker.
+func TestChildWithoutMain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the watchdog")
+	}
+	dir := t.TempDir()
+	src := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(src, []byte(`package main
+
+import (
+	"os"
+	"time"
+
+	_ "github.com/parbench/parbench/strategies/multiproc"
+)
+
+func main() {
+	if os.Getenv("PARBENCH_MULTIPROC") != "" {
+		panic("the cookie is still there")
+	}
+	time.Sleep(time.Hour)
+}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(dir, "nomain")
+	if out, err := exec.Command("go", "build", "-o", bin, src).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.Command(bin)
+	cmd.Env = append(os.Environ(), cookie+"=1 pool x")
+	out, _ := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != exitProtocol || !strings.Contains(string(out), "did not call multiproc.Main") {
+		t.Errorf("%v %q", cmd.ProcessState, out)
+	}
+}
