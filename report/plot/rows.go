@@ -143,7 +143,7 @@ func (r *rowPlot) layout() rowLayout {
 	for total() > tall && l.lane > 3 {
 		l.lane *= 0.9
 	}
-	l.x0 = margin + labelWidth + 10
+	l.x0 = margin + 8 + labelWidth + 10
 	l.x1 = figureWidth - margin - 14
 	if len(r.series) > 1 {
 		w := headStyle.width(r.legend)
