@@ -22,6 +22,7 @@ import (
 
 // The test program is its own trial program: started with the cookie it does not get past Main.
 func TestMain(m *testing.M) {
+	strategytest.HurryRace()
 	reg := workloads.NewRegistry(strategytest.Workload{}, simple{name: "fickle", task: fickle},
 		simple{name: "deaf", task: deaf}, simple{name: "probe", task: same, ownN: true},
 		simple{name: "leaves", task: leaves}, simple{name: "talks", task: talks}, simple{name: "machine", task: same, auto: true})
