@@ -30,6 +30,7 @@ type peer struct {
 	tail    []byte // small frames put together
 	spare   []byte
 	writing bool
+	grown   bool // the pipes hold more than they did
 }
 
 const (
@@ -40,6 +41,8 @@ const (
 	maxBytes = 256 << 10
 	// ownFrame is the size from which a frame is written from where it is instead of being copied behind others.
 	ownFrame = 16 << 10
+	// pipeSize is what a pipe holds by default.
+	pipeSize = 64 << 10
 )
 
 func (p *peer) accepts() bool {
@@ -107,6 +110,13 @@ func (p *peer) write(frame []byte) {
 	if len(frame) < ownFrame {
 		p.tail = append(p.tail, frame...)
 		return
+	}
+	if !p.grown && len(frame) > pipeSize {
+		p.grown = true
+		_ = p.conn.Control(growPipe)
+		if out, err := p.child.Out.SyscallConn(); err == nil {
+			_ = out.Control(growPipe)
+		}
 	}
 	if len(p.tail) > 0 {
 		p.pend = append(p.pend, p.tail)

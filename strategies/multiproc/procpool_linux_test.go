@@ -100,7 +100,7 @@ func TestIdleWorkerKilled(t *testing.T) {
 
 func TestRetry(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "crashed")
-	p, ctx := newPool(t, crash, Workers(1), WithEnv("MULTIPROC_TEST_FILE="+file)), ctxT(t)
+	p, ctx := newPool(t, crash, Workers(1), WithEnv("MULTIPROC_TEST_FILE="+file), WithStderr(devNull(t))), ctxT(t)
 	if v, err := p.Apply(ctx, order{"once", 5}, Retry(1)); v != 5 || err != nil {
 		t.Errorf("%v, %v", v, err)
 	}

@@ -71,7 +71,7 @@ func (w *worker) send() {
 		b = b[n:]
 	}
 	w.out = w.out[:0]
-	if cap(w.out) > 1<<20 {
+	if cap(w.out) > 4<<20 {
 		w.out = nil // only a huge result needed it
 	}
 }
