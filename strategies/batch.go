@@ -73,6 +73,26 @@ func (b *batch) guard(i *int, done *bool) {
 	b.fail(&TaskError{Index: *i, Err: errGoexit})
 }
 
+// run runs tasks lo..hi-1 one after another and returns the sum of their terms, and false if the batch has to stop. It
+// keeps the current index in *at, for guard. The loop works on local copies: through the pointers it would take twice
+// as long around an empty task.
+func (b *batch) run(lo, hi int, at *int) (sum uint64, ok bool) {
+	tasks, ctx := b.tasks, b.ctx
+	for i := lo; i < hi; i++ {
+		if b.stop.Load() {
+			return sum, false
+		}
+		*at = i
+		d, err := tasks.Task(ctx, i)
+		if err != nil {
+			b.fail(asTaskError(i, err))
+			return sum, false
+		}
+		sum = workloads.Combine(sum, i, d)
+	}
+	return sum, true
+}
+
 var errGoexit = errors.New("ended its goroutine with runtime.Goexit")
 
 // panicked describes a recovered panic of task i. It is called by the deferred function, so the stack below it is still

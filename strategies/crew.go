@@ -12,17 +12,17 @@ import (
 // crew is the executor behind pool, threads, gil and process-per-task: workers that live between batches and share the
 // indices of a batch by splitting ranges.
 //
-// Each worker begins with an equal, contiguous share of 0..n-1 in a word of its own and takes one index at a time from
-// its front. Taking one is a compare-and-swap on a cache line that nobody else touches, 5 to 6 ns; a shared counter
-// costs about 15 ns as soon as two cores want it, and gets worse with every further core. A worker that has run out
-// takes the rear half of the largest share that is left. This is the range form of work stealing (Blumofe, Leiserson:
-// "Scheduling multithreaded computations by work stealing", JACM 46(5), 1999; splitting on demand as in Tzannes et al.:
-// "Lazy binary splitting", PPoPP 2010).
+// Each worker begins with an equal, contiguous share of 0..n-1 in a word of its own and takes indices from its front: a
+// compare-and-swap on a cache line that nobody else touches. A shared counter costs more as soon as two cores want it,
+// and more again with every further core. A worker that has run out takes the rear half of the largest share that is
+// left. This is the range form of work stealing (Blumofe, Leiserson: "Scheduling multithreaded computations by work
+// stealing", JACM 46(5), 1999; splitting on demand as in Tzannes et al.: "Lazy binary splitting", PPoPP 2010).
 //
-// What it promises: a worker is idle only when every task has been taken. So when the first worker runs out, each of
-// the others has at most the one task in its hands, whatever the tasks cost: no guess at a block size can go wrong,
-// neither with long tasks nor with cheap ones that suddenly become expensive. And the indices of a worker stay
-// neighbours, which is good for tasks that share memory.
+// What it promises: a worker is idle only when every index has been taken, so when the first one runs out, each of the
+// others has at most what it took last in its hands. That is a single task, except while its share is still long: of a
+// share of 256 or more it takes up to one part in 128 at once, at most 32 tasks. Tasks that come in such numbers are
+// short, or the batch would take minutes; and the end of a batch, where imbalance comes from, is always taken one by
+// one. The indices of a worker stay neighbours, which is good for tasks that share memory.
 type crew struct {
 	tasks   workloads.Tasks
 	workers []*crewWorker
@@ -132,25 +132,23 @@ func (c *crew) work(k int, b *crewBatch) {
 	i, done := 0, false
 	defer b.guard(&i, &done)
 	var sum uint64
-	for !b.stop.Load() {
-		at, ok := c.take(k, b)
+	for {
+		lo, hi := c.take(k, b)
+		if lo == hi {
+			break
+		}
+		d, ok := b.run(b.base+lo, b.base+hi, &i)
+		sum += d
 		if !ok {
 			break
 		}
-		i = b.base + at
-		d, err := b.tasks.Task(b.ctx, i)
-		if err != nil {
-			b.fail(asTaskError(i, err))
-			break
-		}
-		sum = workloads.Combine(sum, i, d)
 	}
 	b.sum.Add(sum)
 	done = true
 }
 
-// take returns the next index for worker k, relative to the span; false means that every index was taken.
-func (c *crew) take(k int, b *crewBatch) (int, bool) {
+// take returns the next indices for worker k, relative to the span; none mean that every index was taken.
+func (c *crew) take(k int, b *crewBatch) (from, to int) {
 	own := &c.workers[k].share
 	for {
 		word := own.Load()
@@ -158,14 +156,15 @@ func (c *crew) take(k int, b *crewBatch) (int, bool) {
 		if lo == hi {
 			return c.split(k, b)
 		}
-		if own.CompareAndSwap(word, packShare(lo+1, hi)) {
-			return lo, true
+		to := lo + min(max((hi-lo)/128, 1), 32)
+		if own.CompareAndSwap(word, packShare(to, hi)) {
+			return lo, to
 		}
 	}
 }
 
 // split takes the rear half of the largest share, returns its first index and publishes the rest as worker k's own.
-func (c *crew) split(k int, b *crewBatch) (int, bool) {
+func (c *crew) split(k int, b *crewBatch) (from, to int) {
 	b.steal.Lock()
 	defer b.steal.Unlock()
 	for {
@@ -179,13 +178,13 @@ func (c *crew) split(k int, b *crewBatch) (int, bool) {
 			}
 		}
 		if victim == nil {
-			return 0, false
+			return 0, 0
 		}
 		lo, hi := unpackShare(word)
 		mid := lo + most/2
 		if victim.share.CompareAndSwap(word, packShare(lo, mid)) {
 			c.workers[k].share.Store(packShare(mid+1, hi))
-			return mid, true
+			return mid, mid + 1
 		}
 	}
 }

@@ -39,14 +39,7 @@ func (s *sequential) Run(ctx context.Context, n int) (uint64, error) {
 func (s *sequential) loop(b *batch, n int) (sum uint64) {
 	i, done := 0, false
 	defer b.guard(&i, &done)
-	for i = 0; i < n && !b.stop.Load(); i++ {
-		d, err := s.tasks.Task(b.ctx, i)
-		if err != nil {
-			b.fail(&TaskError{Index: i, Err: err})
-			break
-		}
-		sum = workloads.Combine(sum, i, d)
-	}
+	sum, _ = b.run(0, n, &i)
 	done = true
 	return sum
 }
