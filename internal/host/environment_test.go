@@ -105,6 +105,7 @@ func TestMhz(t *testing.T) {
 func TestHypervisorByFirmware(t *testing.T) {
 	for _, c := range []struct{ vendor, product, flags, want string }{
 		{"Amazon EC2", "m5.metal", "fpu", "none"},
+		{"Google", "Google Compute Engine", "fpu", "none"}, // a bare-metal machine of the same vendor
 		{"Amazon EC2", "m5.large", "fpu hypervisor", "vm"},
 		{"VMware, Inc.", "VMware Virtual Platform", "fpu hypervisor", "vmware"},
 		{"Microsoft Corporation", "Virtual Machine", "fpu hypervisor", "hyperv"},

@@ -18,6 +18,10 @@ func TestMeterSources(t *testing.T) {
 		// The only root that a container sees is its own; the kernel marks it.
 		{"container", nil, SourceProcStat},
 		{"cpuset", nil, SourceProcStat},
+		// Nor is it when the container has an init system and groups of its own.
+		{"container", map[string]string{
+			"proc/self/cgroup": "0::/inner\n", "proc/1/cgroup": "0::/init.scope\n", "sys/fs/cgroup/inner/cpu.stat": "usage_usec 1\n",
+		}, SourceProcStat},
 		{"", nil, ""},
 		// Without an init system the processes are in the root group itself, and its children tell nothing.
 		{"server", map[string]string{"proc/1/cgroup": "0::/\n"}, SourceProcStat},
