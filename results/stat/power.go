@@ -55,17 +55,17 @@ func MinDetectable(sd float64, n int, alpha, power float64) (float64, error) {
 
 func detectable(sd float64, n int, alpha, power float64) float64 {
 	// By symmetry t(1−α/2) = −t(α/2), which keeps the digits of a small α.
-	return (tQuantile(power, n-1) - tQuantile(alpha/2, n-1)) * (sd / math.Sqrt(float64(n)))
+	return (tQuantile(power, float64(n-1)) - tQuantile(alpha/2, float64(n-1))) * (sd / math.Sqrt(float64(n)))
 }
 
 // tQuantile returns the p-quantile of Student's t, 0 < p < 1, to about nine digits. Up to 1,000 degrees of freedom it
 // bisects on the distribution function, beyond it is the expansion about the normal quantile (Abramowitz and Stegun
 // 26.7.5). gonum's own inverse is off in the fourth digit for p = 1e-15 and 1,000 degrees, and in the first for a million.
-func tQuantile(p float64, df int) float64 {
+func tQuantile(p, df float64) float64 {
 	if p > .5 {
 		return -tQuantile(1-p, df)
 	}
-	v := float64(df)
+	v := df
 	if df > 1000 {
 		z := distuv.UnitNormal.Quantile(p)
 		z2 := z * z
@@ -88,6 +88,14 @@ func tQuantile(p float64, df int) float64 {
 		}
 	}
 	return (lo + hi) / 2
+}
+
+// tTail returns P(T ≥ |t|) for Student's t with df degrees of freedom.
+func tTail(t, df float64) float64 {
+	if math.IsInf(t, 0) {
+		return 0
+	}
+	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.CDF(-math.Abs(t))
 }
 
 // checkPower refuses a power under one half, for which the sum of quantiles says nothing about a two-sided test.

@@ -22,17 +22,22 @@ func SignedRank(d []float64) (p float64, err error) {
 	if err := checkSample(d, 1); err != nil {
 		return 0, err
 	}
+	return signedRank(d).both, nil
+}
+
+// signedRank returns the tails of the sum of the positive differences' ranks, for finite differences.
+func signedRank(d []float64) tails {
 	ranks, positive := doubledRanks(d)
 	if len(ranks) == 0 {
-		return 1, nil
+		return tails{1, 1, 1}
 	}
 	if len(ranks) > exactPairs {
-		return signedRankNormal(ranks, positive), nil
+		return signedRankNormal(ranks, positive)
 	}
 	cdf := signedRankCDF(ranks)
 	// The distribution is symmetric: the upper tail of positive is the lower tail of what is left.
-	total := len(cdf) - 1
-	return min(1, 2*cdf[min(positive, total-positive)]), nil
+	lower, upper := cdf[positive], cdf[len(cdf)-1-positive]
+	return tails{lower, upper, min(1, 2*min(lower, upper))}
 }
 
 // doubledRanks returns twice the midranks of the magnitudes of d without its zeros, and the sum of those that belong to
@@ -90,15 +95,16 @@ func signedRankCDF(ranks []int) []float64 {
 	return p
 }
 
-func signedRankNormal(ranks []int, positive int) float64 {
+func signedRankNormal(ranks []int, positive int) tails {
 	var total, squares float64
 	for _, r := range ranks {
 		total += float64(r)
 		squares += float64(r) * float64(r)
 	}
 	// In doubled ranks: the mean is half their sum, the variance a quarter of their squares, one half is one.
-	gap := max(0, math.Abs(float64(positive)-total/2)-1)
-	return min(1, 2*distuv.UnitNormal.CDF(-gap/(math.Sqrt(squares)/2)))
+	gap, sd := float64(positive)-total/2, math.Sqrt(squares)/2
+	cdf := func(v float64) float64 { return distuv.UnitNormal.CDF(v / sd) }
+	return tails{cdf(gap + 1), cdf(-gap + 1), min(1, 2*cdf(-max(0, math.Abs(gap)-1)))}
 }
 
 // PairedRatio estimates the ratio of num to den from pairs of positive samples of one unit: the exponential of the
@@ -121,10 +127,8 @@ func PairedRatio(num, den []float64, level float64) (iv Interval, p float64, err
 		return Interval{}, 0, err
 	}
 	iv = hodgesLehmann(logs, level)
-	for _, v := range []*float64{&iv.Point, &iv.Lo, &iv.Hi} {
-		if *v, err = inRange(math.Exp(*v)); err != nil {
-			return Interval{}, 0, err
-		}
+	if err := iv.exp(); err != nil {
+		return Interval{}, 0, err
 	}
 	return iv, p, nil
 }

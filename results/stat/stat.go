@@ -1,6 +1,7 @@
-// Package stat holds parbench's numerics as pure functions: location and its intervals, paired comparison, corrections
-// for many comparisons, and how much data an answer needs. Each states its assumptions, its unit and its source, and is
-// checked against R (testdata/oracle_r.json) or by enumeration.
+// Package stat holds parbench's numerics as pure functions: location and its intervals, paired and unpaired comparison,
+// equivalence, corrections for many comparisons and repeated looks, how much data an answer needs, components of
+// variance, scaling models and break-even points. Each states its assumptions, its unit and its source, and is checked
+// against R (testdata/oracle_r.json), published values or by enumeration. docs/statistics.md says why each was chosen.
 //
 // No function returns a NaN or an infinity: input that would lead there is a named error. None of them keeps or changes
 // its arguments. Non-goals: what the numbers mean for a run (results/analysis) and tests for samples that are not
@@ -30,6 +31,14 @@ var (
 	ErrArgument = errors.New("argument out of range")
 	// ErrRange: the result is beyond the range of float64, or of what a computer can count.
 	ErrRange = errors.New("result out of range")
+	// ErrConstant: all samples are equal, and the method needs spread to compare with.
+	ErrConstant = errors.New("samples without spread")
+	// ErrUnbounded: no finite interval has the confidence asked for.
+	ErrUnbounded = errors.New("interval is unbounded")
+	// ErrFit: no finite parameters describe the data best.
+	ErrFit = errors.New("model cannot be fitted")
+	// ErrExtrapolate: a prediction further from the data than the model is trusted.
+	ErrExtrapolate = errors.New("too far beyond the data")
 )
 
 // Interval is an estimate with its confidence interval. Level is the attained confidence, which for discrete methods is

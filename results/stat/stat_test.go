@@ -191,7 +191,7 @@ func TestSignedRankNormalMeetsExact(t *testing.T) {
 			t.Fatal(err)
 		}
 		ranks, positive := doubledRanks(d)
-		if normal := signedRankNormal(ranks, positive); math.Abs(normal-exact) > 2e-3 {
+		if normal := signedRankNormal(ranks, positive).both; math.Abs(normal-exact) > 2e-3 {
 			t.Errorf("normal %v, exact %v", normal, exact)
 		}
 	}
