@@ -182,9 +182,9 @@ func (l *local[In, Out]) taskContext(j *job[In, Out]) (context.Context, context.
 	stop := func() bool { return true }
 	if j.opt.timeout > 0 {
 		stop = time.AfterFunc(j.opt.timeout, func() {
+			// First the outcome: a function that heeds its context must not get ahead with another error.
+			l.resolve(j, ErrTimeout, func() { l.timeouts.Add(1) })
 			cancel(ErrTimeout)
-			l.timeouts.Add(1)
-			l.resolve(j, ErrTimeout, nil)
 		}).Stop
 	}
 	return ctx, func() { unlink(); stop(); cancel(nil) }
@@ -432,10 +432,11 @@ func (p *LocalPool[In, Out]) Terminate() error {
 		open = append(open, j)
 	}
 	l.mu.Unlock()
-	l.stop()
+	// Before the contexts end, or a function that heeds its own would get ahead with another error.
 	for _, j := range open {
 		l.resolve(j, ErrTerminated, nil)
 	}
+	l.stop()
 	return nil
 }
 

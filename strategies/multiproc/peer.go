@@ -83,16 +83,16 @@ func (p *peer) arm() {
 	if p.fifo.len() == 0 || p.fifo.front().timeout == 0 {
 		return
 	}
-	c := p.fifo.front()
-	p.timer = time.AfterFunc(c.timeout, func() {
+	var t *time.Timer
+	t = time.AfterFunc(p.fifo.front().timeout, func() {
 		p.f.mu.Lock()
 		defer p.f.mu.Unlock()
-		if p.fifo.len() > 0 && p.fifo.front() == c && !p.timed {
-			p.timed = true
-			p.f.timeouts.Add(1)
+		if p.timer == t { // else it fired while it was being stopped
+			p.late = p.fifo.front()
 			_ = p.child.Kill()
 		}
 	})
+	p.timer = t
 }
 
 // dismiss tells an idle worker to leave; true means that there is something to flush. Called with mu held.
@@ -111,7 +111,7 @@ func (p *peer) write(frame []byte) {
 		p.tail = append(p.tail, frame...)
 		return
 	}
-	if !p.grown && len(frame) > pipeSize {
+	if !p.grown && p.conn != nil && len(frame) > pipeSize {
 		p.grown = true
 		_ = p.conn.Control(growPipe)
 		if out, err := p.child.Out.SyscallConn(); err == nil {
@@ -343,8 +343,9 @@ func (p *peer) finishUp(cause error) {
 	f.mu.Lock()
 	if cause == nil {
 		switch {
-		case p.timed:
+		case p.late != nil && p.fifo.len() > 0 && p.fifo.front() == p.late:
 			cause = ErrTimeout
+			f.timeouts.Add(1)
 		case !p.left || p.fifo.len() > 0:
 			cause = &CrashError{Pid: c.Pid(), Exit: exit, Attempts: 1, StderrTail: stderr}
 			if f.state != poolTerminated {

@@ -242,7 +242,7 @@ func (p *Process) Signal(sig os.Signal) error {
 	return nil
 }
 
-// Close releases the result; afterwards every method that can fails with ErrClosed. It returns ErrAlive while the
+// Close releases input and result; afterwards every method that returns an error returns ErrClosed. It returns ErrAlive while the
 // process runs, and may be called again.
 func (p *Process) Close() error {
 	if p.Alive() {
@@ -250,6 +250,6 @@ func (p *Process) Close() error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed = true
+	p.closed, p.frame, p.result, p.tail = true, nil, nil, nil
 	return nil
 }
