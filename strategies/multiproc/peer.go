@@ -16,7 +16,7 @@ type peer struct {
 	bytes int             // of the calls in fifo
 	taken int             // calls it was ever given
 	left  bool            // told to leave
-	timed bool            // killed because the first call's timeout passed
+	late  *call           // the call whose timeout passed, for which the worker was killed
 	timer *time.Timer     // of the first call in fifo
 
 	// limit is how many calls may be unanswered at once. It follows the pace of the worker, so that short calls travel
@@ -346,6 +346,8 @@ func (p *peer) finishUp(cause error) {
 		case p.late != nil && p.fifo.len() > 0 && p.fifo.front() == p.late:
 			cause = ErrTimeout
 			f.timeouts.Add(1)
+		case p.late != nil && p.fifo.len() == 0: // it was answered after all
+			cause = ErrTimeout
 		case !p.left || p.fifo.len() > 0:
 			cause = &CrashError{Pid: c.Pid(), Exit: exit, Attempts: 1, StderrTail: stderr}
 			if f.state != poolTerminated {
