@@ -75,8 +75,8 @@ func sample() *results.Run {
 	return run
 }
 
-// parse reads benchmark text as benchstat does. Anything but results is a failure.
-func parse(t interface{ Fatalf(string, ...any) }, text []byte) (out []*benchfmt.Result) {
+// benchText reads benchmark text as benchstat does. Anything but results is a failure.
+func benchText(t interface{ Fatalf(string, ...any) }, text []byte) (out []*benchfmt.Result) {
 	r := benchfmt.NewReader(bytes.NewReader(text), "test")
 	for r.Scan() {
 		switch rec := r.Result().(type) {
@@ -98,7 +98,7 @@ func TestGobench(t *testing.T) {
 	if err := WriteGobench(&b, run); err != nil {
 		t.Fatal(err)
 	}
-	got := parse(t, b.Bytes())
+	got := benchText(t, b.Bytes())
 	used := run.Used()
 	if len(got) != len(used) || len(used) != 8*10-1 {
 		t.Fatalf("%d lines, %d trials used", len(got), len(used))
@@ -213,7 +213,7 @@ func TestHostileNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		noControls(t, b.String(), "\n")
-		got := parse(t, b.Bytes())
+		got := benchText(t, b.Bytes())
 		used := run.Used()
 		if len(got) != len(used) {
 			t.Fatalf("%d lines for %d trials:\n%s", len(got), len(used), b.String())
