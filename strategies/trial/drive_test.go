@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	strategytest.HurryRace()
 	reg := workloads.NewRegistry(strategytest.Workload{}, simple{name: "fickle", task: fickle},
 		simple{name: "deaf", task: deaf}, simple{name: "probe", task: same, ownN: true},
-		simple{name: "leaves", task: leaves}, simple{name: "talks", task: talks}, simple{name: "machine", task: same, auto: true})
+		simple{name: "leaves", task: leaves}, simple{name: "burns", task: burns}, simple{name: "talks", task: talks}, simple{name: "machine", task: same, auto: true})
 	reg.AddFixture("marker", marker{})
 	trial.Program{Name: "test program 1", Workloads: reg}.Main()
 	goleak.VerifyTestMain(m)
@@ -69,6 +69,23 @@ func fickle(context.Context, int) (uint64, error) { return calls.Add(1), nil }
 func deaf(context.Context, int) (uint64, error) { select {} }
 
 func leaves(context.Context, int) (uint64, error) { os.Exit(7); return 0, nil }
+
+// burned is how much processor time a task of "burns" takes of its process at least.
+const burned = 4 * time.Millisecond
+
+func burns(_ context.Context, i int) (uint64, error) {
+	begin, err := processTime()
+	for now := begin; err == nil && now-begin < burned; {
+		now, err = processTime()
+	}
+	return uint64(i), err
+}
+
+func processTime() (time.Duration, error) {
+	var r syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano()), err
+}
 
 // talks writes what could be taken for a record where a workload may write.
 func talks(_ context.Context, i int) (uint64, error) {

@@ -11,8 +11,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/internal/testenv"
 	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/strategies/strategytest"
 )
@@ -38,7 +40,7 @@ func TestDescribe(t *testing.T) {
 	if d.Protocol != protocol.Version || d.Program != "test program 1" || !strings.HasPrefix(d.Runtime, "go") {
 		t.Errorf("description %s", text(d))
 	}
-	if len(d.Workloads) != 7 || d.Workloads[0].Name != strategytest.Name || len(d.Workloads[0].Params) != 2 {
+	if len(d.Workloads) != 8 || d.Workloads[0].Name != strategytest.Name || len(d.Workloads[0].Params) != 2 {
 		t.Errorf("workloads %s", text(d.Workloads))
 	}
 	for k, s := range strategies.Builtin().All() {
@@ -75,7 +77,11 @@ func TestEveryStrategy(t *testing.T) {
 			if want := hex(strategytest.Want(1<<63+5, 12)); b.Digest != want {
 				t.Errorf("digest %s, want %s", b.Digest, want)
 			}
-			checkUsage(t, p.want("usage").Usage, b.Wall)
+			u := p.want("usage").Usage
+			checkUsage(t, u, b.Wall)
+			if want := map[bool]int{false: 1, true: 3}[s.Info().Name == "process-pool"]; u.Processes != want {
+				t.Errorf("%d processes, want %d", u.Processes, want)
+			}
 			digests := p.want("digests").Digests
 			for k, n := range []int{20, 12, 3} {
 				want := protocol.Digest{Tasks: n, Digest: hex(strategytest.Want(1<<63+5, n))}
@@ -232,16 +238,19 @@ func TestSetupFails(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	for name, change := range map[string]func(*protocol.Run){
 		"obedient": func(r *protocol.Run) {
-			fifo(t, t.TempDir())
-			r.Params = map[string]string{"do": "hang"}
-			r.Fixture = t.TempDir()
+			r.Params, r.Fixture = map[string]string{"do": "hang"}, t.TempDir()
 			fifo(t, r.Fixture)
 		},
-		"deaf": func(r *protocol.Run) { r.Workload = "deaf" },
+		"obedient in processes": func(r *protocol.Run) {
+			r.Strategy, r.Params, r.Fixture = "process-pool", map[string]string{"do": "hang"}, t.TempDir()
+			fifo(t, r.Fixture)
+		},
+		"deaf":              func(r *protocol.Run) { r.Workload = "deaf" },
+		"deaf in processes": func(r *protocol.Run) { r.Workload, r.Strategy = "deaf", "process-pool" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := start(t, true)
-			p.send(request(func(r *protocol.Run) { change(r); r.Strategy, r.DeadlineNS = "threads", 300e6 }))
+			p.send(request(func(r *protocol.Run) { r.Strategy, r.DeadlineNS = "threads", 300e6; change(r) }))
 			r, err := p.records.Record()
 			if err != nil {
 				t.Fatal(err)
@@ -273,25 +282,68 @@ func TestDeadline(t *testing.T) {
 }
 
 // TestLifeline closes the lifeline while tasks run. A leader takes its whole group with it; a program that is not one
-// must not: here its group is this test's.
+// must not: here its group is this test's. Worker processes go in either case: they hold standard error, and the end of
+// the program is seen only when nobody does any more.
 func TestLifeline(t *testing.T) {
 	for name, leader := range map[string]bool{"leader": true, "member": false} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			events := fifo(t, dir)
-			p := start(t, leader)
+		for _, strategy := range []string{"sequential", "pool", "process-pool", "process-per-task", "dummy-pool"} {
+			t.Run(name+" "+strategy, func(t *testing.T) {
+				dir := t.TempDir()
+				events := fifo(t, dir)
+				p := start(t, leader)
+				p.send(request(func(r *protocol.Run) {
+					r.Strategy, r.Params, r.Fixture = strategy, map[string]string{"do": "hang"}, dir
+				}))
+				p.want("ready")
+				p.send(protocol.Request{Op: "go"})
+				if _, err := events.Read(make([]byte, 1)); err != nil {
+					t.Fatal(err)
+				}
+				p.lifeline.Close()
+				s := p.exit()
+				if leader && s.Signal() != syscall.SIGKILL || !leader && s.ExitStatus() != 1 {
+					t.Errorf("the program ended with %v", s)
+				}
+			})
+		}
+	}
+}
+
+// TestProcessorTime has tasks burn a known time in whatever process they run, and looks for it in the usage.
+func TestProcessorTime(t *testing.T) {
+	testenv.Need(t, "Linux: the clocks of other processes", runtime.GOOS == "linux")
+	const tasks, batches = 4, 2
+	for _, strategy := range []string{"sequential", "process-pool", "process-per-task"} {
+		t.Run(strategy, func(t *testing.T) {
+			p := start(t, true)
 			p.send(request(func(r *protocol.Run) {
-				r.Strategy, r.Params, r.Fixture = "pool", map[string]string{"do": "hang"}, dir
+				r.Workload, r.Strategy, r.Tasks, r.MinBatches = "burns", strategy, tasks, batches
 			}))
 			p.want("ready")
 			p.send(protocol.Request{Op: "go"})
-			if _, err := events.Read(make([]byte, 1)); err != nil {
-				t.Fatal(err)
+			p.want("batches")
+			// The kernel's division into user and system time may be off by a tick of a clock that is not this one.
+			want := tasks * batches * (burned - burned/8)
+			if got := time.Duration(p.want("usage").Usage.CPUNS); got < want {
+				t.Errorf("usage tells of %v processor time, the tasks alone took %v", got, want)
 			}
-			p.lifeline.Close()
-			s := p.exit()
-			if leader && s.Signal() != syscall.SIGKILL || !leader && s.ExitStatus() != 1 {
-				t.Errorf("the program ended with %v", s)
+			p.want("done")
+			p.exit()
+		})
+	}
+}
+
+// TestWorkerCrashes has a task end its worker process: that is the failure of a task, and the trial tells which.
+func TestWorkerCrashes(t *testing.T) {
+	testenv.Need(t, "Linux: worker processes", runtime.GOOS == "linux")
+	for _, strategy := range []string{"process-pool", "process-per-task"} {
+		t.Run(strategy, func(t *testing.T) {
+			p := start(t, true)
+			p.send(request(func(r *protocol.Run) { r.Workload, r.Strategy, r.Tasks = "leaves", strategy, 1 }))
+			p.want("ready")
+			p.send(protocol.Request{Op: "go"})
+			if e := p.wantError(protocol.ErrTask); !strings.Contains(e.Message, "task 0") || !strings.Contains(e.Message, "7") {
+				t.Errorf("error %s", text(e))
 			}
 		})
 	}
