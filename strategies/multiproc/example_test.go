@@ -73,7 +73,7 @@ func ExampleTimeout() {
 }
 
 var forever = multiproc.Register("forever", func(_ context.Context, spin bool) (int, error) {
-	for spin { //nolint:revive // on purpose
+	for spin { //nolint:staticcheck // on purpose
 	}
 	return 1, nil
 })

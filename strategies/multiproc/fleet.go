@@ -20,7 +20,7 @@ type call struct {
 	fate    error // set when the call is resolved without a result
 }
 
-func (c *call) reset(frame []byte, ctx context.Context, opt callOptions) {
+func (c *call) reset(ctx context.Context, frame []byte, opt callOptions) {
 	c.frame, c.ctx, c.timeout, c.retries = frame, ctx, opt.timeout, opt.retry
 	c.attempts, c.fate = 0, nil
 }
@@ -84,13 +84,13 @@ func (f *fleet) launch() {
 	go p.run()
 }
 
-func (f *fleet) submit(ctx context.Context, c *call) error {
-	if err := enter(ctx, f.room, f.quit); err != nil {
+func (f *fleet) submit(ctx context.Context, c *call, wait bool) error {
+	if err := enter(ctx, f.room, f.quit, wait); err != nil {
 		return err
 	}
 	f.mu.Lock()
 	if f.state != poolOpen {
-		err := error(ErrClosed)
+		err := ErrClosed
 		if f.broken != nil {
 			err = f.broken
 		}
@@ -300,11 +300,12 @@ func (f *fleet) ended(p *peer, cause error) {
 	if p.fifo.len() > 0 && cause != nil {
 		// Calls are answered in order: the first unanswered one was running.
 		c := p.fifo.pop()
-		if c.attempts++; c.attempts <= c.retries && cause != ErrTimeout {
+		if c.attempts++; c.attempts <= c.retries && !errors.Is(cause, ErrTimeout) {
 			p.fifo.pushFront(c)
 		} else {
-			if e, ok := cause.(*CrashError); ok {
-				e.Attempts = c.attempts
+			var ce *CrashError
+			if errors.As(cause, &ce) {
+				ce.Attempts = c.attempts
 			}
 			c.fate = cause
 			failed = append(failed, c)

@@ -42,6 +42,8 @@ func (f *Future[T]) Get(ctx context.Context) (T, error) {
 }
 
 // TryGet returns the result if it is there; the last value says whether it is.
+//
+//nolint:revive // a value, its error, and whether there is either: the order of Get and then of a map look-up
 func (f *Future[T]) TryGet() (T, error, bool) {
 	select {
 	case <-f.done:

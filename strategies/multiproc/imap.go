@@ -154,7 +154,7 @@ func (fl *flow[In, Out]) send(p *piece[In, Out]) bool {
 		default:
 		}
 	}
-	if err := fl.pool.b.submit(fl.ctx, &p.job); err != nil {
+	if err := fl.pool.b.submit(fl.ctx, &p.job, true); err != nil {
 		var zero Out
 		if fl.drain(0) {
 			fl.yield(p.base, zero, err)

@@ -244,8 +244,8 @@ func (l *local[In, Out]) resolve(j *job[In, Out], err error, commit func()) bool
 	return true
 }
 
-func (l *local[In, Out]) submit(ctx context.Context, j *job[In, Out]) error {
-	if err := enter(ctx, l.room, l.quit); err != nil {
+func (l *local[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool) error {
+	if err := enter(ctx, l.room, l.quit, wait); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -263,8 +263,8 @@ func (l *local[In, Out]) submit(ctx context.Context, j *job[In, Out]) error {
 	return nil
 }
 
-// enter takes room for one job. A nil ctx means not to wait.
-func enter(ctx context.Context, room chan<- struct{}, quit <-chan struct{}) error {
+// enter takes room for one job, waiting for it or returning ErrFull.
+func enter(ctx context.Context, room chan<- struct{}, quit <-chan struct{}, wait bool) error {
 	select {
 	case <-quit:
 		return ErrClosed
@@ -275,7 +275,7 @@ func enter(ctx context.Context, room chan<- struct{}, quit <-chan struct{}) erro
 		return nil
 	default:
 	}
-	if ctx == nil {
+	if !wait {
 		return ErrFull
 	}
 	select {
@@ -361,7 +361,7 @@ func (p *LocalPool[In, Out]) mapShared(ctx context.Context, in []In, out []Out, 
 		j.ctx, j.more, j.done = ctx, more, done
 		g.left.Add(1)
 		// One accepted job is enough to do all of the work.
-		if err := p.l.submit(ctx, j); err != nil {
+		if err := p.l.submit(ctx, j, true); err != nil {
 			if i == 0 {
 				g.fail(0, err)
 			}

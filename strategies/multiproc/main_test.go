@@ -104,7 +104,7 @@ func fnCrash(_ context.Context, o order) (int, error) {
 	case "goexit":
 		runtime.Goexit()
 	case "spin":
-		for { //nolint:revive // a busy loop that nothing but a signal can stop
+		for { //nolint:staticcheck // a busy loop that nothing but a signal can stop
 		}
 	case "once": // crashes unless the file is there
 		if _, err := os.Stat(os.Getenv("MULTIPROC_TEST_FILE")); err != nil {

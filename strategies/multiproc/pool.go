@@ -96,17 +96,17 @@ func (j *job[In, Out]) itemErr(i int, err error) error {
 
 // wrap turns the fate of a job into the error of one of its items. Sentinels about the pool stay as they are.
 func (j *job[In, Out]) wrap(i int, err error) error {
-	switch e := err.(type) {
-	case *CrashError, timeoutError:
-		return &TaskError{Index: j.base + i, Type: typeName(err), Msg: err.Error(), Err: e}
+	var ce *CrashError
+	if errors.As(err, &ce) || errors.Is(err, ErrTimeout) {
+		return &TaskError{Index: j.base + i, Type: typeName(err), Msg: err.Error(), Err: err}
 	}
 	return err
 }
 
 // backend is what runs jobs: worker processes or goroutines.
 type backend[In, Out any] interface {
-	// submit accepts a job, waiting for room until ctx ends; a nil ctx means not to wait.
-	submit(ctx context.Context, j *job[In, Out]) error
+	// submit accepts a job. It waits for room until ctx ends, or returns ErrFull if wait is false.
+	submit(ctx context.Context, j *job[In, Out], wait bool) error
 	// cancel withdraws a job that no worker has; it then finishes with ErrCancelled.
 	cancel(j *job[In, Out]) bool
 	size() int
@@ -123,7 +123,9 @@ type single[In, Out any] struct {
 	fut  Future[Out]
 }
 
-func (f front[In, Out]) start(ctx, taskCtx context.Context, in In, opts []CallOption) (*Future[Out], *job[In, Out], error) {
+// start submits one call. It waits for room until ctx ends, or not at all if wait is false; taskCtx is the caller's,
+// if there is one that waits.
+func (f front[In, Out]) start(ctx, taskCtx context.Context, wait bool, in In, opts []CallOption) (*Future[Out], *job[In, Out], error) {
 	opt, err := collectCall(opts)
 	if err != nil {
 		return nil, nil, err
@@ -142,7 +144,7 @@ func (f front[In, Out]) start(ctx, taskCtx context.Context, in In, opts []CallOp
 		s.fut.resolve(s.outv[0], j.itemErr(0, nil))
 	}
 	s.fut.cancel = func() bool { return f.b.cancel(j) }
-	if err := f.b.submit(ctx, j); err != nil {
+	if err := f.b.submit(ctx, j, wait); err != nil {
 		return nil, nil, err
 	}
 	return &s.fut, j, nil
@@ -154,7 +156,7 @@ func (f front[In, Out]) Apply(ctx context.Context, in In, opts ...CallOption) (O
 	if err := ctx.Err(); err != nil {
 		return zero, err
 	}
-	fut, j, err := f.start(ctx, ctx, in, opts)
+	fut, j, err := f.start(ctx, ctx, true, in, opts)
 	if err != nil {
 		return zero, err
 	}
@@ -172,13 +174,13 @@ func (f front[In, Out]) ApplyAsync(ctx context.Context, in In, opts ...CallOptio
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	fut, _, err := f.start(ctx, nil, in, opts)
+	fut, _, err := f.start(ctx, nil, true, in, opts)
 	return fut, err
 }
 
 // TryApplyAsync implements Pool.
 func (f front[In, Out]) TryApplyAsync(in In, opts ...CallOption) (*Future[Out], error) {
-	fut, _, err := f.start(nil, nil, in, opts)
+	fut, _, err := f.start(context.Background(), nil, false, in, opts)
 	return fut, err
 }
 
@@ -246,7 +248,7 @@ func (f front[In, Out]) mapWith(ctx context.Context, in []In, opt callOptions) (
 		j := m.job()
 		j.ctx, j.base, j.in, j.out, j.opt = ctx, lo, in[lo:hi:hi], out[lo:hi:hi], opt
 		m.left.Add(1)
-		if err := f.b.submit(ctx, j); err != nil {
+		if err := f.b.submit(ctx, j, true); err != nil {
 			m.fail(lo, err)
 			m.release()
 			break

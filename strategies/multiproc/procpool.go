@@ -67,7 +67,7 @@ type remote[In, Out any] struct {
 	oc codec[Out]
 }
 
-func (r *remote[In, Out]) submit(ctx context.Context, j *job[In, Out]) error {
+func (r *remote[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool) error {
 	if r.oc.p.err != nil {
 		return &EncodeError{r.oc.p.typ.String(), r.oc.p.err}
 	}
@@ -87,8 +87,8 @@ func (r *remote[In, Out]) submit(ctx context.Context, j *job[In, Out]) error {
 		return err
 	}
 	sealFrame(frame, 0)
-	c.reset(frame, j.ctx, j.opt)
-	return r.f.submit(ctx, c)
+	c.reset(j.ctx, frame, j.opt)
+	return r.f.submit(ctx, c, wait)
 }
 
 func (r *remote[In, Out]) cancel(j *job[In, Out]) bool { return j.impl != nil && r.f.cancel(j.impl) }

@@ -2,7 +2,10 @@
 
 package multiproc
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
 // rawRead and rawWrite block in the system call. A worker has nothing else to do meanwhile, and the runtime's poller
 // would add two system calls to every message.
@@ -27,7 +30,7 @@ func rawWrite(fd int, b []byte) (int, error) {
 // tryWrite writes what fits to a non-blocking descriptor.
 func tryWrite(fd uintptr, b []byte) (int, error) {
 	n, err := rawWrite(int(fd), b)
-	if err == syscall.EAGAIN {
+	if errors.Is(err, syscall.EAGAIN) {
 		return 0, nil
 	}
 	return n, err

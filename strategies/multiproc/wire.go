@@ -248,7 +248,7 @@ func runner[In, Out any](fn func(context.Context, In) (Out, error)) func(ctx con
 	return func(ctx context.Context, n int, req, out []byte) []byte {
 		s := segment[In, Out]{fn: fn, ic: codecOf[In](), oc: codecOf[Out](), n: n, req: req, out: out}
 		if n > 0 {
-			s.out = slices.Grow(s.out, n*int(s.oc.size)+4)
+			s.out = slices.Grow(s.out, n*s.oc.size+4)
 			s.open()
 		}
 		for s.i < s.n {

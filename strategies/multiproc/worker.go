@@ -2,6 +2,7 @@ package multiproc
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strconv"
 	"time"
@@ -116,8 +117,9 @@ func (w *worker) initialise(payload []byte) {
 	if err != nil {
 		w.failInit(err.Error())
 	}
-	if errs != nil {
-		w.failInit(errs[0].(*TaskError).Msg)
+	var te *TaskError
+	if errs != nil && errors.As(errs[0], &te) {
+		w.failInit(te.Msg)
 	}
 }
 

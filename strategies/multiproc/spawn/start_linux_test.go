@@ -43,7 +43,7 @@ func child(role string) {
 		runtime.GOMAXPROCS(1)
 		Lifeline(FDIn, func() { os.Exit(42) })
 		_, _ = os.NewFile(FDOut, "out").Write([]byte("busy\n"))
-		for { //nolint:revive // only the lifeline ends it
+		for { //nolint:staticcheck // only the lifeline ends it
 		}
 	case "sleep":
 		_, _ = os.NewFile(FDOut, "out").Write([]byte("up\n"))
