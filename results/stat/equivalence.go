@@ -41,7 +41,7 @@ func EquivalentPaired(num, den []float64, margin, alpha float64) (Equivalence, e
 	return equivalence(p, hodgesLehmann(l, 1-2*alpha), edge, alpha)
 }
 
-// EquivalentUnpaired is EquivalentPaired for two independent samples: two one-sided rank-sum tests of the logs. Four
+// EquivalentUnpaired is EquivalentPaired for two independent samples: two one-sided rank-sum tests of the logs. Three
 // samples a side are the least for alpha = 0.05. Assumptions and errors as UnpairedRatio.
 func EquivalentUnpaired(num, den []float64, margin, alpha float64) (Equivalence, error) {
 	if err := checkMargin(margin, alpha); err != nil {

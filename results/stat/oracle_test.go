@@ -8,6 +8,12 @@ import (
 	"testing"
 )
 
+// testR is what R calls a test: statistic, degrees of freedom, p-value and interval.
+type testR struct {
+	Ratio, P, T, DF float64
+	CI              []float64
+}
+
 // oracle is what this package uses of testdata/oracle_r.json; oracle.R beside it made the values with R 4.2.2.
 type oracle struct {
 	A, B       []float64
@@ -20,6 +26,18 @@ type oracle struct {
 	Ties *struct {
 		P float64 `json:"p"`
 	} `json:"signed_rank_exact_zeros_or_ties"`
+	Welch      testR
+	WelchRatio testR `json:"welch_log_ratio"`
+	RankSum    struct {
+		P  float64   `json:"p_exact_with_ties"`
+		HL *float64  `json:"hl"`
+		CI []float64 `json:"ci"`
+	} `json:"mwu_b_minus_a"`
+	Fieller struct {
+		Ratio float64
+		Sum   []float64 `json:"ci_df_n1n2_2"`
+		Min   []float64 `json:"ci_df_min"`
+	} `json:"fieller_mean_ratio"`
 }
 
 func readOracle(t *testing.T) map[string]json.RawMessage {

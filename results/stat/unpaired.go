@@ -9,7 +9,7 @@ import (
 )
 
 // exactProduct is the largest product of two sample sizes whose rank-sum distribution is computed exactly: 50 a side,
-// about ten million additions. Beyond it the normal approximation is within 1e-3 of it for sides of like size; with very
+// about ten million additions. Beyond it the normal approximation is within 0.002 of it for sides of like size; with very
 // few samples on one side its tails are too heavy, so that it errs towards "no difference".
 const exactProduct = 2500
 
