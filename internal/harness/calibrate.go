@@ -20,6 +20,9 @@ import (
 // smaller parameters.
 const calibrationTimeout = 120 * time.Second
 
+// calibrationGrowth is how many times more tasks each calibration trial runs than the one before.
+const calibrationGrowth = 8
+
 // FailedCalibration says that a workload could not run even alone; its cells are recorded as failed.
 type FailedCalibration struct {
 	Key    string
@@ -62,17 +65,26 @@ func (h *Harness) calibrateEntry(ctx context.Context, d *draft, i int) (*FailedC
 	if d.spec.Tasks > 0 {
 		tasks = min(tasks, d.spec.Tasks)
 	}
-	o := h.sequential(ctx, d, i, tasks, nil)
-	if bad, err := h.calibrationFailure(ctx, e, o); bad != nil || err != nil {
-		return bad, err
+	var counts []int
+	for {
+		o := h.sequential(ctx, d, i, tasks, nil)
+		if bad, err := h.calibrationFailure(ctx, e, o); bad != nil || err != nil {
+			return bad, err
+		}
+		per, _ := o.trial.Observation()
+		e.GrainNS, e.SetupNS = per*1e9, float64(o.trial.SetupNS)
+		counts = d.size(i)
+		if tasks >= e.Tasks {
+			break
+		}
+		// The first tasks need not be typical of the others (mandelbrot's are cheap), so grow towards the batch that was
+		// chosen, and choose again.
+		tasks = min(e.Tasks, calibrationGrowth*tasks)
 	}
-	per, _ := o.trial.Observation()
-	e.GrainNS, e.SetupNS = per*1e9, float64(o.trial.SetupNS)
-	counts := d.size(i)
 	if len(counts) == 0 {
 		return nil, nil
 	}
-	o = h.sequential(ctx, d, i, 1, counts)
+	o := h.sequential(ctx, d, i, 1, counts)
 	if bad, err := h.calibrationFailure(ctx, e, o); bad != nil || err != nil {
 		return bad, err
 	}

@@ -321,6 +321,21 @@ func TestAutoParametersBecomeExplicit(t *testing.T) {
 	}
 }
 
+func TestCalibrationSettlesWithUnboundedStrategies(t *testing.T) {
+	spec := quickSpec("work", "goroutines", 1, 2)
+	spec.Tasks = 0
+	run, _ := runSpec(t, newHarness(t), spec)
+	e := run.Header.Plan.Workloads[0]
+	if e.Tasks < 1_800_000 || e.Tasks > 1_900_000 { // the fake's 11 ns a task need 1.8 million for 10 ms on two cores
+		t.Errorf("%d tasks", e.Tasks)
+	}
+	for _, c := range run.Header.Plan.Cells {
+		if c.Unbounded && c.Workers != e.Tasks {
+			t.Errorf("cell %+v", c)
+		}
+	}
+}
+
 func TestDescribeExplainsItself(t *testing.T) {
 	for path, want := range map[string]string{
 		"/bin/true":          "exited with status 0 without answering",

@@ -375,7 +375,7 @@ func (d *draft) addCeiling(offer *protocol.Description, program string, cpus []i
 func (d *draft) largestWorkers(entry int) int {
 	n := 1
 	for _, c := range d.cells {
-		if c.entry == entry && c.Workers > n {
+		if c.entry == entry && !c.Unbounded && c.Workers > n {
 			n = c.Workers
 		}
 	}
