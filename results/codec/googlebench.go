@@ -176,7 +176,7 @@ func googleContext(s *Suite, context map[string]json.RawMessage) {
 		s.Version = string(version)
 	}
 	if s.Env["library_build_type"] == "debug" {
-		s.Warnings = append(s.Warnings, "the benchmark library was built without optimisation (library_build_type is debug): its times may be too long")
+		s.Warnings = append(s.Warnings, "the benchmark library is a debug build (library_build_type): times may be too long")
 	}
 }
 

@@ -58,7 +58,8 @@ func parseHyperfine(text []byte) (*Suite, error) {
 			s.Reason = "ended with another exit code than 0"
 			b.warn("%d of %d runs of %q ended with another exit code than 0; hyperfine was told to count them all the same", s.Failed, len(r.ExitCodes), name)
 		}
-		if len(r.Memory) > 0 {
+		// Where the system does not tell, hyperfine writes zeros.
+		if slices.ContainsFunc(r.Memory, func(v float64) bool { return v != 0 }) {
 			m, _ := b.at(Key{Name: name, Metric: "peak-memory"})
 			m.Unit, m.Better, m.Secondary, m.Params = "B", Lower, true, params
 			for _, v := range r.Memory {

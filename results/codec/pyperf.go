@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 )
@@ -52,15 +53,10 @@ func parsePyperf(text []byte) (*Suite, error) {
 		}
 		maps.Copy(meta, bench.Metadata)
 		name, unit := meta["name"], meta["unit"]
-		for j := range bench.Runs {
-			// What all runs share stands above them, but a file made by hand may keep it in each.
-			run := &bench.Runs[j].Metadata
-			if name == "" {
-				name = run.Name
-			}
-			if unit == "" {
-				unit = run.Unit
-			}
+		if len(bench.Runs) > 0 {
+			// What all runs share stands above them, but a file made by hand may keep it in each; theirs comes first.
+			run := &bench.Runs[0].Metadata
+			name, unit = cmp.Or(run.Name, name), cmp.Or(run.Unit, unit)
 		}
 		if name == "" {
 			return nil, b.fail("benchmarks[%d] has no name; pyperf writes none such: make the file again", i)

@@ -45,19 +45,22 @@ func ReadFile(path string) (*Suite, error) {
 // runs of parbench (JSON Lines, or as one JSON document), hyperfine, pyperf, Google Benchmark and JMH JSON, and Go benchmark
 // text; each also compressed with gzip. docs/interop.md says how each is mapped. Content that cannot be used, or that is none of these, is a
 // *FormatError. Sizes, nesting and counts are bounded; memory grows with the input, never with what the input claims.
-func Read(r io.Reader) (*Suite, error) {
+func Read(r io.Reader) (*Suite, error) { return read(r, MaxFile) }
+
+// read is Read with another limit than MaxFile.
+func read(r io.Reader, limit int64) (*Suite, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	head, err := peek(in)
 	if err != nil {
 		return nil, err
 	}
 	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
-		return readGzip(in)
+		return readGzip(in, limit)
 	}
 	if isRun(head) {
 		return readRun(in) // streamed: such a file may be large
 	}
-	data, err := readAll(in, "the file")
+	data, err := readAll(in, limit, "the file")
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +75,7 @@ func peek(in *bufio.Reader) ([]byte, error) {
 	return head, nil
 }
 
-func readGzip(in *bufio.Reader) (*Suite, error) {
+func readGzip(in *bufio.Reader, limit int64) (*Suite, error) {
 	damaged := func(err error) error {
 		return &FormatError{Msg: fmt.Sprintf("compressed with gzip, and damaged: %v; copy or make the file again", err)}
 	}
@@ -80,7 +83,7 @@ func readGzip(in *bufio.Reader) (*Suite, error) {
 	if err != nil {
 		return nil, damaged(err)
 	}
-	data, err := readAll(z, "what the gzip file holds")
+	data, err := readAll(z, limit, "what the gzip file holds")
 	if _, ok := errors.AsType[*FormatError](err); ok {
 		return nil, err
 	}
@@ -96,13 +99,13 @@ func readGzip(in *bufio.Reader) (*Suite, error) {
 	return recognise(data)
 }
 
-func readAll(r io.Reader, what string) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
+func readAll(r io.Reader, limit int64, what string) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > MaxFile {
-		return nil, &FormatError{Msg: fmt.Sprintf("%s is larger than %d MiB; split it", what, MaxFile>>20)}
+	if int64(len(data)) > limit {
+		return nil, &FormatError{Msg: fmt.Sprintf("%s is larger than %d MiB; split it", what, limit>>20)}
 	}
 	return data, nil
 }
@@ -144,13 +147,16 @@ func (p *present) UnmarshalJSON([]byte) error {
 }
 
 func parseObject(data []byte) (*Suite, error) {
-	if line, _, _ := bytes.Cut(bytes.TrimSpace(data), []byte("\n")); looksLikeRun(line) {
+	line, _, _ := bytes.Cut(bytes.TrimSpace(data), []byte("\n"))
+	switch head := firstRecord(line); {
+	case head.isRun():
 		return readRun(bytes.NewReader(data))
+	case head.Action != "":
+		return nil, &FormatError{Format: GoBenchmark, Msg: "output of go test -json; give the plain text of go test -bench, without -json"}
 	}
 	var top struct {
-		Results, Benchmarks, Context, Version, Metadata, Header, Trials present
-		Schema, Action                                                  present
-		MachineInfo                                                     present `json:"machine_info"`
+		Results, Benchmarks, Context, Version, Header, Trials, Schema present
+		MachineInfo                                                   present `json:"machine_info"`
 	}
 	text, err := prepare(data)
 	if err != nil {
@@ -172,23 +178,25 @@ func parseObject(data []byte) (*Suite, error) {
 		return parseHyperfine(text)
 	case bool(top.Schema):
 		return nil, &FormatError{Msg: "a run of parbench that was reformatted; give the run.jsonl as `parbench run` wrote it"}
-	case bool(top.Action):
-		return nil, goTestJSON()
 	}
 	return nil, &FormatError{Msg: fmt.Sprintf("JSON of no tool that is known (it begins with %.60q); %s", start(data), known)}
 }
 
-func goTestJSON() error {
-	return &FormatError{Format: GoBenchmark, Msg: "output of go test -json; give the plain text of go test -bench, without -json"}
+// record is what tells the first line of JSON Lines.
+type record struct {
+	Type, Schema string // of parbench
+	Action       string // of go test -json
 }
 
-// looksLikeRun reports whether a line is the header of a run whose keys stand in another order than parbench writes them.
-func looksLikeRun(line []byte) bool {
-	var head struct {
-		Type, Schema string
+func firstRecord(line []byte) (r record) {
+	if len(line) > results.MaxHeader || json.Unmarshal(line, &r) != nil {
+		return record{}
 	}
-	return len(line) <= results.MaxHeader && json.Unmarshal(line, &head) == nil && head.Schema == results.Schema && head.Type == "run"
+	return r
 }
+
+// isRun reports whether it is the header of a run, in whatever order its keys stand.
+func (r record) isRun() bool { return r.Schema == results.Schema && r.Type == "run" }
 
 func parseArray(data []byte) (*Suite, error) {
 	text, err := prepare(data)

@@ -35,7 +35,7 @@ func parseDocument(text []byte) (*Suite, error) {
 	if err := json.Unmarshal(text, &doc); err != nil {
 		return nil, broken(Parbench, text, err)
 	}
-	if !looksLikeRun(doc.Header) {
+	if !firstRecord(doc.Header).isRun() {
 		return nil, &FormatError{Msg: "JSON with a header and trials that are not parbench's; " + known}
 	}
 	var lines bytes.Buffer
