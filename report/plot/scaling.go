@@ -35,6 +35,9 @@ func (t *table) scales(of func(*analysis.Row) analysis.Interval) bool {
 	return false
 }
 
+// waits reports whether the tasks spend much of their time waiting, so that cores are not what limits them.
+func (t *table) waits() bool { return t.t.Waits() }
+
 func (t *table) speedup() Figure {
 	short := "speedup over " + t.reference()
 	rows := t.measured(speedup)
@@ -51,8 +54,12 @@ func (t *table) speedup() Figure {
 	}
 	l := t.linePlot(speedup, func(c analysis.CeilingPoint) analysis.Interval { return c.Speedup })
 	l.ideal, l.idealAs = func(k float64) float64 { return k }, "ideal: one for each core"
+	if t.waits() {
+		// Waiting tasks share cores, so neither the number of cores nor what busy threads reach bounds them.
+		l.ideal, l.idealAs = func(float64) float64 { return 1 }, t.reference()+": 1"
+	}
 	l.yTitle, l.ySuffix, l.yFactor = "speedup (×)", "", 1
-	e := l.extent(func(k float64) float64 { return k })
+	e := l.extent(l.ideal)
 	l.y = l.yAxis(e)
 	l.heading = t.heading(title, "higher is better", logNote(l.y), cut(l.y, e))
 	return t.fromLines(KindSpeedup, l, alt)
@@ -80,6 +87,9 @@ func (t *table) speedupRows(title, alt string) Figure {
 
 func (t *table) efficiency() Figure {
 	short := "efficiency (speedup ÷ cores)"
+	if t.waits() {
+		short = "efficiency (speedup ÷ workers)"
+	}
 	if !t.scales(efficiency) {
 		reason := "it needs a strategy that was measured at two core counts"
 		if len(t.groups) == 0 {
@@ -119,6 +129,9 @@ func (t *table) linePlot(of func(*analysis.Row) analysis.Interval, ceiling func(
 	}
 	slices.Sort(l.cores)
 	for _, c := range t.rep.Ceiling {
+		if t.waits() {
+			break
+		}
 		if m, ok := estimate(ceiling(c)); ok && c.Cores >= l.cores[0] && c.Cores <= l.cores[len(l.cores)-1] {
 			l.ceiling = append(l.ceiling, point{c.Cores, m})
 		}

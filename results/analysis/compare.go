@@ -86,8 +86,13 @@ func (a *analyser) ratios(t *Table, i int) {
 			r.Speedup, _ = a.ratio(t.Rows[ref].Index, r.Index)
 		}
 	}
-	if r.Speedup.N > 0 && r.Cell.Cores > 0 {
-		r.Efficiency = r.Speedup.scale(1 / float64(r.Cell.Cores))
+	// Work that computes is limited by cores; work that waits is limited by how many tasks may wait at once.
+	resource := r.Cell.Cores
+	if !busyKind(t.Entry.Kind) {
+		resource = r.Cell.Workers
+	}
+	if r.Speedup.N > 0 && resource > 0 {
+		r.Efficiency = r.Speedup.scale(1 / float64(resource))
 	}
 	if o := own(t, i); o >= 0 {
 		r.VsSelf, _ = a.ratio(t.Rows[o].Index, r.Index)

@@ -211,6 +211,8 @@ func bound(t *Table) string {
 	switch {
 	case c.Point >= starvedShare:
 		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they hardly ever wait%s, so more workers than cores would not help.", share, stalls)
+	case busyKind(t.Entry.Kind):
+		return fmt.Sprintf("Run one after another the tasks got only %s of a core though they never wait: something else took the rest.", share)
 	case c.Point <= 0.5:
 		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they mostly wait, so more workers can help without more cores.", share)
 	}
@@ -329,7 +331,7 @@ func ratio(i Interval) string { return quantity.Fixed(i.Point, decimals(i)) }
 // withRatio is the interval in brackets with its attained confidence, or what its lack means.
 func (a *analyser) withRatio(i Interval) string {
 	if !i.Has() {
-		return fmt.Sprintf(", without an interval: %s are too few", rounds(i.N))
+		return fmt.Sprintf(", without an interval: %s %s too few", rounds(i.N), isAre(i.N))
 	}
 	d := decimals(i)
 	return fmt.Sprintf(" (%s interval %s to %s)", quantity.Level(i.Level), quantity.Fixed(i.Lo, d), quantity.Fixed(i.Hi, d))
@@ -344,4 +346,11 @@ func (a *analyser) withTime(i Interval) string {
 	d := quantity.Decimals(u.In(i.Point), u.In(i.Hi-i.Lo)/2)
 	return fmt.Sprintf("%s %s (%s interval %s to %s)", quantity.Fixed(u.In(i.Point), d), u.Symbol, quantity.Level(i.Level),
 		quantity.Fixed(u.In(i.Lo), d), quantity.Fixed(u.In(i.Hi), d))
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
 }

@@ -56,7 +56,7 @@ type Row struct {
 	Outliers     int // outside Tukey's inner fences (1.5 IQR); shown, never dropped
 
 	Speedup    Interval // reference time / this time, paired per round; N = 0 for own-n probes and without pairs
-	Efficiency Interval // speedup / cores
+	Efficiency Interval // speedup / cores, for work that waits (io, mixed) speedup / workers
 	VsSelf     Interval // this strategy's own 1-core time / this time, paired; N = 0 on 1 core and where there is no 1-core cell
 	VsBest     Interval // this time / the best row's time, paired; N = 0 for the best itself and where there is no winner
 

@@ -21,7 +21,7 @@ const (
 	unknownShare  = 0.05  // trials without evidence about others
 	minIntervalN  = 6     // smallest n with a 95 % interval for a median or a paired ratio
 	moreRounds    = "run more rounds (--rounds, or --rigorous)"
-	quietMachine  = "close other programs or use a quieter machine; `parbench doctor` shows what disturbs"
+	quietMachine  = "close other programs or use a quieter machine; parbench doctor shows what disturbs"
 	disturbedHint = "close other programs and run again; the trials are marked in the file"
 )
 
@@ -49,7 +49,7 @@ func (a *analyser) rowWarnings(t *Table, r *Row) []Warning {
 	if r.OK == 0 {
 		return w
 	}
-	if !t.Entry.OwnN && c.Tasks > 0 && c.Workers > 1 && c.Tasks < tasksPerCore*c.Workers {
+	if !t.Entry.OwnN && !c.Unbounded && c.Tasks > 0 && c.Workers > 1 && c.Tasks < tasksPerCore*c.Workers {
 		w.add(Warn, CodeFewTasks, "give more tasks (--tasks)",
 			"fewer than %d tasks per worker: some workers idle while the last tasks run", tasksPerCore)
 	}
@@ -69,7 +69,7 @@ func (a *analyser) rowWarnings(t *Table, r *Row) []Warning {
 			"setting up takes longer than a batch and is not part of the time per task")
 	}
 	if busyKind(t.Entry.Kind) && c.OneCore && r.CPUPerWall.N > 0 && r.CPUPerWall.Point < starvedShare {
-		w.add(Warn, CodeStarved, "look for a CPU quota, for other programs and for swapping (`parbench doctor`)",
+		w.add(Warn, CodeStarved, "look for a CPU quota, for other programs and for swapping (parbench doctor shows them)",
 			"work that never waits got less than %s of its core", quantity.Percent(starvedShare))
 	}
 	if busyKind(t.Entry.Kind) && !c.OneCore && r.Efficiency.Has() && r.Efficiency.Lo > superlinear {
@@ -107,6 +107,9 @@ func wide(i Interval) bool {
 	return i.Has() && i.Point > 0 && (i.Hi-i.Lo)/2 > wideHalf*i.Point
 }
 
+// Waits reports whether the tasks spend much of their time waiting, so that workers rather than cores limit them.
+func (t *Table) Waits() bool { return !busyKind(t.Entry.Kind) }
+
 func busyKind(kind string) bool { return kind == "cpu" || kind == "memory" }
 
 // rounds is the largest number of used trials that any cell has.
@@ -128,7 +131,7 @@ func (a *analyser) tableWarnings(t *Table) []Warning {
 			"%d rounds are too few to tell any of %d cells from the best: the correction for so many comparisons needs %d",
 			t.Winner.Pairs, t.Winner.candidates(t), t.Winner.Floor)
 	}
-	if share, n := a.fixtureShare(t); n > 0 && share > 0 {
+	if share, n := a.fixtureShare(t); t.Entry.Fixture != "" && n > 0 && share > 0 {
 		if cpus := len(a.run.Header.Environment.UsableCPUs); cpus > 0 && cpus < 4 {
 			w.add(Warn, CodeFixtureShares, "use a machine with 4 or more CPUs, where one is reserved for it",
 				"the %s service ran on the same CPUs as the tasks, in every cell alike, and took %s of a core on average",
