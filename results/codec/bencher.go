@@ -89,7 +89,7 @@ func WriteGHA(w io.Writer, run *results.Run, estimates []Estimate) error {
 		}
 		x := entry{Name: s.name, Unit: "ns/task", Value: m.Value, Extra: s.describe()}
 		if m.Lower != nil {
-			x.Range = fmt.Sprintf("%.6g to %.6g", *m.Lower, *m.Upper)
+			x.Range = short(*m.Lower) + " to " + short(*m.Upper)
 		}
 		entries = append(entries, x)
 	}

@@ -1,7 +1,10 @@
-// Package codec writes runs in the formats of other tools: Go benchmark text for benchstat, CSV for spreadsheets and
-// data frames, and one JSON document. Every writer streams, leaves the run as it is, and escapes the text that came from
-// programs and files as its format requires. Non-goals: the run file itself (results) and anything computed from more
-// than one trial (results/analysis).
+// Package codec reads and writes results in the formats of other tools. Read takes a file of any tool that it knows by its
+// content and returns a Suite, the neutral form that a comparison needs. The writers turn a run into Go benchmark text
+// for benchstat, CSV for spreadsheets and data frames, and one JSON document; and a run with its estimates into what
+// Bencher, github-action-benchmark and Prometheus take. Every writer leaves the run as it is and escapes the text that
+// came from programs and files as its format requires. docs/interop.md says what each format keeps and loses. Non-goals:
+// the run file itself (results), and anything computed from more than one trial (results/analysis): the writers of
+// estimates are given them.
 package codec
 
 import (

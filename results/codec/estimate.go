@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -11,7 +12,8 @@ import (
 )
 
 // Interval is an estimate with its confidence interval, field for field that of results/analysis: one converts into the
-// other. Level 0: the data support no interval, and Lo and Hi are not written. N, the number of samples, 0: there is no estimate.
+// other. Level 0: the data support no interval, and Lo and Hi are not written. N is the number of samples; 0: there is
+// no estimate.
 type Interval struct {
 	Point, Lo, Hi float64
 	Level         float64
@@ -69,8 +71,8 @@ func summaries(run *results.Run, estimates []Estimate) ([]summary, error) {
 // maxName is the longest name of a benchmark that Bencher takes, in characters; nobody reads a longer one.
 const maxName = 1024
 
-// uniqueNames returns a name for each cell of the plan, on one line and with nothing that acts on a terminal: that of seriesNames, with
-// the program before it where the plan has several. No two are equal.
+// uniqueNames returns a name for each cell of the plan, on one line and with nothing that acts on a terminal: that of
+// seriesNames, with the program before it where the plan has several. No two are equal.
 func uniqueNames(p *results.Plan) []string {
 	programs := make(map[string]bool)
 	for _, c := range p.Cells {
@@ -105,10 +107,10 @@ func shorten(s string) string {
 	return fmt.Sprintf("%s…%016x", string([]rune(s)[:maxName-17]), h.Sum64())
 }
 
-// describe says where a figure comes from, for people: "4 workers, 12 trials, 95.7 % interval 1.2–1.3 ns/task".
+// describe says where a figure comes from, for people: "4 workers, 12 trials, median with 95.7 % interval, speedup 3.4".
 func (s *summary) describe() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d workers, %d trials", s.cell.Workers, s.Time.N)
+	fmt.Fprintf(&b, "%s, %s", counted(s.cell.Workers, "worker"), counted(s.Time.N, "trial"))
 	if s.failed > 0 {
 		fmt.Fprintf(&b, ", %d failed", s.failed)
 	}
@@ -121,4 +123,20 @@ func (s *summary) describe() string {
 		fmt.Fprintf(&b, ", speedup %.3g", s.Speedup.Point)
 	}
 	return b.String()
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// short returns v to four digits, without an exponent where that is readable.
+func short(v float64) string {
+	s := strconv.FormatFloat(v, 'g', 4, 64)
+	if r, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(r) < 1e15 && math.Abs(r) >= 1e-4 {
+		return strconv.FormatFloat(r, 'f', -1, 64)
+	}
+	return s
 }

@@ -15,7 +15,10 @@ func parseGobench(data []byte) (*Suite, error) {
 	b := newBuilder(GoBenchmark)
 	text, process := b.goLines(data)
 	r := benchfmt.NewReader(bytes.NewReader(text), "")
-	g := &goSeries{b: b, process: process, config: make(map[Key]map[string]string), varies: make(map[string]bool), last: make(map[Key]int)}
+	g := &goSeries{
+		b: b, process: process,
+		config: make(map[Key]map[string]string), varies: make(map[string]bool), last: make(map[Key]int),
+	}
 	syntax := 0
 	for r.Scan() {
 		switch rec := r.Result().(type) {

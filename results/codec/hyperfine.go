@@ -56,7 +56,8 @@ func parseHyperfine(text []byte) (*Suite, error) {
 		}
 		if s.Failed > 0 {
 			s.Reason = "ended with another exit code than 0"
-			b.warn("%d of %d runs of %q ended with another exit code than 0; hyperfine was told to count them all the same", s.Failed, len(r.ExitCodes), name)
+			b.warn("%d of %d runs of %q ended with another exit code than 0; hyperfine was told to count them all the same",
+				s.Failed, len(r.ExitCodes), name)
 		}
 		// Where the system does not tell, hyperfine writes zeros.
 		if slices.ContainsFunc(r.Memory, func(v float64) bool { return v != 0 }) {

@@ -163,7 +163,8 @@ func (b *builder) jmh(e *jmhEntry, name string) {
 	for i, a := range e.Args {
 		args[i] = string(a)
 	}
-	for k, v := range map[string]string{"jdk": e.JDK, "vm": strings.TrimSpace(e.VM + " " + e.VMVersion), "jvm_args": strings.Join(args, " ")} {
+	vm := strings.TrimSpace(e.VM + " " + e.VMVersion)
+	for k, v := range map[string]string{"jdk": e.JDK, "vm": vm, "jvm_args": strings.Join(args, " ")} {
 		if v != "" {
 			env[k] = v
 		}

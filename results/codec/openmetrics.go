@@ -18,15 +18,13 @@ var families = []struct {
 	{"parbench_task_time_seconds", "seconds", "Time per task, median over trials.", point(byTime)},
 	{"parbench_task_time_lower_seconds", "seconds", "Lower end of the interval of parbench_task_time_seconds.", lower(byTime)},
 	{"parbench_task_time_upper_seconds", "seconds", "Upper end of the interval of parbench_task_time_seconds.", upper(byTime)},
-	{"parbench_task_time_confidence_ratio", "ratio", "Confidence level of the interval of parbench_task_time_seconds.", func(s *summary) (float64, bool) {
-		return s.Time.Level, s.Time.bounded()
-	}},
+	{"parbench_task_time_confidence_ratio", "ratio", "Confidence level of the interval of parbench_task_time_seconds.", level(byTime)},
 	{"parbench_speedup_ratio", "ratio", "Time of the reference cell over time of this cell.", point(bySpeedup)},
 	{"parbench_speedup_lower_ratio", "ratio", "Lower end of the interval of parbench_speedup_ratio.", lower(bySpeedup)},
 	{"parbench_speedup_upper_ratio", "ratio", "Upper end of the interval of parbench_speedup_ratio.", upper(bySpeedup)},
 	{"parbench_peak_memory_bytes", "bytes", "Peak memory of the process tree, median over trials.", point(byPeak)},
-	{"parbench_trials_used", "", "Trials that the estimates are made of.", func(s *summary) (float64, bool) { return float64(s.used), true }},
-	{"parbench_trials_failed", "", "Trials that did not end well.", func(s *summary) (float64, bool) { return float64(s.failed), true }},
+	{"parbench_trials_used", "", "Trials that the estimates are made of.", count(func(s *summary) int { return s.used })},
+	{"parbench_trials_failed", "", "Trials that did not end well.", count(func(s *summary) int { return s.failed })},
 }
 
 func byTime(s *summary) Interval    { return s.Time }
@@ -45,9 +43,18 @@ func upper(of func(*summary) Interval) func(*summary) (float64, bool) {
 	return func(s *summary) (float64, bool) { return of(s).Hi, of(s).bounded() }
 }
 
-// WriteOpenMetrics writes the estimates as OpenMetrics text 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/), one sample per cell and family, with
-// the labels benchmark (unique), program, workload, strategy, cores and workers; parbench_run_info says what was measured where, and
-// parbench_run_created_seconds when. Samples carry no timestamps, which collectors of text files refuse. It ends with "# EOF".
+func level(of func(*summary) Interval) func(*summary) (float64, bool) {
+	return func(s *summary) (float64, bool) { return of(s).Level, of(s).bounded() }
+}
+
+func count(of func(*summary) int) func(*summary) (float64, bool) {
+	return func(s *summary) (float64, bool) { return float64(of(s)), true }
+}
+
+// WriteOpenMetrics writes the estimates as OpenMetrics text 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/),
+// one sample per cell and family, with the labels benchmark (unique), program, workload, strategy, cores and workers;
+// parbench_run_info says what was measured where, and parbench_run_start_time_seconds when. Samples carry no timestamps,
+// which collectors of text files refuse. The text ends with "# EOF".
 func WriteOpenMetrics(w io.Writer, run *results.Run, estimates []Estimate) error {
 	list, err := summaries(run, estimates)
 	if err != nil {
@@ -65,8 +72,8 @@ func WriteOpenMetrics(w io.Writer, run *results.Run, estimates []Estimate) error
 	fmt.Fprintf(out, "parbench_run_info%s 1\n", labelSet("id", run.Header.ID, "tool", run.Header.Tool, "os", e.OS, "arch", e.Arch,
 		"kernel", e.Kernel, "cpu_model", e.CPUModel, "plan", run.Header.Plan.Hash))
 	if !run.Header.Created.IsZero() {
-		family(out, "parbench_run_created_seconds", "gauge", "seconds", "When the run began, as Unix time.")
-		fmt.Fprintf(out, "parbench_run_created_seconds %.3f\n", float64(run.Header.Created.UnixMilli())/1e3)
+		family(out, "parbench_run_start_time_seconds", "gauge", "seconds", "When the run began, as Unix time.")
+		fmt.Fprintf(out, "parbench_run_start_time_seconds %.3f\n", float64(run.Header.Created.UnixMilli())/1e3)
 	}
 	for _, f := range families {
 		first := true

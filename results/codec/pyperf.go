@@ -13,8 +13,8 @@ var pyperfEnv = []string{
 	"python_gc", "python_hash_seed", "python_implementation", "python_unicode", "python_version", "timer",
 }
 
-// parsePyperf reads JSON of pyperf 1.0 and later, whose values are per iteration of the inner loop. A run is a fresh process; one without
-// values calibrated the number of loops and measured nothing.
+// parsePyperf reads JSON of pyperf 1.0 and later, whose values are per iteration of the inner loop. A run is a fresh
+// process; one without values calibrated the number of loops and measured nothing.
 func parsePyperf(text []byte) (*Suite, error) {
 	var file struct {
 		Version    scalar
@@ -38,7 +38,8 @@ func parsePyperf(text []byte) (*Suite, error) {
 	switch file.Version {
 	case "1.0":
 	case "1", "2", "3", "4", "5", "6":
-		return nil, b.fail("format %s of pyperf before 1.0, whose values mean something else; convert it with python3 -m pyperf convert", file.Version)
+		const remedy = "convert it with python3 -m pyperf convert"
+		return nil, b.fail("format %s of pyperf before 1.0, whose values mean something else; %s", file.Version, remedy)
 	default:
 		return nil, b.fail("format %.40q; this parbench reads 1.0", string(file.Version))
 	}

@@ -3,6 +3,7 @@ package codec
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -15,8 +16,8 @@ import (
 	"github.com/parbench/parbench/results"
 )
 
-// MaxFile is the size up to which Read takes another tool's file, and anything compressed, in bytes after decompression. A run of parbench that is
-// not compressed has the bounds of results.Read instead.
+// MaxFile is the size up to which Read takes another tool's file, and anything compressed, in bytes after decompression.
+// A run of parbench that is not compressed has the bounds of results.Read instead.
 const MaxFile = 256 << 20
 
 // ReadFile reads the file at path as Read does; "-" is not special here. Errors about the content are of type
@@ -43,8 +44,9 @@ func ReadFile(path string) (*Suite, error) {
 
 // Read reads a file of results, of parbench or of another tool, which it recognises by its content and never by its name:
 // runs of parbench (JSON Lines, or as one JSON document), hyperfine, pyperf, Google Benchmark and JMH JSON, and Go benchmark
-// text; each also compressed with gzip. docs/interop.md says how each is mapped. Content that cannot be used, or that is none of these, is a
-// *FormatError. Sizes, nesting and counts are bounded; memory grows with the input, never with what the input claims.
+// text; each also compressed with gzip. docs/interop.md says how each is mapped. Content that cannot be used, or that is
+// none of these, is a *FormatError. Sizes, nesting and counts are bounded; memory grows with the input, never with what
+// the input claims.
 func Read(r io.Reader) (*Suite, error) { return read(r, MaxFile) }
 
 // read is Read with another limit than MaxFile.
@@ -87,10 +89,11 @@ func readGzip(in *bufio.Reader, limit int64) (*Suite, error) {
 	if _, ok := errors.AsType[*FormatError](err); ok {
 		return nil, err
 	}
-	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, io.ErrUnexpectedEOF) || isFlate(err) {
+	_, corrupt := errors.AsType[flate.CorruptInputError](err)
+	switch {
+	case corrupt, errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, damaged(err)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
 	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
@@ -123,7 +126,8 @@ func recognise(data []byte) (*Suite, error) {
 	case len(text) == 0:
 		return nil, &FormatError{Msg: "the file is empty; " + known}
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}):
-		return nil, &FormatError{Msg: "UTF-16 text, as > writes in some versions of PowerShell; write UTF-8 instead (go test … | Out-File -Encoding utf8 FILE)"}
+		const remedy = "write UTF-8 instead (go test … | Out-File -Encoding utf8 FILE)"
+		return nil, &FormatError{Msg: "UTF-16 text, as > writes in some versions of PowerShell; " + remedy}
 	case isRun(text):
 		return readRun(bytes.NewReader(data))
 	case text[0] == '{':
@@ -152,7 +156,8 @@ func parseObject(data []byte) (*Suite, error) {
 	case head.isRun():
 		return readRun(bytes.NewReader(data))
 	case head.Action != "":
-		return nil, &FormatError{Format: GoBenchmark, Msg: "output of go test -json; give the plain text of go test -bench, without -json"}
+		const remedy = "give the plain text of go test -bench, without -json"
+		return nil, &FormatError{Format: GoBenchmark, Msg: "output of go test -json; " + remedy}
 	}
 	var top struct {
 		Results, Benchmarks, Context, Version, Header, Trials, Schema present
@@ -215,7 +220,8 @@ func parseArray(data []byte) (*Suite, error) {
 	case bool(list[0].Benchmark && list[0].PrimaryMetric):
 		return parseJMH(text)
 	case bool(list[0].Name && list[0].Value && list[0].Unit):
-		return nil, &FormatError{Msg: "JSON of github-action-benchmark, which holds one value per benchmark and no samples; give the file that it was made from"}
+		const remedy = "give the file that it was made from"
+		return nil, &FormatError{Msg: "JSON of github-action-benchmark, which holds one value per benchmark and no samples; " + remedy}
 	}
 	return nil, &FormatError{Msg: fmt.Sprintf("a JSON list of no tool that is known (it begins with %.60q); %s", start(data), known)}
 }

@@ -180,3 +180,33 @@ func TestRunWithoutTrials(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Comparing two files of 10,000 trials shall take half a second: reading both is the larger part.
+func BenchmarkReadRun(b *testing.B) {
+	run := sample()
+	one := run.Trials
+	run.Trials = nil
+	for round := 0; len(run.Trials) < 10_000; round += 8 {
+		for _, t := range one {
+			t.Round += round
+			run.Trials = append(run.Trials, t)
+		}
+	}
+	data := runLines(b, run)
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := Read(bytes.NewReader(data)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkReadPyperf(b *testing.B) {
+	data := testFile(b, "pyperf-telco.json")
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := Read(bytes.NewReader(data)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"bytes"
-	"compress/flate"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +9,8 @@ import (
 	"strconv"
 )
 
-// Bounds of the JSON of other tools. Real files stay far below: theirs nest eight deep at most, and an object is a benchmark, a run or a repetition.
+// Bounds of the JSON of other tools. Real files stay far below: theirs nest eight deep at most, and an object is a
+// benchmark, a run or a repetition.
 const (
 	maxDepth   = 64
 	maxObjects = 1 << 20
@@ -105,7 +105,8 @@ func broken(format string, data []byte, err error) *FormatError {
 	}
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		e.Line = lineAt(data, int(kind.Offset))
-		e.Msg = fmt.Sprintf("%s is a JSON %.40s, which is not what belongs there; the file is of another version or tool", field(kind.Field), kind.Value)
+		e.Msg = fmt.Sprintf("%s is a JSON %.40s, which is not what belongs there; the file is of another version or tool",
+			field(kind.Field), kind.Value)
 		return e
 	}
 	e.Msg = fmt.Sprintf("%v; the file is of another version or tool", err)
@@ -215,9 +216,4 @@ func (s *scalar) UnmarshalJSON(b []byte) error {
 		*s = scalar(b)
 	}
 	return nil
-}
-
-func isFlate(err error) bool {
-	_, ok := errors.AsType[flate.CorruptInputError](err)
-	return ok
 }

@@ -180,8 +180,8 @@ func (b *builder) at(k Key) (s *Series, made bool) {
 	return &b.suite.Series[i], !ok
 }
 
-// unused returns a name under which the group has none of the metrics yet: name itself, or with " #2", " #3" … after it. Files
-// may hold one benchmark twice, as two commands of hyperfine that are the same: they are not one.
+// unused returns a name under which the group has none of the metrics yet: name itself, or with " #2", " #3" … after it.
+// Files may hold one benchmark twice, as two commands of hyperfine that are the same: they are not one.
 func (b *builder) unused(group, name string, metrics ...string) string {
 	taken := func(name string) bool {
 		return slices.ContainsFunc(metrics, func(m string) bool { _, ok := b.index[Key{group, name, m}]; return ok })
