@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/parbench/parbench/results"
 )
@@ -17,14 +18,27 @@ type measure struct {
 }
 
 func measureOf(i Interval, scale float64) *measure {
-	m := &measure{Value: i.Point * scale}
+	m := &measure{Value: scaled(i.Point, scale)}
 	if !i.ok() || !finite(m.Value) {
 		return nil
 	}
-	if lo, hi := i.Lo*scale, i.Hi*scale; i.bounded() && finite(lo) && finite(hi) {
+	if lo, hi := scaled(i.Lo, scale), scaled(i.Hi, scale); i.bounded() && finite(lo) && finite(hi) {
 		m.Lower, m.Upper = &lo, &hi
 	}
 	return m
+}
+
+// scaled multiplies and rounds to 15 digits, which every decimal number of that many survives: 5.2e-4 s are 520000 ns
+// and not 519999.99999999994.
+func scaled(v, scale float64) float64 {
+	if scale == 1 {
+		return v
+	}
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v*scale, 'g', 15, 64), 64)
+	if err != nil {
+		return v * scale
+	}
+	return r
 }
 
 // WriteBMF writes the estimates in the Bencher Metric Format (https://bencher.dev/docs/reference/bencher-metric-format), one
