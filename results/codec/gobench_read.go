@@ -21,6 +21,9 @@ func parseGobench(data []byte) (*Suite, error) {
 	}
 	syntax := 0
 	for r.Scan() {
+		if g.values > maxValues {
+			return nil, b.fail("more than %d values; split the file", maxValues)
+		}
 		switch rec := r.Result().(type) {
 		case *benchfmt.Result:
 			g.result(rec)
@@ -93,6 +96,7 @@ type goSeries struct {
 	config  map[Key]map[string]string
 	varies  map[string]bool
 	last    map[Key]int // the process of a series' last sample
+	values  int
 }
 
 // ours is the package that WriteGobench names: its lines are trials, each a process of its own.
@@ -153,6 +157,7 @@ func (g *goSeries) add(s *Series, key Key, value float64, process int, fresh boo
 	if !g.b.usable(s, value) {
 		return
 	}
+	g.values++
 	n := len(s.Samples)
 	if last, ok := g.last[key]; !fresh && ok && last == process && n > 0 {
 		s.Samples[n-1].Values = append(s.Samples[n-1].Values, value)

@@ -184,7 +184,26 @@ func parseObject(data []byte) (*Suite, error) {
 	case bool(top.Schema):
 		return nil, &FormatError{Msg: "a run of parbench that was reformatted; give the run.jsonl as `parbench run` wrote it"}
 	}
+	if isBMF(text) {
+		return nil, &FormatError{Msg: "Bencher JSON, which holds one value per benchmark and no samples; give the file that it was made from"}
+	}
 	return nil, &FormatError{Msg: fmt.Sprintf("JSON of no tool that is known (it begins with %.60q); %s", start(data), known)}
+}
+
+// isBMF reports whether all that the object holds are Bencher's measures.
+func isBMF(text []byte) bool {
+	var file map[string]map[string]struct{ Value *number }
+	if json.Unmarshal(text, &file) != nil {
+		return false
+	}
+	for _, benchmark := range file {
+		for _, m := range benchmark {
+			if m.Value == nil {
+				return false
+			}
+		}
+	}
+	return len(file) > 0
 }
 
 // record is what tells the first line of JSON Lines.

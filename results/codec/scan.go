@@ -9,12 +9,12 @@ import (
 	"strconv"
 )
 
-// Bounds of the JSON of other tools. Real files stay far below: theirs nest eight deep at most, and an object is a
-// benchmark, a run or a repetition.
+// Bounds of what other tools write. Real files stay far below: their JSON nests eight deep at most, and an object is a
+// benchmark, a run or a repetition. A value takes some hundred bytes while its file is read.
 const (
 	maxDepth   = 64
 	maxObjects = 1 << 20
-	maxValues  = 32 << 20
+	maxValues  = 8 << 20
 )
 
 // prepare checks the bounds of a JSON text and writes null for the bare NaN and Infinity that Google Benchmark and
