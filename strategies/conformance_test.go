@@ -27,6 +27,7 @@ func TestConformance(t *testing.T) {
 			o.OneAtATime = mode == "apply"
 			// A pool runs every item whatever becomes of the others, as Python's does.
 			o.KeepsSiblings = true
+			o.Prefetches = s.Info().Processes
 			t.Run(s.Info().Name+" "+mode, func(t *testing.T) { strategytest.Run(t, s, o) })
 		}
 	}

@@ -32,7 +32,7 @@ func closeCrew(t interface{ Error(...any) }, c *crew) {
 // TestOnlyTheTaskInHandIsLeft blocks one task, each in turn, until every other one is done: the workers that run out
 // must take all that the blocked one's owner had left, or the test never ends.
 func TestOnlyTheTaskInHandIsLeft(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	for _, workers := range []int{2, 3, 7} {
 		for _, n := range []int{2, 3, 8, 50, 255} {
 			for blocked := 0; blocked < n; blocked += 1 + n/10 {
@@ -44,7 +44,7 @@ func TestOnlyTheTaskInHandIsLeft(t *testing.T) {
 
 // TestLongSharesKeepFew does the same with shares so long that several tasks are taken at once: 32 at most.
 func TestLongSharesKeepFew(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	const n = 100_000
 	for _, blocked := range []int{0, 31, n / 2, n - 1} {
 		waitForOthers(t, 2, n, blocked, 31)
@@ -74,7 +74,7 @@ func waitForOthers(t *testing.T, workers, n, blocked, spare int) {
 // TestEveryIndexOnce is the property behind the digest: whatever the sizes, each index is taken exactly once, also where
 // a batch is longer than what can be shared out at once.
 func TestEveryIndexOnce(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	rapid.Check(t, func(t *rapid.T) {
 		workers := rapid.IntRange(1, 9).Draw(t, "workers")
 		span := rapid.OneOf(rapid.IntRange(1, 50), rapid.Just(maxSpan)).Draw(t, "span")
@@ -125,7 +125,7 @@ func TestShares(t *testing.T) {
 
 // TestGoexit has a task end the goroutine it runs on. The crew must say so and have all its workers again.
 func TestGoexit(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	for _, locked := range []bool{false, true} {
 		leave := true
 		c := newCrew(taskFunc(func(_ context.Context, i int) (uint64, error) {
@@ -165,7 +165,7 @@ func meet(t *testing.T, c *crew, workers int) {
 }
 
 func TestGILRestoresGOMAXPROCS(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	before := runtime.GOMAXPROCS(3)
 	defer runtime.GOMAXPROCS(before)
 	inside := 0

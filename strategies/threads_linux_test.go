@@ -12,7 +12,7 @@ import (
 // TestThreads asks the kernel which thread each task runs on: as many as there are workers, the same ones in every
 // batch, and never another one in the middle of a task that was parked.
 func TestThreads(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	const workers = 4
 	var mu sync.Mutex
 	var seen map[int]int

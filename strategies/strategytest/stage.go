@@ -51,6 +51,12 @@ func newStage(t *testing.T) *stage {
 	t.Helper()
 	st := &stage{t: t, dir: t.TempDir()}
 	st.events, st.released = st.pipe("events"), st.pipe("release")
+	t.Cleanup(func() {
+		// Where the test has failed half-way, this ends the director's waiting; otherwise nothing is left to do.
+		st.events.Close()
+		st.released.Close()
+		st.director.Wait()
+	})
 	return st
 }
 
@@ -93,6 +99,23 @@ func (st *stage) next() byte {
 func (st *stage) await(want byte) {
 	if got := st.next(); got != want {
 		st.t.Errorf("event %q, want %q", got, want)
+	}
+}
+
+// countDown goes on when workers tasks have begun: it releases each task as soon as it is there, as nobody can know at
+// which worker the next one waits, and checks that there are never more of them than workers.
+func (st *stage) countDown(workers, n int) {
+	st.release(workers)
+	running := workers
+	for range 2*n - workers {
+		if st.next() == 'e' {
+			running--
+			continue
+		}
+		st.release(1)
+		if running++; running > workers {
+			st.t.Errorf("%d tasks run at once on %d workers", running, workers)
+		}
 	}
 }
 
