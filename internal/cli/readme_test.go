@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/parbench/parbench/internal/host"
+	"github.com/parbench/parbench/internal/testenv"
+)
+
+// shBlock finds the commands a page tells its reader to type.
+var shBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+// TestReadme runs every command of the README in one directory and in its order, with a single round and few tasks so
+// that it takes seconds; "make" targets are only checked to exist.
+func TestReadme(t *testing.T) {
+	u, err := host.Open("").Usable()
+	testenv.Need(t, "two usable CPUs", err == nil && u.Cores >= 2)
+	page, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// By this name the test binary is parbench: see TestMain.
+	bin := filepath.Join(dir, "bin")
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, filepath.Join(bin, "parbench")); err != nil {
+		t.Fatal(err)
+	}
+	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "PARBENCH_TASKS=16", "PARBENCH_NOISE=50ms", "GORACE=atexit_sleep_ms=0")
+	explicit := regexp.MustCompile(`--rounds \d+`)
+	ran := 0
+	for _, block := range shBlock.FindAllStringSubmatch(string(page), -1) {
+		for line := range strings.Lines(block[1]) {
+			line, _, _ = strings.Cut(strings.TrimSpace(line), "  #")
+			line = strings.TrimSpace(line)
+			env := env
+			cwd := dir
+			switch {
+			case line == "":
+				continue
+			case strings.HasPrefix(line, "make "):
+				line, cwd = "make -n "+strings.TrimPrefix(line, "make "), "../.."
+			case strings.HasPrefix(line, "go run . "):
+				line = "parbench " + strings.TrimPrefix(line, "go run . ")
+			case !strings.HasPrefix(line, "parbench "):
+				t.Errorf("the README tells to run %q, which this test does not know", line)
+				continue
+			}
+			line = explicit.ReplaceAllString(line, "--rounds 1")
+			if !strings.Contains(line, "--quick") {
+				env = append(env, "PARBENCH_ROUNDS=1")
+			}
+			if strings.Contains(line, "--resume") { // its plan is in the file
+				env = os.Environ()
+				env = append(env, "PATH="+bin+":"+os.Getenv("PATH"))
+			}
+			cmd := exec.Command("sh", "-c", line)
+			cmd.Dir, cmd.Env = cwd, env
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", line, err, out)
+			}
+			ran++
+		}
+	}
+	if ran < 10 {
+		t.Errorf("only %d commands were found", ran)
+	}
+}
