@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/workloads"
@@ -115,8 +116,11 @@ var mutants = map[string]struct {
 		}
 		return ex.Run(ctx, n)
 	}}, "cancelled_before"},
-	"uses more workers": {broken{start: func(ctx context.Context, cfg strategies.Config) (strategies.Executor, error) {
-		cfg.Workers++
+	"knows no bound": {broken{start: func(ctx context.Context, cfg strategies.Config) (strategies.Executor, error) {
+		return strategies.Goroutines{}.Start(ctx, cfg)
+	}}, "workers_meet"},
+	"uses fewer workers": {broken{start: func(ctx context.Context, cfg strategies.Config) (strategies.Executor, error) {
+		cfg.Workers = max(cfg.Workers-1, 1)
 		return strategies.Pool{}.Start(ctx, cfg)
 	}}, "workers_meet"},
 	"starts anything": {broken{start: func(ctx context.Context, cfg strategies.Config) (strategies.Executor, error) {
@@ -156,6 +160,7 @@ func TestSuiteNotices(t *testing.T) {
 	if name := os.Getenv(mutant); name != "" {
 		m := mutants[name]
 		m.pool = strategies.Pool{}
+		hang = 3 * time.Second // some of them do
 		Run(t, m.broken, Options{})
 		return
 	}
