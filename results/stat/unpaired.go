@@ -251,7 +251,8 @@ func UnpairedShift(x, y []float64, level float64) (iv Interval, p float64, err e
 	m := len(xs) * len(ys)
 	point := shift(xs, ys, (m+1)/2)
 	if m%2 == 0 {
-		point += (shift(xs, ys, m/2+1) - point) / 2
+		next := shift(xs, ys, m/2+1)
+		point = min(max(point/2+next/2, point), next) // halves first: the sum may overflow; they may round outside
 	}
 	iv = Interval{Point: point, Lo: point, Hi: point, N: len(xs) + len(ys)}
 	if rank, attained := rankSumRank(len(xs), len(ys), level); rank > 0 {
