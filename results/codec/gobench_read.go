@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
@@ -17,7 +19,7 @@ func parseGobench(data []byte) (*Suite, error) {
 	r := benchfmt.NewReader(bytes.NewReader(text), "")
 	g := &goSeries{
 		b: b, process: process,
-		config: make(map[Key]map[string]string), varies: make(map[string]bool), last: make(map[Key]int),
+		first: make(map[Key]int), last: make(map[Key]int), varies: make(map[string]bool), seen: make(map[string]bool),
 	}
 	syntax := 0
 	for r.Scan() {
@@ -93,10 +95,45 @@ func isPass(line []byte) bool {
 type goSeries struct {
 	b       *builder
 	process []int
-	config  map[Key]map[string]string
+	configs []goConfig  // one for each time that the configuration changed, the last in force
+	first   map[Key]int // index in configs of a series' first value
 	varies  map[string]bool
-	last    map[Key]int // the process of a series' last sample
+	last    map[Key]int     // the process of a series' last sample
+	seen    map[string]bool // units of the line at hand
 	values  int
+}
+
+// goConfig is what "key: value" lines say, pkg apart.
+type goConfig struct {
+	raw []benchfmt.Config
+	env map[string]string
+}
+
+// Log lines between the results may look like configuration. What goes beyond these bounds is passed over.
+const (
+	maxConfigKeys    = 100
+	maxConfigChanges = 1000
+)
+
+// configure returns the index of the configuration in force, which hardly ever differs from that of the line before.
+func (g *goSeries) configure(config []benchfmt.Config) int {
+	config = config[:min(len(config), maxConfigKeys)]
+	same := func(a, b benchfmt.Config) bool {
+		return a.Key == b.Key && (a.Key == "pkg" || bytes.Equal(a.Value, b.Value))
+	}
+	if n := len(g.configs); n == maxConfigChanges || n > 0 && slices.EqualFunc(g.configs[n-1].raw, config, same) {
+		return n - 1
+	}
+	c := goConfig{env: make(map[string]string)}
+	for _, x := range config {
+		x.Value = bytes.Clone(x.Value) // the parser writes the next one over it
+		c.raw = append(c.raw, x)
+		if x.Key != "pkg" {
+			c.env[x.Key] = string(x.Value)
+		}
+	}
+	g.configs = append(g.configs, c)
+	return len(g.configs) - 1
 }
 
 // ours is the package that WriteGobench names: its lines are trials, each a process of its own.
@@ -108,43 +145,36 @@ func (g *goSeries) result(r *benchfmt.Result) {
 	if line >= 1 && line <= len(g.process) {
 		process = g.process[line-1]
 	}
-	env := make(map[string]string)
-	group := ""
-	for _, c := range r.Config {
-		if c.Key == "pkg" {
-			group = string(c.Value)
-		} else {
-			env[c.Key] = string(c.Value)
-		}
-	}
-	name := string(r.Name)
-	fresh := group == ours && strings.Contains(name, "/workload=") && strings.Contains(name, "/strategy=")
-	seen := make(map[string]bool, len(r.Values))
+	index := g.configure(r.Config)
+	env := g.configs[index].env
+	pkg, name := r.GetConfig("pkg"), string(r.Name)
+	fresh := pkg == ours && strings.Contains(name, "/workload=") && strings.Contains(name, "/strategy=")
+	clear(g.seen)
 	for _, v := range r.Values {
 		unit, value := v.Unit, v.Value
 		if v.OrigUnit == "ns/op" {
 			value = v.OrigValue / 1e9 // the parser multiplies by 1e-9, which rounds twice
 		}
-		if seen[unit] {
-			continue
+		if g.seen[unit] {
+			continue // the first of a unit counts, as for benchstat
 		}
-		seen[unit] = true
-		key := Key{group, name, unit}
+		g.seen[unit] = true
+		key := Key{pkg, name, unit}
 		s, made := g.b.at(key)
 		if made {
 			s.Unit, s.Env, s.Secondary = goUnit(unit), env, unit != "sec/op"
-			g.config[key] = env
-		} else {
-			g.vary(key, env)
+			g.first[key] = index
+		} else if first := g.first[key]; first != index {
+			g.vary(g.configs[first].env, env)
 		}
 		g.add(s, key, value, process, fresh)
 	}
 }
 
 // vary notes configuration that changes within a series, whose values are taken together all the same.
-func (g *goSeries) vary(key Key, env map[string]string) {
-	first := g.config[key]
-	for k, v := range env {
+func (g *goSeries) vary(first, now map[string]string) {
+	for _, k := range slices.Sorted(maps.Keys(now)) {
+		v := now[k]
 		if first[k] != v && !g.varies[k] {
 			g.varies[k] = true
 			g.b.warn("%s differs within the file (%q and %q); the values of one benchmark were taken together", k, first[k], v)

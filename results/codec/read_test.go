@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -410,6 +411,27 @@ func TestGoNoise(t *testing.T) {
 	for _, want := range []string{"FAIL: BenchmarkB", "commit differs", "line 2 is no benchmark result", "2 values"} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("no %q in %s", want, warnings)
+		}
+	}
+}
+
+// Packages are told apart however many there are, and lines that only look like configuration stay harmless.
+func TestGoPackages(t *testing.T) {
+	var text strings.Builder
+	for i := range 2 * maxConfigChanges {
+		fmt.Fprintf(&text, "pkg: p%d\nnoise%d: %d\nBenchmarkA 10 %d ns/op\nPASS\n", i, i%200, i, i+1)
+	}
+	s, err := Read(strings.NewReader(text.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sound(t, s)
+	if len(s.Series) != 2*maxConfigChanges {
+		t.Fatalf("%d series", len(s.Series))
+	}
+	for i, x := range s.Series {
+		if x.Group != fmt.Sprint("p", i) || x.Samples[0].Value != float64(i+1)/1e9 || len(x.Env) > maxConfigKeys {
+			t.Fatalf("%+v", x)
 		}
 	}
 }

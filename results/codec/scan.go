@@ -13,7 +13,7 @@ import (
 // benchmark, a run or a repetition. A value takes some hundred bytes while its file is read.
 const (
 	maxDepth   = 64
-	maxObjects = 1 << 20
+	maxObjects = 1 << 18
 	maxValues  = 8 << 20
 )
 
