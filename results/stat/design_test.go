@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -173,5 +174,38 @@ func TestVarianceComponentsEdges(t *testing.T) {
 		if _, err := calm.OptimalRepetitions(c.costs); !errors.Is(err, c.want) {
 			t.Errorf("costs %v: %v", c.costs, err)
 		}
+	}
+}
+
+// Looking three times at the Pocock level keeps 5 % overall; looking three times at 5 % does not.
+func TestLooksKeepTheLevel(t *testing.T) {
+	r := rand.New(rand.NewPCG(71, 72))
+	const runs = 3000
+	three, err := NewDesign(1, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned, naive := 0, 0
+	a, b := make([]float64, 45), make([]float64, 45)
+	for range runs {
+		pairs(r, noises[0].draw, a, b, 0, false)
+		least := 1.
+		for _, n := range []int{15, 30, 45} {
+			_, p, err := PairedRatio(a[:n], b[:n], .95)
+			if err != nil {
+				t.Fatal(err)
+			}
+			least = min(least, p)
+		}
+		if least <= three.Level {
+			planned++
+		}
+		if least <= .05 {
+			naive++
+		}
+	}
+	t.Logf("three looks: %.3f at the Pocock level, %.3f at 0.05 each", share(planned, runs), share(naive, runs))
+	if share(planned, runs) > .055 || share(naive, runs) < .08 {
+		t.Errorf("three looks: %.3f at the Pocock level, %.3f at 0.05 each", share(planned, runs), share(naive, runs))
 	}
 }

@@ -125,6 +125,8 @@ func TestNeverNaN(t *testing.T) {
 		c.ok("MinDetectable", err, v)
 		_, err = NeededPairs(arg[0], arg[1], arg[2], arg[3])
 		c.ok("NeededPairs", err)
+		iv, err = Proportion(rapid.IntRange(-1, 40).Draw(t, "hits"), n%50, level)
+		c.interval("Proportion", err, iv)
 		_, err = PairFloor(n, arg[0])
 		c.ok("PairFloor", err)
 		_, err = UnpairedFloor(n, arg[0])
