@@ -103,7 +103,8 @@ func panicked(i int, v any) *TaskError {
 
 // asTaskError names the task, unless the error does so already.
 func asTaskError(i int, err error) error {
-	if t, ok := err.(*TaskError); ok {
+	var t *TaskError
+	if errors.As(err, &t) {
 		return t
 	}
 	return &TaskError{Index: i, Err: err}

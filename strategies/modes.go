@@ -201,7 +201,8 @@ func poolError(i int, err error) error {
 		i = t.Index
 	}
 	out := &TaskError{Index: i, Stack: t.Stack, Err: t.Err}
-	if p, ok := t.Err.(*multiproc.PanicError); ok {
+	var p *multiproc.PanicError
+	if errors.As(t.Err, &p) {
 		out.Err, out.Stack = &panicError{p.Value}, p.Stack
 	}
 	if out.Err == nil {

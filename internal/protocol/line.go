@@ -56,7 +56,7 @@ func (r *Reader) Line() ([]byte, error) {
 			return nil, r.fail(fmt.Errorf("%w: more than %d bytes", ErrLineTooLong, MaxLine))
 		}
 		if r.err != nil {
-			if r.err == io.EOF && len(r.buf) > r.start {
+			if errors.Is(r.err, io.EOF) && len(r.buf) > r.start {
 				return nil, r.fail(io.ErrUnexpectedEOF)
 			}
 			return nil, r.err
@@ -110,7 +110,7 @@ func (r *Reader) decode(v any) error {
 		return err
 	}
 	if err := json.Unmarshal(line, v); err != nil {
-		return fmt.Errorf("%w: %v in %s", ErrMalformed, err, excerpt(line))
+		return fmt.Errorf("%w: %w in %s", ErrMalformed, err, excerpt(line))
 	}
 	return nil
 }

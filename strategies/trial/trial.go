@@ -4,7 +4,7 @@
 //
 //	func main() {
 //		trial.Main(myWorkload{})
-//		fmt.Println("start me with: parbench run --program", os.Args[0])
+//		fmt.Println("this is a program for parbench, which starts it by itself")
 //	}
 //
 // docs/protocol.md describes what goes over the wire. Non-goals: choosing what to measure, pinning, killing and
