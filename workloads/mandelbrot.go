@@ -30,6 +30,11 @@ func (w mandelbrot) Prepare(_ context.Context, env Env) (Tasks, error) {
 	if t.size%t.rows != 0 {
 		return nil, &paramError{"parameter rows: " + p["rows"] + " does not divide size " + p["size"]}
 	}
+	t.bands = t.size / t.rows
+	t.stride = (5*t.bands + 7) / 8
+	for gcd(t.stride, t.bands) != 1 {
+		t.stride++
+	}
 	return t, nil
 }
 
@@ -37,13 +42,23 @@ type mandelbrotTasks struct {
 	NoClose
 	seed              uint64
 	size, rows, limit int
+	// Consecutive tasks take bands stride apart, so that any run of tasks is a fair sample of cheap and costly ones: a batch
+	// that is shorter than the picture would otherwise be its empty upper part.
+	bands, stride int
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 func (t *mandelbrotTasks) Task(_ context.Context, i int) (uint64, error) {
 	s := TaskStream(t.seed, i)
 	dx, dy := s.Float(), s.Float() // every task looks at points of its own, less than a pixel away
 	step := 2.5 / float64(t.size)
-	first := i % (t.size / t.rows) * t.rows
+	first := i % t.bands * t.stride % t.bands * t.rows
 	h := Key(t.seed, i)
 	for y := first; y < first+t.rows; y++ {
 		cy := float64((float64(y)+dy)*step) - 1.25

@@ -122,7 +122,11 @@ def mandelbrot(p, seed, i):
     s = Stream(k)
     dx, dy = s.float(), s.float()
     step = 2.5 / size
-    first = i % (size // rows) * rows
+    bands = size // rows
+    stride = (5 * bands + 7) // 8
+    while math.gcd(stride, bands) != 1:
+        stride += 1
+    first = i % bands * stride % bands * rows
     h = k
     for y in range(first, first + rows):
         for x in range(size):
