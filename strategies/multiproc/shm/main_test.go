@@ -154,3 +154,20 @@ func (c *child) kill() {
 
 // killOnly leaves a zombie, as a parent that is busy does.
 func (c *child) killOnly() { c.cmd.Process.Signal(syscall.SIGKILL) }
+
+// stop suspends the child and returns when it is suspended.
+func (c *child) stop() {
+	c.t.Helper()
+	c.cmd.Process.Signal(syscall.SIGSTOP)
+	var ws syscall.WaitStatus
+	for {
+		pid, err := syscall.Wait4(c.cmd.Process.Pid, &ws, syscall.WUNTRACED, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || pid != c.cmd.Process.Pid || !ws.Stopped() {
+			c.t.Fatalf("stopping the child: %v, status %#x", err, ws)
+		}
+		return
+	}
+}

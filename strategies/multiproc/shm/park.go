@@ -174,8 +174,11 @@ func (m *mapping) park(ctx context.Context, off uint64, val uint32, d time.Durat
 				delete(s.lots, off)
 			}
 		} else {
+			// The turn was this one's already. The lot may be another one by now.
 			<-w.ready
-			s.next(off, l) // the turn was this one's already
+			if l := s.lots[off]; l != nil {
+				s.next(off, l)
+			}
 		}
 		s.mu.Unlock()
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 )
 
 // E01: value 2 to 0, try false, releases beyond the initial value allowed.
@@ -282,9 +283,10 @@ func TestManyWaitersFewThreads(t *testing.T) {
 	}
 }
 
+var waitvProbe uint32
+
 func hasWaitv() bool {
-	var w uint32
-	_, ok := futexWaitv([]waitvEntry{{val: 1, addr: addr(&w), flags: futex2Size32}}, 1)
+	_, ok := futexWaitv([]waitvEntry{{val: 1, addr: uintptr(unsafe.Pointer(&waitvProbe)), flags: futex2Size32}}, 1)
 	return ok
 }
 

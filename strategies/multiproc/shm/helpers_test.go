@@ -1,5 +1,0 @@
-package shm
-
-import "unsafe"
-
-func addr(p *uint32) uintptr { return uintptr(unsafe.Pointer(p)) }
