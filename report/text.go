@@ -160,5 +160,8 @@ func (p *printer) legend() {
 	parts = append(parts,
 		"Times are medians of n fresh processes with [order-statistic intervals]; speedups are paired per round; headings have the confidence attained.",
 		"CPU s/wall s: cores kept busy. Peak: sum over all processes.")
+	if s := overheadText(p.rep); s != "" {
+		parts = append(parts, s)
+	}
 	p.para("", p.ink.paint(dim, strings.Join(parts, " ")))
 }

@@ -131,6 +131,9 @@ func counts(rep *analysis.Report) string {
 		s += fmt.Sprintf("; repeated because others used the machine: %s", quantity.Count(rep.Repeated))
 	}
 	s += fmt.Sprintf(". Measuring took %s.", span(rep.Duration))
+	if o := overheadText(rep); o != "" {
+		s += " " + o
+	}
 	return s
 }
 
@@ -168,4 +171,13 @@ func short(hash string) string {
 		return hash[:12]
 	}
 	return hash
+}
+
+// overheadText says what a trial cost beside its own work, empty where no trial was used.
+func overheadText(rep *analysis.Report) string {
+	if rep.Overhead.N == 0 {
+		return ""
+	}
+	return fmt.Sprintf("A trial cost %s beside its own work (median; 95th percentile %s), which no other figure contains.",
+		quantity.Duration(rep.Overhead.Point), quantity.Duration(rep.OverheadP95))
 }

@@ -47,6 +47,7 @@ func Analyse(run *results.Run, opt Options) (*Report, error) {
 	a := &analyser{run: run, opt: opt, cells: make([]cellData, len(run.Header.Plan.Cells))}
 	rep := &Report{Run: run, Level: opt.Level, Effect: opt.MinEffect}
 	a.gather(rep)
+	a.overhead(rep)
 	rep.Ceiling, rep.CeilingRows = a.ceiling()
 	a.top = rep.Ceiling
 	for i := range run.Header.Plan.Workloads {
@@ -297,6 +298,20 @@ func (a *analyser) costs(r *Row, samples []sample) {
 	r.Setup = a.median(setup)
 	r.Overhead = a.median(overhead)
 	r.GCCycles, r.GCPause, r.CtxPerTask = mid(cycles), mid(pause), mid(ctx)
+}
+
+// overhead sums up what trials cost beside their own work.
+func (a *analyser) overhead(rep *Report) {
+	var x []float64
+	for i := range a.cells {
+		for _, s := range a.cells[i].samples {
+			x = append(x, float64(max(s.trial.OverheadNS, 0))/1e9)
+		}
+	}
+	rep.Overhead = a.median(x)
+	if p, err := stat.Quantile(x, 0.95); err == nil && finite(p) {
+		rep.OverheadP95 = p
+	}
 }
 
 // median estimates a median with its order-statistic interval, or without one where the data do not support it.

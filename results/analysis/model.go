@@ -147,5 +147,9 @@ type Report struct {
 	Repeated    int       // repeats that were run
 	Failed      int       // trials that did not end well
 	Complete    bool
+	// Overhead is what the harness added to a used trial outside the trial's own work (starting, talking, reaping), in
+	// seconds: none of it is in any time. OverheadP95 is its 95th percentile.
+	Overhead    Interval
+	OverheadP95 float64
 	Duration    float64 // seconds from the first trial's start to the last one's end
 }
