@@ -259,7 +259,7 @@ func withReason(w analysis.Warning, r *analysis.Row) analysis.Warning {
 	return w
 }
 
-// mark numbers footnotes a, b … z, aa, ab …
+// mark numbers footnotes: a, b … z, aa, ab and so on.
 func mark(k int) string {
 	if k < 26 {
 		return string(rune('a' + k))

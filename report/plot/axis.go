@@ -21,14 +21,12 @@ type tick struct {
 
 // at returns the pixel of a value; values beyond the axis lie beyond its ends.
 func (a *axis) at(v float64) float64 {
-	f := 0.0
+	f := (v - a.min) / (a.max - a.min)
 	if a.log {
 		if v <= 0 {
 			return a.from + (a.from-a.to)*1e-3
 		}
 		f = math.Log(v/a.min) / math.Log(a.max/a.min)
-	} else {
-		f = (v - a.min) / (a.max - a.min)
 	}
 	return a.from + f*(a.to-a.from)
 }
