@@ -156,11 +156,14 @@ func TestSignFlip(t *testing.T) {
 		if err != nil || p != again {
 			t.Fatalf("%v and %v, %v", p, again, err)
 		}
-		f := flips{magnitude: make([]float64, 20), negative: make([]bool, 20), keep: 4}
+		f := flips{magnitude: make([]float64, 20), signs: make([]uint64, 1), keep: 4}
 		s := slices.Clone(d)
 		slices.SortFunc(s, func(a, b float64) int { return int(math.Copysign(1, math.Abs(b)-math.Abs(a))) })
 		for i, v := range s {
-			f.magnitude[i], f.negative[i] = math.Abs(v), v < 0
+			f.magnitude[i] = math.Abs(v)
+			if v < 0 {
+				f.signs[0] |= 1 << i
+			}
 		}
 		exact := f.exact(math.Abs(f.sum()) - 1e-12)
 		if math.Abs(p-exact) > 4*math.Sqrt(exact*(1-exact)/mostDraws)+2./mostDraws {
@@ -179,6 +182,31 @@ func TestTrimmedMean(t *testing.T) {
 	for _, share := range []float64{-.1, .5, nan} {
 		if _, err := TrimmedMean(x, share); !errors.Is(err, ErrArgument) {
 			t.Error(err)
+		}
+	}
+}
+
+// The sum that skips by words against sorting, dropping and adding.
+func TestFlipsSum(t *testing.T) {
+	r := rand.New(rand.NewPCG(63, 64))
+	for n := 1; n < 900; n += 7 {
+		d := make([]float64, n)
+		positive := r.Float64() // from all of one sign to balanced
+		f := flips{signs: make([]uint64, (n+63)/64), keep: n / 5}
+		for i := range d {
+			d[i] = r.Float64()
+		}
+		slices.SortFunc(d, func(a, b float64) int { return int(math.Copysign(1, b-a)) })
+		f.magnitude = slices.Clone(d)
+		for i := range d {
+			if r.Float64() > positive {
+				d[i] = -d[i]
+				f.signs[i/64] |= 1 << (i % 64)
+			}
+		}
+		want, err := TrimmedMean(d, .2)
+		if got := f.sum() / float64(n-2*(n/5)); err != nil || math.Abs(got-want) > 1e-12 {
+			t.Errorf("n = %d: %v, want %v (%v)", n, got, want, err)
 		}
 	}
 }

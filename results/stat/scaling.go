@@ -79,7 +79,7 @@ func (s Scaling) Best() *ScalingFit {
 // residuals), or by nonlinear least squares on X (Unweighted). With five or more different N the choice is by nested F
 // tests, each with one degree of freedom above and #N − parameters below; since α and β cannot be negative their true
 // level is half of 5 %. With 3 or 4 it needs a ResidualScale. It assumes independent errors of the per-N values, roughly
-// normal. Errors: ErrTooFew under two different N, ErrNotFinite, ErrNotPositive for an X of 0 or less, ErrArgument for an
+// normal: give it throughputs rather than speedups, which all share the error of their reference. Errors: ErrTooFew under two different N, ErrNotFinite, ErrNotPositive for an X of 0 or less, ErrArgument for an
 // N outside 1 … 10⁷ or a bad option, ErrFit, ErrRange.
 func FitScaling(points []ScalingPoint, opt ScalingOptions) (Scaling, error) {
 	d, opt, err := reduce(points, opt)

@@ -3,6 +3,7 @@ package stat
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 )
@@ -57,9 +58,12 @@ func SignFlip(d []float64) (p float64, err error) {
 	if largest == 0 {
 		return 1, nil
 	}
-	f := flips{magnitude: make([]float64, len(s)), negative: make([]bool, len(s)), keep: int(trim * float64(len(s)))}
+	f := flips{magnitude: make([]float64, len(s)), signs: make([]uint64, (len(s)+63)/64), keep: int(trim * float64(len(s)))}
 	for i, v := range s {
-		f.magnitude[i], f.negative[i] = math.Abs(v)/largest, v < 0
+		f.magnitude[i] = math.Abs(v) / largest
+		if v < 0 {
+			f.signs[i/64] |= 1 << (i % 64)
+		}
 	}
 	// The margin makes sums that differ by rounding only count as equal.
 	seen := math.Abs(f.sum()) - 1e-12*float64(len(s))
@@ -69,10 +73,11 @@ func SignFlip(d []float64) (p float64, err error) {
 	return f.drawn(seen), nil
 }
 
-// flips holds differences as magnitudes, descending, and signs. keep is how many are dropped at either end.
+// flips holds differences as magnitudes, descending, and signs: a bit that is set makes its difference negative. keep is
+// how many are dropped at either end.
 type flips struct {
 	magnitude []float64
-	negative  []bool
+	signs     []uint64
 	keep      int
 }
 
@@ -80,40 +85,42 @@ type flips struct {
 // the positive ones in ascending magnitude: the lowest to drop are the first negative ones, the highest the first
 // positive ones; when a sign has fewer than are to be dropped, the smallest of the other go as well.
 func (f *flips) sum() float64 {
+	n := len(f.magnitude)
+	negative := func(i int) uint64 { return f.signs[i/64] >> (i % 64) & 1 }
+	signed := func(i int) float64 { return math.Float64frombits(math.Float64bits(f.magnitude[i]) ^ negative(i)<<63) }
+	i := 0
+	var dropped [2]int // at the high end, at the low end
+	for ; i+64 <= n && dropped[0]+64 <= f.keep && dropped[1]+64 <= f.keep; i += 64 {
+		c := bits.OnesCount64(f.signs[i/64])
+		dropped[0] += 64 - c
+		dropped[1] += c
+	}
 	var sum float64
-	var low, high int // dropped so far at either end
-	for i, m := range f.magnitude {
-		switch {
-		case f.negative[i] && low < f.keep:
-			low++
-		case f.negative[i]:
-			sum -= m
-		case high < f.keep:
-			high++
-		default:
-			sum += m
+	for ; i < n && (dropped[0] < f.keep || dropped[1] < f.keep); i++ {
+		if end := negative(i); dropped[end] < f.keep {
+			dropped[end]++
+		} else {
+			sum += signed(i)
 		}
 	}
+	// Without a branch: the signs are random, and a processor guesses every other one wrong.
+	for ; i < n; i++ {
+		sum += signed(i)
+	}
 	// What is missing at one end is taken from the smallest of the other sign.
-	for i := len(f.magnitude) - 1; i >= 0 && (low < f.keep || high < f.keep); i-- {
-		if f.negative[i] && high < f.keep {
-			high++
-			sum += f.magnitude[i]
-		} else if !f.negative[i] && low < f.keep {
-			low++
-			sum -= f.magnitude[i]
+	for i = n - 1; i >= 0 && (dropped[0] < f.keep || dropped[1] < f.keep); i-- {
+		if other := 1 - negative(i); dropped[other] < f.keep {
+			dropped[other]++
+			sum -= signed(i)
 		}
 	}
 	return sum
 }
 
-// exact tries all signs with the first one fixed: turning all of them changes the sign of the sum only.
+// exact tries all signs with the last one fixed: turning all of them changes the sign of the sum only.
 func (f *flips) exact(seen float64) float64 {
 	hits, all := 0, 1<<(len(f.magnitude)-1)
-	for signs := range all {
-		for i := range f.negative {
-			f.negative[i] = signs>>i&1 == 1
-		}
+	for f.signs[0] = range uint64(all) {
 		if math.Abs(f.sum()) >= seen {
 			hits++
 		}
@@ -126,12 +133,8 @@ func (f *flips) drawn(seen float64) float64 {
 	draws := min(max(10_000_000/len(f.magnitude), leastDraws), mostDraws)
 	hits := 1
 	for range draws {
-		var bits uint64
-		for i := range f.negative {
-			if i%64 == 0 {
-				bits = r.Uint64()
-			}
-			f.negative[i] = bits>>(i%64)&1 == 1
+		for i := range f.signs {
+			f.signs[i] = r.Uint64()
 		}
 		if math.Abs(f.sum()) >= seen {
 			hits++

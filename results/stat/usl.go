@@ -94,14 +94,14 @@ func (f ScalingFit) WorkersFor(x float64) (float64, error) {
 type perN struct {
 	n, x []float64
 	unit float64
-	// unweighted chooses the residuals x − f(n) instead of 1 − f⁻¹(n)·x.
+	// unweighted chooses the residuals x − f(n) instead of 1 − x/f(n).
 	unweighted bool
 }
 
 // rss returns the sum of squares of the residuals for γ, α, β.
 func (d perN) rss(t [3]float64) (sum float64) {
 	for i, n := range d.n {
-		r := 0.0
+		var r float64
 		if inverse := (1 + t[1]*(n-1) + t[2]*n*(n-1)) / (t[0] * n); d.unweighted {
 			r = d.x[i] - 1/inverse
 		} else {
