@@ -183,9 +183,9 @@ func (d difference) told(g float64) int {
 	return 0
 }
 
-// judge decides the outcome. Where |difference| ≤ half is a quadratic inequality in g: the set of grains that are not
-// told apart is empty, one stretch, everything, or the outside of one. Within the range, told apart at both ends with
-// different signs leaves one stretch in between; with one sign it leaves a stretch or nothing in between.
+// judge decides the outcome from both ends of the range. The half-width of the difference's interval is a norm of
+// something affine in g and so convex, the difference itself is affine: told apart with one sign at both ends, they are in
+// between; told apart with different signs, the grains that are not lie in one stretch around the root.
 func (c *Crossing) judge(d difference, level float64) {
 	low, high := d.told(c.Least), d.told(c.Most)
 	c.AtLeast, c.AtMost = low, high
@@ -204,7 +204,7 @@ func (c *Crossing) judge(d difference, level float64) {
 		c.Grain.Lo = edge(d, c.Least, c.Grain.Point, low)
 		c.Grain.Hi = edge(d, c.Most, c.Grain.Point, high)
 		c.Grain.Level = level
-	case low*high > 0 && apart(d, c.Least, c.Most, low):
+	case low*high > 0:
 		c.Outcome = FirstCheaper
 		if low > 0 {
 			c.Outcome = SecondCheaper
@@ -225,17 +225,4 @@ func edge(d difference, apart, root float64, sign int) float64 {
 		}
 	}
 	return apart
-}
-
-// apart reports whether the lines are told apart on all of a range at whose ends they are. The inner stretch, if there is
-// one, is where the lines come nearest relative to their error: a ratio of two quadratics, looked at on a fine grid.
-func apart(d difference, least, most float64, sign int) bool {
-	const steps = 256
-	for i := range steps {
-		f := float64(i) / steps
-		if d.told(least*math.Pow(most/least, f)) != sign || d.told(least+(most-least)*f) != sign {
-			return false
-		}
-	}
-	return true
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // costs are those of cost(g) = g/parallelism + overhead with relative noise, over a grid of 13 grains from 1 µs to 10 ms.
@@ -117,4 +119,31 @@ func TestCrossoverErrors(t *testing.T) {
 	if c, err := Crossover(good, good, .95); err != nil || c.Outcome != Undecided {
 		t.Errorf("the same data twice: %+v, %v", c, err)
 	}
+}
+
+// What judge relies on: told apart with one sign at both ends of a range, the lines are told apart everywhere in it.
+func TestDifferenceIsConvex(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		side := func(name string) []CostPoint {
+			return costs(r, rapid.Float64Range(1, 8).Draw(t, name+" parallelism"), rapid.Float64Range(1e-7, 1e-4).Draw(t, name+" overhead"), .1, 1)
+		}
+		c, err := Crossover(side("first"), side("second"), .95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := difference{c.First, c.Second, -tQuantile(.025, float64(c.First.DF))}
+		g := c.Least * math.Pow(c.Most/c.Least, rapid.Float64Range(0, 1).Draw(t, "where"))
+		switch c.Outcome {
+		case FirstCheaper, SecondCheaper:
+			if d.told(g) != c.AtLeast {
+				t.Fatalf("%s, but %d at %v", c.Outcome, d.told(g), g)
+			}
+		case Crosses:
+			inside := g > c.Grain.Lo*(1+1e-9) && g < c.Grain.Hi*(1-1e-9)
+			if outside := g < c.Grain.Lo*(1-1e-9) || g > c.Grain.Hi*(1+1e-9); inside && d.told(g) != 0 || outside && d.told(g) == 0 {
+				t.Fatalf("%+v: %d at %v", c.Grain, d.told(g), g)
+			}
+		}
+	})
 }

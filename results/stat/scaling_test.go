@@ -304,3 +304,57 @@ func BenchmarkFit360(b *testing.B) {
 		})
 	}
 }
+
+func TestFlagsOfAFit(t *testing.T) {
+	var far []ScalingPoint
+	for _, n := range []float64{1, 2, 3, 4, 6, 8} {
+		far = append(far, ScalingPoint{n, n / (1 + .02*(n-1) + .001*n*(n-1))})
+	}
+	s, err := FitScaling(far, ScalingOptions{})
+	if err != nil || s.Choice != ModelUSL || !s.USL.PeakBeyond || !slices.Equal(s.Flags, []ScalingFlag{FlagPeakBeyond}) {
+		t.Errorf("peak at 31, data to 8: %+v, %v", s, err)
+	}
+	// The peak is a number all the same, but nothing is predicted there.
+	close1(t, "peak", s.USL.Peak.Point, math.Sqrt(.98/.001), 1e-6)
+	if _, err := s.USL.At(s.USL.Peak.Point); !errors.Is(err, ErrExtrapolate) {
+		t.Errorf("at the peak: %v", err)
+	}
+	// A second worker makes it slower: the peak is at one.
+	var retrograde []ScalingPoint
+	for _, n := range []float64{1, 2, 3, 4, 6, 8} {
+		retrograde = append(retrograde, ScalingPoint{n, n / (1 + 1.4*(n-1) + .1*n*(n-1))})
+	}
+	if s, err := FitScaling(retrograde, ScalingOptions{}); err != nil || s.USL.Peak.Point != 1 {
+		t.Errorf("retrograde: %+v, %v", s.USL, err)
+	}
+	// Without N = 1 a throughput that only falls does not bound that of one worker.
+	for _, unweighted := range []bool{false, true} {
+		collapse := []ScalingPoint{{8, 1}, {16, .1}, {32, .01}, {64, .001}, {128, .0001}}
+		if f, err := FitScalingModel(collapse, ModelUSL, ScalingOptions{Unweighted: unweighted}); !errors.Is(err, ErrFit) {
+			t.Errorf("collapse, unweighted %v: %+v, %v", unweighted, f, err)
+		}
+	}
+	for name, c := range map[string]struct {
+		points []ScalingPoint
+		opt    ScalingOptions
+		want   error
+	}{
+		"none":     {nil, ScalingOptions{}, ErrTooFew},
+		"zero":     {[]ScalingPoint{{1, 0}, {2, 1}}, ScalingOptions{}, ErrNotPositive},
+		"NaN":      {[]ScalingPoint{{1, nan}, {2, 1}}, ScalingOptions{}, ErrNotFinite},
+		"half a N": {[]ScalingPoint{{.5, 1}, {2, 1}}, ScalingOptions{}, ErrArgument},
+		"too many": {[]ScalingPoint{{1, 1}, {1e8, 1}}, ScalingOptions{}, ErrArgument},
+		"level":    {far, ScalingOptions{Level: 1}, ErrArgument},
+		"scale":    {far, ScalingOptions{ResidualScale: -1}, ErrArgument},
+	} {
+		if _, err := FitScaling(c.points, c.opt); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	if _, err := FitScalingModel(far[:2], ModelUSL, ScalingOptions{}); !errors.Is(err, ErrTooFew) {
+		t.Errorf("two N: %v", err)
+	}
+	if _, err := FitScalingModel(far, "cubic", ScalingOptions{}); !errors.Is(err, ErrArgument) {
+		t.Errorf("unknown model: %v", err)
+	}
+}

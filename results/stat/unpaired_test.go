@@ -244,3 +244,30 @@ func BenchmarkCompare10000(b *testing.B) {
 		}
 	}
 }
+
+func TestUnpairedCoverage(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	const runs = 4000
+	for _, size := range [][2]int{{5, 5}, {10, 10}, {6, 20}} {
+		a, b := make([]float64, size[0]), make([]float64, size[1])
+		covered := 0
+		var level float64
+		for range runs {
+			for i := range a {
+				a[i] = 1.1 * math.Exp(.1*r.ExpFloat64()) // skewed, as times are
+			}
+			for i := range b {
+				b[i] = math.Exp(.1 * r.ExpFloat64())
+			}
+			iv, _, err := UnpairedRatio(a, b, .95)
+			if err != nil {
+				t.Fatal(err)
+			}
+			level = iv.Level
+			if iv.Lo <= 1.1 && 1.1 <= iv.Hi {
+				covered++
+			}
+		}
+		within(t, "coverage", covered, runs, level)
+	}
+}
