@@ -149,7 +149,7 @@ func (b *Barrier) await(ctx context.Context, joined uint64) error {
 	check := newCheck()
 	for {
 		var s uint64
-		if spin(20, func() bool {
+		if spin(waitGap, waitGap, func() bool {
 			s = atomic.LoadUint64(b.state)
 			return (s^joined)>>32 != 0
 		}) && !b.m.closed.Load() {

@@ -139,7 +139,7 @@ func (c *Cond) await(ctx context.Context, i int) error {
 	parked := false
 	check := newCheck()
 	for {
-		if spin(20, func() bool { return c.take(i) }) {
+		if spin(waitGap, waitGap, func() bool { return c.take(i) }) {
 			if parked {
 				m.promote(off)
 			}

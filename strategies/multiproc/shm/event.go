@@ -102,7 +102,7 @@ func (e *Event) waitPast(ctx context.Context, gen uint32) error {
 	parked := false
 	check := newCheck()
 	for {
-		if spin(20, happened) && !e.m.closed.Load() {
+		if spin(waitGap, waitGap, happened) && !e.m.closed.Load() {
 			if parked {
 				e.m.promote(e.off(eventWord))
 			}

@@ -215,6 +215,7 @@ var (
 	// What spinning depends on, looked up at most every 100 ms: programs change their affinity after start.
 	spinChecked atomic.Int64
 	spinLimit   atomic.Int32 // how many goroutines may spin at once; 0 on one CPU
+	spinOneP    atomic.Bool  // GOMAXPROCS is 1
 	spinning    atomic.Int32
 )
 
@@ -223,10 +224,11 @@ func nanos() int64 { return int64(time.Since(epoch)) }
 func maySpin(now int64) bool {
 	if last := spinChecked.Load(); last == 0 || now-last > int64(100*time.Millisecond) {
 		spinChecked.Store(now)
-		limit := 0
+		limit, procs := 0, runtime.GOMAXPROCS(0)
 		if usableCPUs() > 1 {
-			limit = max(1, runtime.GOMAXPROCS(0))
+			limit = procs
 		}
+		spinOneP.Store(procs == 1)
 		spinLimit.Store(int32(limit))
 	}
 	return spinning.Load() < spinLimit.Load()
@@ -238,10 +240,12 @@ func pause(n int) {
 	}
 }
 
-// spin calls try until it returns true, for spinFor at most, and reports whether it did. gap is the pause between two
-// calls, in turns of an empty loop; a longer one leaves the word's cache line to its owner. It yields to other threads
-// and goroutines every few microseconds, without which a woken process may be put on the CPU of the one that spins.
-func spin(gap int, try func() bool) bool {
+// spin calls try until it returns true, for spinFor at most, and reports whether it did. The pause between two calls is
+// gap turns of an empty loop (about 0.3 ns each) at first and grows up to limit; a longer one leaves the word's cache line
+// to its owner. It yields to other threads every few microseconds, without which a woken process may be put on the CPU
+// of the one that spins. To goroutines it yields only where they have no other P: elsewhere Gosched would start a thread
+// that looks for work on the peer's CPU.
+func spin(gap, limit int, try func() bool) bool {
 	now := nanos()
 	if !maySpin(now) {
 		osyield()
@@ -250,21 +254,25 @@ func spin(gap int, try func() bool) bool {
 	spinning.Add(1)
 	defer spinning.Add(-1)
 	end, yield := now+int64(spinFor), now+int64(3*time.Microsecond)
-	for i := 1; ; i++ {
+	for turns := 0; ; {
 		if try() {
 			return true
 		}
 		pause(gap)
-		if i&31 != 0 {
+		if turns += gap + 10; turns < 1000 {
+			gap = min(2*gap, limit)
 			continue
 		}
+		turns, gap = 0, min(2*gap, limit)
 		now = nanos()
 		if now >= end {
 			return false
 		}
 		if now >= yield {
 			osyield()
-			runtime.Gosched()
+			if spinOneP.Load() {
+				runtime.Gosched()
+			}
 			yield = nanos() + int64(5*time.Microsecond)
 		}
 	}

@@ -209,7 +209,7 @@ func (rw *RWMutex) wait(ctx context.Context, try func() LockState) (st LockState
 	defer m.promote(rw.c.off)
 	check := newCheck()
 	for {
-		if spin(lockGap, func() bool { st = try(); return st != NotLocked }) && !m.closed.Load() {
+		if spin(lockGap, lockLimit, func() bool { st = try(); return st != NotLocked }) && !m.closed.Load() {
 			return st, nil
 		}
 		if m.closed.Load() {
@@ -293,7 +293,7 @@ func (rw *RWMutex) drain(ctx context.Context) error {
 	m := rw.m
 	check := newCheck()
 	for {
-		if spin(100, func() bool { return !rw.readers(false) }) {
+		if spin(waitGap, waitGap, func() bool { return !rw.readers(false) }) {
 			return nil
 		}
 		if m.closed.Load() {

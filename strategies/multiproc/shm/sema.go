@@ -112,7 +112,7 @@ func (s *sem) Acquire(ctx context.Context) error {
 	mark := uint32(0) // once we have slept, others may be sleeping as well
 	check := newCheck()
 	for {
-		if spin(100, func() bool { return s.take(mark) }) {
+		if spin(lockGap, lockLimit, func() bool { return s.take(mark) }) {
 			if mark != 0 {
 				s.m.promote(s.off(semWord))
 				// Of several releases only the first one saw the mark; the taker passes the wake-up on.
