@@ -10,7 +10,7 @@ import (
 
 // exactProduct is the largest product of two sample sizes whose rank-sum distribution is computed exactly: 50 a side,
 // about ten million additions. Beyond it the normal approximation is within 0.002 of it for sides of like size; with very
-// few samples on one side its tails are too heavy, so that it errs towards "no difference".
+// few samples on one side its tails are too heavy: a p of 0.05 or less is then too large rather than too small.
 const exactProduct = 2500
 
 // MannWhitney returns the two-sided p-value of the rank-sum test (Mann and Whitney, Annals of Mathematical Statistics 18,

@@ -271,3 +271,29 @@ func TestUnpairedCoverage(t *testing.T) {
 		within(t, "coverage", covered, runs, level)
 	}
 }
+
+// With few samples on one side the approximation must not find at 5 % what the exact test does not.
+func TestRankSumNormalIsOnTheSafeSide(t *testing.T) {
+	for _, size := range [][2]int{{1, 2600}, {2, 1300}, {3, 900}, {4, 700}, {5, 600}, {8, 400}, {20, 130}} {
+		n := size[0] + size[1]
+		ranks, doubled := make([]int, n), make([]int, n)
+		for i := range ranks {
+			ranks[i], doubled[i] = i+1, 2*(i+1)
+		}
+		counts, least := rankSumCounts(ranks, size[0])
+		var all, tail float64
+		for _, c := range counts {
+			all += c
+		}
+		for i, c := range counts {
+			tail += c
+			exact := 2 * tail / all
+			if exact > .2 {
+				break
+			}
+			if normal := rankSumNormal(doubled, 2*(least+i), size[0]).both; normal <= .05 && exact > .05 {
+				t.Errorf("%v: normal %v, exact %v", size, normal, exact)
+			}
+		}
+	}
+}
