@@ -2,6 +2,7 @@ package multiproc
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -15,10 +16,16 @@ type child struct {
 	stderr *tail
 }
 
-// startChild starts this executable again in the given role.
-func startChild(o *procOptions, kind, fn string, env ...string) (*child, error) {
+// startChild starts this executable again in the given role, under the given name.
+func startChild(o *procOptions, kind, fn, name string, env ...string) (*child, error) {
 	if !mainCalled.Load() {
 		return nil, ErrNoMain
+	}
+	if err := self.mayStart(); err != nil {
+		return nil, err
+	}
+	if o.memory > 0 {
+		env = append(env, "GOMEMLIMIT="+strconv.FormatInt(o.memory, 10))
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -35,8 +42,9 @@ func startChild(o *procOptions, kind, fn string, env ...string) (*child, error) 
 	c, err := spawn.Start(spawn.Command{
 		// Not os.Executable: the file may have been replaced since this process started.
 		Path: "/proc/self/exe", Args: os.Args[:1], Dir: o.dir, CPUs: o.cpus,
-		Env:    childEnv(append(env, o.env...), cookie+"="+cookieVersion+" "+kind+" "+fn),
-		Stdout: stdout, Stderr: w, NewGroup: o.ownGroup, Protocol: true,
+		Env: childEnv(append(env, o.env...),
+			cookie+"="+cookieVersion+" "+kind+" "+fn, cookieTraits+"="+self.childTraits(o, name)),
+		Stdout: stdout, Stderr: w, NewGroup: o.ownGroup, NoDeathSignal: o.orphanGrace > 0, Protocol: true,
 	})
 	if err != nil {
 		_ = r.Close()
@@ -48,8 +56,8 @@ func startChild(o *procOptions, kind, fn string, env ...string) (*child, error) 
 }
 
 // childEnv is this process's environment with changes; the last value of a variable wins.
-func childEnv(changes []string, cookie string) []string {
-	changes = append(changes, cookie)
+func childEnv(changes []string, own ...string) []string {
+	changes = append(changes, own...)
 	env := os.Environ()
 	out := make([]string, 0, len(env)+len(changes))
 	for i, kv := range append(env, changes...) {

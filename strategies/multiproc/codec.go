@@ -40,11 +40,11 @@ func (c codec[T]) append(b []byte, v *T) ([]byte, error) {
 		return append(b, unsafe.Slice((*byte)(unsafe.Pointer(v)), c.size)...), nil
 	}
 	if c.p.err != nil {
-		return b, &EncodeError{c.p.typ.String(), c.p.err}
+		return b, &EncodeError{Type: c.p.typ.String(), Err: c.p.err}
 	}
 	out, err := c.p.append(b, unsafe.Pointer(v), 0)
 	if err != nil {
-		return b, &EncodeError{c.p.typ.String(), err}
+		return b, &EncodeError{Type: c.p.typ.String(), Err: err}
 	}
 	return out, nil
 }
@@ -79,6 +79,10 @@ func (c codec[T]) appendAll(b []byte, v []T) ([]byte, error) {
 	for i := range v {
 		var err error
 		if b, err = c.append(b, &v[i]); err != nil {
+			var ee *EncodeError
+			if errors.As(err, &ee) {
+				err = ee.at(i)
+			}
 			return b, err
 		}
 	}

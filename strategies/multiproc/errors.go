@@ -22,7 +22,11 @@ var (
 	ErrAlive      = errors.New("multiproc: process is still alive")
 	ErrInit       = errors.New("multiproc: initialiser failed in a worker")
 	ErrInvalid    = errors.New("multiproc: invalid option")
-	ErrNoMain     = errors.New("multiproc: Main was not called in this program, so it cannot be its own worker; make multiproc.Main() the first statement of main or TestMain")
+	// ErrUnregistered is what calls of a function get that the child does not know.
+	ErrUnregistered = errors.New("multiproc: function is not registered in the child; register it in a package variable, under the same name in parent and child")
+	// ErrNested is what starting a process returns where that is not allowed: see Nested and WithMaxDepth.
+	ErrNested = errors.New("multiproc: starting processes is not allowed here")
+	ErrNoMain = errors.New("multiproc: Main was not called in this program, so it cannot be its own worker; make multiproc.Main() the first statement of main or TestMain")
 	// ErrTimeout is what a call gets whose Timeout passed. It is context.DeadlineExceeded as well.
 	ErrTimeout error = timeoutError{}
 )
@@ -33,16 +37,16 @@ func (timeoutError) Error() string        { return "multiproc: task ran longer t
 func (timeoutError) Timeout() bool        { return true }
 func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
-// TaskError says which task failed and why. Errors from a worker process arrive as text; in a LocalPool Err is the
-// original.
+// TaskError says which task failed and why. Errors from a worker process arrive as text, and as what they were if they
+// are known by RegisterError or RegisterSentinel; in a LocalPool Err is the original.
 type TaskError struct {
 	Func  string // name the function was registered under; empty in a LocalPool
 	Index int    // of the item in its Map or Imap; 0 for Apply
 	Type  string // Go type of the original error, such as "*fs.PathError"
 	Msg   string
 	Stack string // of a panic, else empty
-	// Err is the cause where it could be kept: a *PanicError, ErrTimeout, a *CrashError, context.Canceled,
-	// context.DeadlineExceeded, in a LocalPool the original; else nil.
+	// Err is the cause where it could be kept, for errors.Is and errors.As: a *PanicError, ErrTimeout, a *CrashError, a
+	// registered error, a known sentinel (see RegisterSentinel), in a LocalPool the original; else nil.
 	Err error
 }
 
@@ -77,13 +81,21 @@ func (e *CrashError) Error() string {
 
 // EncodeError says that a value cannot cross to another process.
 type EncodeError struct {
-	Type string
-	Err  error
+	Type  string
+	Err   error
+	Index int // of the item in its Map or Imap; 0 for Apply
 }
 
 func (e *EncodeError) Error() string {
-	return "multiproc: cannot encode a value of type " + e.Type + ": " + e.Err.Error()
+	s := "multiproc: cannot encode a value of type " + e.Type + ": " + e.Err.Error()
+	if e.Index > 0 {
+		s += " (item " + strconv.Itoa(e.Index) + ")"
+	}
+	return s
 }
+
+// at adds the index of an item to an EncodeError.
+func (e *EncodeError) at(i int) *EncodeError { return &EncodeError{e.Type, e.Err, e.Index + i} }
 
 // Unwrap returns the cause.
 func (e *EncodeError) Unwrap() error { return e.Err }
@@ -119,6 +131,29 @@ type initError struct{ msg string }
 
 func (e *initError) Error() string   { return ErrInit.Error() + ": " + e.msg }
 func (e *initError) Is(t error) bool { return t == ErrInit }
+
+// nestedError says why; it is ErrNested.
+type nestedError struct{ why string }
+
+func (e *nestedError) Error() string   { return ErrNested.Error() + ": " + e.why }
+func (e *nestedError) Is(t error) bool { return t == ErrNested }
+
+// unregisteredError is ErrUnregistered with the name; cause is the child's end, or nil.
+type unregisteredError struct {
+	name  string
+	cause error
+}
+
+func (e *unregisteredError) Error() string {
+	return strconv.Quote(e.name) + ": " + ErrUnregistered.Error()
+}
+func (e *unregisteredError) Is(t error) bool { return t == ErrUnregistered }
+func (e *unregisteredError) Unwrap() error   { return e.cause }
+
+// hopeless reports whether a worker that ended like this would do so again, however often it is replaced.
+func hopeless(cause error) bool {
+	return errors.Is(cause, ErrInit) || errors.Is(cause, ErrUnregistered)
+}
 
 // brokenError wraps ErrBroken and the last cause.
 type brokenError struct{ cause error }

@@ -3,6 +3,7 @@ package multiproc
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,15 +45,26 @@ type fleet struct {
 	ready   chan error // one message for each first worker
 
 	completed, crashes, timeouts, restarts atomic.Int64
+	events                                 events
 }
 
 func newFleet(fn string, opt poolOptions) *fleet {
 	return &fleet{fn: fn, opt: opt, room: make(chan struct{}, opt.maxInFlight), quit: make(chan struct{}),
-		gone: make(chan struct{}), ready: make(chan error, opt.workers)}
+		gone: make(chan struct{}), ready: make(chan error, opt.workers), events: events{f: opt.event}}
 }
 
 // start starts the workers and waits until they are ready.
 func (f *fleet) start(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := nestable(ctx); err != nil {
+		return err
+	}
+	f.activate()
+	if f.opt.lazy {
+		return nil
+	}
 	f.mu.Lock()
 	for range f.opt.workers {
 		f.launch()
@@ -79,9 +91,34 @@ func (f *fleet) start(ctx context.Context) error {
 
 // launch adds a worker. Called with mu held.
 func (f *fleet) launch() {
-	p := &peer{f: f, limit: 1}
+	p := &peer{f: f, limit: 1, slot: f.freeSlot()}
 	f.workers = append(f.workers, p)
 	go p.run()
+}
+
+// freeSlot returns the lowest position that no worker has.
+func (f *fleet) freeSlot() int {
+	for slot := 0; ; slot++ {
+		if !slices.ContainsFunc(f.workers, func(p *peer) bool { return p.slot == slot }) {
+			return slot
+		}
+	}
+}
+
+// grow starts a worker of a lazy pool if calls are waiting for which none is free or on its way. Called with mu held.
+func (f *fleet) grow() {
+	if !f.opt.lazy || len(f.workers) >= f.opt.workers {
+		return
+	}
+	free := 0
+	for _, p := range f.workers {
+		if !p.up || p.fifo.len() == 0 {
+			free++
+		}
+	}
+	if free < f.queue.len() {
+		f.launch()
+	}
 }
 
 func (f *fleet) submit(ctx context.Context, c *call, wait bool) error {
@@ -99,6 +136,7 @@ func (f *fleet) submit(ctx context.Context, c *call, wait bool) error {
 		return err
 	}
 	f.queue.push(c)
+	f.grow()
 	p := f.idlest()
 	if p == nil {
 		f.mu.Unlock()
@@ -272,11 +310,12 @@ func (f *fleet) pids() []int {
 func (f *fleet) stats() Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := Stats{Queued: f.queue.len(), Completed: f.completed.Load(), Crashes: f.crashes.Load(),
+	s := Stats{Pids: make([]int, 0, len(f.workers)), MaxInFlight: f.opt.maxInFlight, Queued: f.queue.len(), Completed: f.completed.Load(), Crashes: f.crashes.Load(),
 		Timeouts: f.timeouts.Load(), Restarts: f.restarts.Load()}
 	for _, p := range f.workers {
 		if p.child != nil {
 			s.Workers++
+			s.Pids = append(s.Pids, p.child.Pid())
 		}
 		s.Running += p.fifo.len()
 	}
@@ -319,13 +358,15 @@ func (f *fleet) ended(p *peer, cause error) {
 	} else if cause != nil {
 		f.lost++
 	}
-	needed := f.state == poolOpen || f.state == poolClosed && f.queue.len() > 0
-	var ie *initError
+	f.events.emit(p.ending(cause))
+	needed := f.state == poolOpen && !f.opt.lazy || f.state != poolTerminated && f.queue.len() > 0
 	var fed []*peer
 	switch {
-	case !needed:
-	case f.lost > f.opt.restart, errors.As(cause, &ie):
+	case f.state == poolTerminated, !needed && f.state == poolClosed:
+	case f.lost > f.opt.restart, hopeless(cause):
 		f.broken = &brokenError{cause}
+		f.events.emit(Event{Kind: PoolBroken, Err: f.broken})
+	case !needed:
 	default:
 		f.restarts.Add(1)
 		f.launch()

@@ -67,6 +67,9 @@ func (f front[In, Out]) stream(ctx context.Context, in iter.Seq2[In, error], opt
 	yield func(int, Out, error) bool) {
 	var zero Out
 	opt, err := collectCall(opts)
+	if err == nil && opt.onDone != nil {
+		err = &optionError{"OnDone: Imap yields each outcome, it has no callback"}
+	}
 	if err == nil {
 		err = ctx.Err()
 	}

@@ -53,7 +53,7 @@ func NewLocalPool[In, Out any](fn func(context.Context, In) (Out, error), opts .
 	}
 	l := &local[In, Out]{fn: fn, opt: opt, room: make(chan struct{}, opt.maxInFlight), alive: opt.workers,
 		running: make(map[*job[In, Out]]struct{}), quit: make(chan struct{}), gone: make(chan struct{})}
-	l.ctx, l.stop = context.WithCancel(context.Background())
+	l.ctx, l.stop = context.WithCancel(l.mark(context.Background()))
 	l.work.L = &l.mu
 	ready := make(chan error, opt.workers)
 	for range opt.workers {
@@ -70,6 +70,14 @@ func NewLocalPool[In, Out any](fn func(context.Context, In) (Out, error), opts .
 		return nil, &initError{err.Error()}
 	}
 	return p, nil
+}
+
+// mark makes ctx one of a task.
+func (l *local[In, Out]) mark(ctx context.Context) context.Context {
+	if l.opt.proc.forbidNest {
+		return context.WithValue(ctx, noNesting{}, true)
+	}
+	return ctx
 }
 
 func (l *local[In, Out]) worker(ready chan<- error) {
@@ -174,7 +182,7 @@ func (l *local[In, Out]) taskContext(j *job[In, Out]) (context.Context, context.
 	if base == nil {
 		base = l.ctx
 	}
-	ctx, cancel := context.WithCancelCause(base)
+	ctx, cancel := context.WithCancelCause(l.mark(base))
 	unlink := func() bool { return true }
 	if j.ctx != nil {
 		unlink = context.AfterFunc(l.ctx, func() { cancel(ErrTerminated) })
@@ -306,13 +314,17 @@ func (l *local[In, Out]) closed() bool {
 // Map implements Pool. A worker takes one chunk after another from a shared index, so that a chunk costs an atomic
 // addition rather than a passage through the queue.
 func (p *LocalPool[In, Out]) Map(ctx context.Context, in []In, opts ...CallOption) ([]Out, error) {
-	opt, err := collectCall(opts)
+	opt, done, err := collectMap[Out](opts)
 	if err != nil {
 		return nil, err
 	}
 	if opt.timeout > 0 {
-		return p.mapWith(ctx, in, opt) // a chunk needs a clock of its own
+		return done(p.mapWith(ctx, in, opt)) // a chunk needs a clock of its own
 	}
+	return done(p.mapLocal(ctx, in, opt))
+}
+
+func (p *LocalPool[In, Out]) mapLocal(ctx context.Context, in []In, opt callOptions) ([]Out, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -455,6 +467,6 @@ func (p *LocalPool[In, Out]) Stats() Stats {
 	l := p.l
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Stats{Workers: l.alive, Queued: l.queue.len(), Running: len(l.running), Completed: l.completed.Load(),
+	return Stats{Workers: l.alive, MaxInFlight: l.opt.maxInFlight, Queued: l.queue.len(), Running: len(l.running), Completed: l.completed.Load(),
 		Timeouts: l.timeouts.Load()}
 }

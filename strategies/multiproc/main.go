@@ -26,6 +26,7 @@ import (
 // version first. It says that the protocol's descriptors are open.
 const (
 	cookie        = "PARBENCH_MULTIPROC"
+	cookieTraits  = "PARBENCH_MULTIPROC_TRAITS" // see traits
 	cookieVersion = "1"
 	rolePool      = "pool"
 	roleProcess   = "process"
@@ -33,9 +34,10 @@ const (
 
 // Exit codes of a child that could not work.
 const (
-	exitTask     = 1  // the function of a process returned an error or panicked
-	exitOrphan   = 3  // the parent is gone
-	exitProtocol = 70 // Main was never called, or parent and child do not match (EX_SOFTWARE)
+	exitTask         = 1  // the function of a process returned an error or panicked
+	exitOrphan       = 3  // the parent is gone
+	exitUnregistered = 69 // the child does not know the function (EX_UNAVAILABLE)
+	exitProtocol     = 70 // Main was never called, or parent and child do not match (EX_SOFTWARE)
 )
 
 // watchdog is how long a child's program may take to call Main.
@@ -63,6 +65,8 @@ func takeRole() roleInfo {
 	var r roleInfo
 	r.version, v, _ = strings.Cut(v, " ")
 	r.kind, r.fn, _ = strings.Cut(v, " ")
+	self.take(os.Getenv(cookieTraits))
+	_ = os.Unsetenv(cookieTraits)
 	spawn.CloseOnExec(spawn.FDIn, spawn.FDOut)
 	time.AfterFunc(watchdog, func() {
 		if !mainCalled.Load() {
@@ -70,6 +74,9 @@ func takeRole() roleInfo {
 				"; make it the first statement of main or TestMain")
 		}
 	})
+	if err := self.limit(); err != nil {
+		childFatal(err.Error())
+	}
 	return r
 }
 

@@ -2,7 +2,9 @@ package multiproc
 
 import (
 	"os"
+	"reflect"
 	"runtime"
+	"strconv"
 	"time"
 )
 
@@ -34,7 +36,22 @@ type procOptions struct {
 	stdout   *os.File
 	stderr   *os.File
 	ownGroup bool
+	killTree bool
+	daemon   bool
 	grace    time.Duration
+	nice     int
+	memory   int64 // bytes; 0: no limit
+	// orphanGrace, if not 0, is how long the child may outlive this process.
+	orphanGrace time.Duration
+	maxDepth    int // generations that may follow the child; -1: what this process was given
+	forbidNest  bool
+	err         error
+}
+
+func (p *procOptions) fail(err error) {
+	if p.err == nil {
+		p.err = err
+	}
 }
 
 type poolOptions struct {
@@ -45,15 +62,13 @@ type poolOptions struct {
 	maxTasks    int
 	restart     int
 	threads     bool
+	lazy        bool
+	pinned      []int // CPUs, one for each worker in turn
+	event       func(Event)
 	init        *initCall
-	err         error
 }
 
-func (p *poolOptions) fail(err error) {
-	if p.err == nil {
-		p.err = err
-	}
-}
+func (p *poolOptions) fail(err error) { p.proc.fail(err) }
 
 // WithName names a process; the default is "Process-1" and so on.
 func WithName(name string) ProcOption { return procOption(func(p *procOptions) { p.name = name }) }
@@ -84,6 +99,65 @@ func OwnGroup() Option { return Option{func(p *procOptions) { p.ownGroup = true 
 // Grace bounds how long a worker may take to leave by itself after its last task, before it is killed; the default is
 // 5 s. It never shortens a task.
 func Grace(d time.Duration) Option { return Option{func(p *procOptions) { p.grace = d }} }
+
+// WithKillTree makes Terminate, Kill and Stop reach everything that the process has started, directly or not: it leads a
+// process group of its own, as with OwnGroup, and descendants that have left the group are looked for in /proc. Those
+// whose own parent has ended by then and who are in another group are not found.
+func WithKillTree() ProcOption {
+	return procOption(func(p *procOptions) { p.killTree, p.ownGroup = true, true })
+}
+
+// WithDaemon says whether Shutdown kills the process instead of joining it; the default is false.
+func WithDaemon(daemon bool) ProcOption {
+	return procOption(func(p *procOptions) { p.daemon = daemon })
+}
+
+// WithNice adds to the child's nice value, -20 to 19: positive values give way to others. Negative ones need privileges;
+// without them the child ends at once and says so on stderr.
+func WithNice(n int) Option {
+	return Option{func(p *procOptions) {
+		if p.nice = n; n < -20 || n > 19 {
+			p.fail(&optionError{"WithNice(" + strconv.Itoa(n) + "): must be between -20 and 19"})
+		}
+	}}
+}
+
+// WithMemoryLimit limits the memory of the child, in bytes, at least 1 MiB, twice: GOMEMLIMIT makes the garbage collector work harder
+// as the limit comes near, and a quarter above it RLIMIT_DATA makes the kernel refuse, which ends a Go program with "out of
+// memory": a CrashError. RLIMIT_DATA counts private writable memory; what the child has at its start is not counted.
+// RLIMIT_AS would count address space that Go only reserves, and shared memory. What the child starts inherits both.
+func WithMemoryLimit(bytes int64) Option {
+	return Option{func(p *procOptions) {
+		if p.memory = bytes; bytes < 1<<20 {
+			p.fail(&optionError{"WithMemoryLimit(" + strconv.FormatInt(bytes, 10) + "): must be at least 1 MiB"})
+		}
+	}}
+}
+
+// MemoryPerWorker is WithMemoryLimit for every worker of a pool.
+func MemoryPerWorker(bytes int64) PoolOption { return WithMemoryLimit(bytes) }
+
+// WithOrphanGrace lets the process outlive the end of this one by up to d: its context and Self().ParentDone tell it, and
+// it can clean up. By default the kernel kills it at once. A process that is stopped (SIGSTOP) is not ended by this.
+func WithOrphanGrace(d time.Duration) ProcOption {
+	return procOption(func(p *procOptions) {
+		if p.orphanGrace = d; d <= 0 {
+			p.fail(&optionError{"WithOrphanGrace(" + d.String() + "): must be positive"})
+		}
+	})
+}
+
+// WithMaxDepth says how many generations may follow the child: 0 forbids it to start any process. It can only lower what
+// this process was given itself. A program begins with 8, so that a mistake does not fill the machine; more is
+// ErrNested.
+func WithMaxDepth(n int) Option {
+	return Option{func(p *procOptions) {
+		p.maxDepth = n
+		if err := atLeast("WithMaxDepth", n, 0); err != nil {
+			p.fail(err)
+		}
+	}}
+}
 
 // Workers sets the number of workers, at least 1; the default is what GOMAXPROCS says when the pool is made, which
 // follows affinity and the cgroup quota.
@@ -130,6 +204,42 @@ func Restart(n int) PoolOption {
 	})
 }
 
+// Lazy starts a worker only when there is work and no worker is free, instead of all of them at once. A LocalPool ignores
+// it. What fails at a worker's start (ErrInit, ErrUnregistered) is then not NewPool's error but that of the calls.
+func Lazy() PoolOption { return poolOption(func(p *poolOptions) { p.lazy = true }) }
+
+// PinWorkers pins each worker to one of the CPUs, in turn, from its first instruction; without arguments to the CPUs
+// that this process may use. A LocalPool ignores it.
+func PinWorkers(cpus ...int) PoolOption {
+	return poolOption(func(p *poolOptions) {
+		if len(cpus) == 0 {
+			cpus = affinity()
+		}
+		p.pinned = cpus
+	})
+}
+
+// NestPolicy says what a task may start.
+type NestPolicy int
+
+// NestAllow lets tasks start processes and pools of their own, within WithMaxDepth: a worker is a process like any
+// other, and what it starts dies with it. NestForbid makes NewPool, NewWorkers and Process.Start return ErrNested in
+// them.
+const (
+	NestAllow NestPolicy = iota
+	NestForbid
+)
+
+// Nested sets what tasks may start; the default is NestAllow. In a LocalPool, whose tasks share their process with
+// others, NestForbid reaches what is started with the context of the task.
+func Nested(policy NestPolicy) PoolOption {
+	return poolOption(func(p *poolOptions) { p.proc.forbidNest = policy == NestForbid })
+}
+
+// OnEvent has f called for what happens to the workers, one call after another, in order, on a goroutine of its own: f
+// may call any method of the pool and does not hold it up. A LocalPool has no such events.
+func OnEvent(f func(Event)) PoolOption { return poolOption(func(p *poolOptions) { p.event = f }) }
+
 // Init runs the initialiser with the state once in every worker, before its first task. Its error makes NewPool fail
 // with ErrInit.
 func Init[S any](in Initializer[S], state S) PoolOption {
@@ -145,8 +255,10 @@ func Init[S any](in Initializer[S], state S) PoolOption {
 // OnThreads locks each worker of a LocalPool to an OS thread of its own. A process pool ignores it.
 func OnThreads() PoolOption { return poolOption(func(p *poolOptions) { p.threads = true }) }
 
+var procDefaults = procOptions{grace: defaultGrace, maxDepth: -1}
+
 func collectPool(opts []PoolOption) (poolOptions, error) {
-	p := poolOptions{restart: 3, proc: procOptions{grace: defaultGrace}}
+	p := poolOptions{restart: 3, proc: procDefaults}
 	for _, o := range opts {
 		o.applyPool(&p)
 	}
@@ -156,7 +268,7 @@ func collectPool(opts []PoolOption) (poolOptions, error) {
 	if p.maxInFlight == 0 {
 		p.maxInFlight = max(1024, 64*p.workers)
 	}
-	return p, p.err
+	return p, p.proc.err
 }
 
 // CallOption configures one call of a pool.
@@ -167,6 +279,7 @@ type callOptions struct {
 	chunk   int
 	window  int
 	retry   int
+	onDone  any // func(Out, error)
 	err     error
 }
 
@@ -212,6 +325,39 @@ func Retry(n int) CallOption {
 			c.err = err
 		}
 	}
+}
+
+// OnDone has f called once with the outcome of Apply, ApplyAsync, TryApplyAsync (Out is the function's) or of Map,
+// MapAsync (Out is a slice of it), after the future has resolved: see Future.OnDone. Another Out, and Imap, are ErrInvalid.
+func OnDone[Out any](f func(Out, error)) CallOption {
+	return func(c *callOptions) { c.onDone = f }
+}
+
+// callback returns what OnDone has set, as what the call needs.
+func callback[Out any](c *callOptions) (func(Out, error), error) {
+	if c.onDone == nil {
+		return nil, nil
+	}
+	f, ok := c.onDone.(func(Out, error))
+	if !ok {
+		return nil, &optionError{"OnDone: the call needs a " + reflect.TypeFor[func(Out, error)]().String() + ", not a " +
+			reflect.TypeOf(c.onDone).String()}
+	}
+	return f, nil
+}
+
+// collectMap collects the options of a Map. Its result goes through done on the way to the caller.
+func collectMap[Out any](opts []CallOption) (c callOptions, done func([]Out, error) ([]Out, error), err error) {
+	if c, err = collectCall(opts); err != nil {
+		return c, nil, err
+	}
+	f, err := callback[[]Out](&c)
+	return c, func(out []Out, err error) ([]Out, error) {
+		if f != nil {
+			go guard("an OnDone callback", func() { f(out, err) })
+		}
+		return out, err
+	}, err
 }
 
 func collectCall(opts []CallOption) (callOptions, error) {

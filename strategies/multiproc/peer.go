@@ -9,6 +9,7 @@ import (
 // peer is the parent's side of one worker process. All fields are behind the fleet's mu except where noted.
 type peer struct {
 	f     *fleet
+	slot  int // its position in the pool
 	child *child
 	conn  syscall.RawConn // of child.In
 	up    bool            // ready for calls
@@ -199,11 +200,16 @@ func (p *peer) run() {
 
 func (p *peer) open() error {
 	f := p.f
+	opt := f.opt.proc
+	if n := len(f.opt.pinned); n > 0 {
+		opt.cpus = f.opt.pinned[p.slot%n : p.slot%n+1]
+	}
 	// One P starts faster, and a worker runs one task at a time.
-	c, err := startChild(&f.opt.proc, rolePool, f.fn, "GOMAXPROCS=1")
+	c, err := startChild(&opt, rolePool, f.fn, self.childName("Worker", &self.workers), "GOMAXPROCS=1")
 	if err != nil {
 		return err
 	}
+	f.events.emit(Event{Kind: WorkerStarted, Pid: c.Pid(), Slot: p.slot})
 	f.mu.Lock()
 	p.child = c
 	if p.conn, err = c.In.SyscallConn(); err != nil || f.state == poolTerminated {
@@ -349,7 +355,7 @@ func (p *peer) finishUp(cause error) {
 		case p.late != nil && p.fifo.len() == 0: // it was answered after all
 			cause = ErrTimeout
 		case !p.left || p.fifo.len() > 0:
-			cause = &CrashError{Pid: c.Pid(), Exit: exit, Attempts: 1, StderrTail: stderr}
+			cause = crashCause(&CrashError{Pid: c.Pid(), Exit: exit, Attempts: 1, StderrTail: stderr}, f.fn, p.up)
 			if f.state != poolTerminated {
 				f.crashes.Add(1)
 			}

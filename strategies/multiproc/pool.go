@@ -53,17 +53,20 @@ type Indexed[T any] struct {
 
 // Stats describes a pool at one moment. Counts are calls (Apply) and chunks (Map, Imap).
 type Stats struct {
-	Workers   int   // living
-	Queued    int   // accepted, no worker has them yet
-	Running   int   // with a worker
-	Completed int64 // resolved, whether well or not
-	Crashes   int64 // workers that ended by themselves
-	Timeouts  int64 // calls whose Timeout passed
-	Restarts  int64 // workers started in place of others
+	Workers     int   // living
+	Pids        []int // of the living worker processes; nil in a LocalPool
+	MaxInFlight int   // bound of Queued and Running together
+	Queued      int   // accepted, no worker has them yet
+	Running     int   // with a worker
+	Completed   int64 // resolved, whether well or not
+	Crashes     int64 // workers that ended by themselves
+	Timeouts    int64 // calls whose Timeout passed
+	Restarts    int64 // workers started in place of others
 }
 
 // job is a run of inputs that travels as one.
 type job[In, Out any] struct {
+	fn   string          // the function's name, if it has one
 	ctx  context.Context // of the waiting caller; nil when nobody's
 	base int             // index of in[0]
 	in   []In
@@ -98,7 +101,7 @@ func (j *job[In, Out]) itemErr(i int, err error) error {
 func (j *job[In, Out]) wrap(i int, err error) error {
 	var ce *CrashError
 	if errors.As(err, &ce) || errors.Is(err, ErrTimeout) {
-		return &TaskError{Index: j.base + i, Type: typeName(err), Msg: err.Error(), Err: err}
+		return &TaskError{Func: j.fn, Index: j.base + i, Type: typeName(err), Msg: err.Error(), Err: err}
 	}
 	return err
 }
@@ -130,6 +133,10 @@ func (f front[In, Out]) start(ctx, taskCtx context.Context, wait bool, in In, op
 	if err != nil {
 		return nil, nil, err
 	}
+	done, err := callback[Out](&opt)
+	if err != nil {
+		return nil, nil, err
+	}
 	s := &single[In, Out]{}
 	s.inv[0] = in
 	s.job.in, s.job.out, s.job.opt, s.job.ctx = s.inv[:], s.outv[:], opt, taskCtx
@@ -146,6 +153,9 @@ func (f front[In, Out]) start(ctx, taskCtx context.Context, wait bool, in In, op
 	s.fut.cancel = func() bool { return f.b.cancel(j) }
 	if err := f.b.submit(ctx, j, wait); err != nil {
 		return nil, nil, err
+	}
+	if done != nil {
+		s.fut.OnDone(done)
 	}
 	return &s.fut, j, nil
 }
@@ -222,11 +232,11 @@ func defaultChunk(n, workers int) int { return max(1, (n+4*workers-1)/(4*workers
 
 // Map implements Pool.
 func (f front[In, Out]) Map(ctx context.Context, in []In, opts ...CallOption) ([]Out, error) {
-	opt, err := collectCall(opts)
+	opt, done, err := collectMap[Out](opts)
 	if err != nil {
 		return nil, err
 	}
-	return f.mapWith(ctx, in, opt)
+	return done(f.mapWith(ctx, in, opt))
 }
 
 func (f front[In, Out]) mapWith(ctx context.Context, in []In, opt callOptions) ([]Out, error) {

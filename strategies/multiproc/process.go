@@ -4,21 +4,21 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
 
 // Process is one function call in a process of its own. It is made by NewProcess, started once, safe for concurrent
-// use and must not be copied. Nobody needs to Join it: it is reaped either way. When this process dies, it dies.
+// use and must not be copied. Nobody needs to Join it: it is reaped either way. When this process dies, it dies; see
+// Shutdown for an orderly end.
 type Process struct {
 	name string
 	fn   *entry
 	opt  procOptions
-	err  error // of encoding the input
+	err  error // of the options, or of encoding the input
 
 	mu     sync.Mutex
 	frame  []byte
@@ -31,23 +31,23 @@ type Process struct {
 	tail   []byte
 }
 
-var processes atomic.Int64
-
 // NewProcess prepares a call of fn with in; Start starts it. An input that cannot be encoded is reported by Start.
 func NewProcess[In, Out any](fn Func[In, Out], in In, opts ...ProcOption) *Process {
-	p := &Process{fn: fn.e, done: make(chan struct{})}
+	p := &Process{fn: fn.e, opt: procDefaults, done: make(chan struct{})}
 	for _, o := range opts {
 		o.applyProc(&p.opt)
 	}
 	if p.name = p.opt.name; p.name == "" {
-		p.name = "Process-" + strconv.FormatInt(processes.Add(1), 10)
+		p.name = self.childName("Process", &self.children)
 	}
 	if fn.e == nil {
-		p.err = &optionError{"the function was not made by Register"}
+		p.opt.fail(&optionError{"the function was not made by Register"})
+	}
+	if p.err = p.opt.err; p.err != nil {
 		return p
 	}
 	if err := codecOf[Out]().p.err; err != nil {
-		p.err = &EncodeError{codecOf[Out]().p.typ.String(), err}
+		p.err = &EncodeError{Type: codecOf[Out]().p.typ.String(), Err: err}
 		return p
 	}
 	p.frame, p.err = codecOf[In]().append(appendHeader(nil, frameCall, 1), &in)
@@ -91,9 +91,13 @@ func Result[Out any](ctx context.Context, p *Process) (Out, error) {
 	return out[0], err
 }
 
-// Start starts the process. A second call returns ErrStarted; an input that cannot travel is an *EncodeError.
+// Start starts the process. A second call returns ErrStarted; an input that cannot travel is an *EncodeError; where
+// processes may not be started it is ErrNested. ctx only bounds the start.
 func (p *Process) Start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := nestable(ctx); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -106,11 +110,12 @@ func (p *Process) Start(ctx context.Context) error {
 	case p.child != nil:
 		return ErrStarted
 	}
-	c, err := startChild(&p.opt, roleProcess, p.fn.name)
+	c, err := startChild(&p.opt, roleProcess, p.fn.name, p.name)
 	if err != nil {
 		return err
 	}
 	p.child = c
+	p.activate()
 	go p.run(p.frame)
 	p.frame = nil // the input is not kept alive
 	return nil
@@ -141,6 +146,7 @@ func (p *Process) run(frame []byte) {
 	_ = c.Out.Close()
 	p.tail = c.stderr.end()
 	p.exit, _ = c.Wait(context.Background())
+	p.deactivate()
 	close(p.done)
 }
 
@@ -214,16 +220,53 @@ func (p *Process) Exit() (ExitState, bool) {
 }
 
 // Terminate sends SIGTERM and does not wait. Deferred calls in the process do not run, its children live on, files it
-// was writing stay as they are; the kernel frees its memory and descriptors. It does nothing after the end.
-func (p *Process) Terminate() error { return p.Signal(syscall.SIGTERM) }
+// was writing stay as they are; the kernel frees its memory and descriptors. Only children that the process started with
+// this package die with it. With WithKillTree all descendants get the signal. It does nothing after the end.
+func (p *Process) Terminate() error {
+	if _, err := p.started(); err == nil && p.opt.killTree {
+		signalTree(p.child, syscall.SIGTERM)
+	}
+	return p.Signal(syscall.SIGTERM)
+}
 
-// Kill sends SIGKILL, with OwnGroup to everything the process started, and does not wait.
+// Kill sends SIGKILL, with OwnGroup to the group, with WithKillTree to all descendants, and does not wait.
 func (p *Process) Kill() error {
 	c, err := p.started()
 	if err != nil {
 		return err
 	}
+	if p.opt.killTree {
+		signalTree(c, syscall.SIGKILL)
+	}
 	return c.Kill()
+}
+
+// Stop ends the process gracefully: the context of its function ends, the function can return, goroutines of Self().Go,
+// children and AtExit hooks have their time, and after the grace period (Grace, 5 s by default), or when ctx ends, it is
+// killed. Stop returns when it has been reaped: nil, or ctx's error if that was the reason. Exit says how it ended. It
+// does nothing after the end.
+func (p *Process) Stop(ctx context.Context) error {
+	c, err := p.started()
+	if err != nil {
+		return err
+	}
+	// A child that does not read must not hold this up; the pipe is closed at its end, which frees the goroutine.
+	go func() {
+		frame := appendHeader(nil, frameStop, 0)
+		_, _ = c.In.Write(frame)
+	}()
+	t := time.NewTimer(p.opt.grace)
+	defer t.Stop()
+	select {
+	case <-p.done:
+		return nil
+	case <-t.C:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	_ = p.Kill()
+	<-p.done
+	return err
 }
 
 // Signal sends a signal; after the end it does nothing.

@@ -2,6 +2,7 @@ package multiproc
 
 import (
 	"context"
+	"errors"
 )
 
 // ProcessPool runs a registered function on persistent worker processes. A worker that crashes costs the task it was
@@ -27,7 +28,12 @@ func NewPool[In, Out any](ctx context.Context, fn Func[In, Out], opts ...PoolOpt
 	if err := f.start(ctx); err != nil {
 		return nil, err
 	}
-	return &ProcessPool[In, Out]{front[In, Out]{&remote[In, Out]{f, codecOf[In](), codecOf[Out]()}}, f}, nil
+	return newRemote(f, fn, nil), nil
+}
+
+func newRemote[In, Out any](f *fleet, fn Func[In, Out], prefix []byte) *ProcessPool[In, Out] {
+	r := &remote[In, Out]{f: f, fn: fn.Name(), prefix: prefix, ic: codecOf[In](), oc: codecOf[Out]()}
+	return &ProcessPool[In, Out]{front[In, Out]{r}, f}
 }
 
 // Pids returns the process ids of the living workers.
@@ -62,28 +68,38 @@ func (p *ProcessPool[In, Out]) Stats() Stats { return p.f.stats() }
 // remote turns jobs into calls: it encodes inputs in the goroutine that submits them and decodes results in the one
 // that receives them.
 type remote[In, Out any] struct {
-	f  *fleet
-	ic codec[In]
-	oc codec[Out]
+	f      *fleet
+	fn     string
+	prefix []byte // what stands before the inputs: see Bind
+	ic     codec[In]
+	oc     codec[Out]
 }
 
 func (r *remote[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool) error {
 	if r.oc.p.err != nil {
-		return &EncodeError{r.oc.p.typ.String(), r.oc.p.err}
+		return &EncodeError{Type: r.oc.p.typ.String(), Err: r.oc.p.err}
 	}
+	if r.fn == "" {
+		return &optionError{"Bind: the function was not made by Register"}
+	}
+	j.fn = r.fn
 	c := j.impl
 	if c == nil {
 		c = &call{}
 		c.deliver = func(payload []byte, err error) {
 			if err == nil {
-				j.errs, err = decodeOutcomes(r.f.fn, j.base, payload, j.out)
+				j.errs, err = decodeOutcomes(r.fn, j.base, payload, j.out)
 			}
 			j.done(j, err)
 		}
 		j.impl = c
 	}
-	frame, err := r.ic.appendAll(appendHeader(c.frame[:0], frameCall, len(j.in)), j.in)
+	frame, err := r.ic.appendAll(append(appendHeader(c.frame[:0], frameCall, len(j.in)), r.prefix...), j.in)
 	if err != nil {
+		var ee *EncodeError
+		if errors.As(err, &ee) {
+			err = ee.at(j.base)
+		}
 		return err
 	}
 	sealFrame(frame, 0)

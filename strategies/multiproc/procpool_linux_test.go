@@ -120,7 +120,8 @@ func TestBroken(t *testing.T) {
 	defer null.Close()
 	_, err = NewPool(ctx, Func[int, int]{&entry{name: "test.nowhere"}}, Workers(1), Restart(2), WithStderr(null))
 	var ce *CrashError
-	if !errors.As(err, &ce) || ce.Exit.Code != exitProtocol || !strings.Contains(string(ce.StderrTail), "not registered") {
+	if !errors.As(err, &ce) || !errors.Is(err, ErrUnregistered) || ce.Exit.Code != exitUnregistered ||
+		!strings.Contains(string(ce.StderrTail), "test.nowhere") {
 		t.Errorf("unregistered function: %v", err)
 	}
 	if _, err = NewPool(ctx, square, Workers(1), WithDir("/does/not/exist")); !errors.Is(err, os.ErrNotExist) {

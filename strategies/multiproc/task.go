@@ -1,8 +1,6 @@
 package multiproc
 
 import (
-	"context"
-	"errors"
 	"reflect"
 	"runtime"
 	"strconv"
@@ -42,18 +40,6 @@ func panicError(fn string, index int, v any) *TaskError {
 // localError wraps what a function returned.
 func localError(index int, err error) *TaskError {
 	return &TaskError{Index: index, Type: reflect.TypeOf(err).String(), Msg: err.Error(), Err: err}
-}
-
-// Errors whose identity crosses the process boundary, by position.
-var knownErrors = []error{context.Canceled, context.DeadlineExceeded}
-
-func knownError(err error) byte {
-	for i, k := range knownErrors {
-		if errors.Is(err, k) {
-			return byte(i + 1)
-		}
-	}
-	return 0
 }
 
 // stack is debug.Stack without its package, which imports fmt.

@@ -106,22 +106,24 @@ func takeString(b []byte) (string, []byte, bool) {
 	return string(b[:n]), b[n:], true
 }
 
-func appendFailure(b []byte, kind byte, typ, msg, stack string, known byte) []byte {
-	b = append(b, kind, known)
+func appendFailure(b []byte, kind byte, typ, msg, stack string, causes []byte) []byte {
+	b = append(b, kind)
 	b = appendString(b, typ)
 	b = appendString(b, msg)
-	return appendString(b, stack)
+	b = appendString(b, stack)
+	return appendBytes(b, causes)
 }
 
 func takeFailure(b []byte, fn string, index int) (*TaskError, []byte, bool) {
-	if len(b) < 2 {
+	if len(b) < 1 {
 		return nil, nil, false
 	}
-	kind, known := b[0], int(b[1])
+	kind := b[0]
 	e := &TaskError{Func: fn, Index: index}
 	ok := true
-	b = b[2:]
-	for _, p := range []*string{&e.Type, &e.Msg, &e.Stack} {
+	b = b[1:]
+	var causes string
+	for _, p := range []*string{&e.Type, &e.Msg, &e.Stack, &causes} {
 		if ok {
 			*p, b, ok = takeString(b)
 		}
@@ -130,8 +132,8 @@ func takeFailure(b []byte, fn string, index int) (*TaskError, []byte, bool) {
 	case kind == failPanic:
 		e.Err = &PanicError{e.Msg, e.Stack}
 		e.Msg = e.Err.Error()
-	case known > 0 && known <= len(knownErrors):
-		e.Err = knownErrors[known-1]
+	case causes != "":
+		e.Err = takeCauses([]byte(causes))
 	}
 	return e, b, ok
 }
@@ -162,10 +164,10 @@ func (s *segment[In, Out]) open() {
 func (s *segment[In, Out]) seal() { binary.LittleEndian.PutUint32(s.out[s.at:], s.count) }
 
 // fail closes the segment with a failure of item i and opens the next one if items are left.
-func (s *segment[In, Out]) fail(kind byte, typ, msg, stack string, known byte) {
+func (s *segment[In, Out]) fail(kind byte, typ, msg, stack string, causes []byte) {
 	s.out = s.out[:s.written]
 	s.seal()
-	s.out = appendFailure(s.out, kind, typ, msg, stack, known)
+	s.out = appendFailure(s.out, kind, typ, msg, stack, causes)
 	if s.i++; s.i < s.n {
 		s.open()
 	}
@@ -179,7 +181,7 @@ func (s *segment[In, Out]) run(ctx context.Context) {
 			return
 		}
 		if v := recover(); v != nil {
-			s.fail(failPanic, "panic", panicText(v), stack(), 0)
+			s.fail(failPanic, "panic", panicText(v), stack(), nil)
 		}
 	}()
 	if s.ic.plain && s.oc.plain && unaligned {
@@ -192,18 +194,18 @@ func (s *segment[In, Out]) run(ctx context.Context) {
 		if err != nil {
 			// What follows cannot be found any more.
 			for s.i < s.n {
-				s.fail(failError, typeName(err), err.Error(), "", 0)
+				s.fail(failError, typeName(err), err.Error(), "", nil)
 			}
 			break
 		}
 		s.req = rest
 		s.res, err = s.fn(ctx, s.arg)
 		if err != nil {
-			s.fail(failError, typeName(err), err.Error(), "", knownError(err))
+			s.fail(failError, typeName(err), err.Error(), "", appendCauses(nil, err))
 			continue
 		}
 		if s.out, err = s.oc.append(s.out, &s.res); err != nil {
-			s.fail(failError, typeName(err), err.Error(), "", 0)
+			s.fail(failError, typeName(err), err.Error(), "", nil)
 			continue
 		}
 		s.success()
@@ -232,7 +234,7 @@ func (s *segment[In, Out]) runPlain(ctx context.Context) {
 		s.req = s.req[in:]
 		v, err := s.fn(ctx, arg)
 		if err != nil {
-			s.fail(failError, typeName(err), err.Error(), "", knownError(err))
+			s.fail(failError, typeName(err), err.Error(), "", appendCauses(nil, err))
 			s.out = slices.Grow(s.out, (s.n-s.i)*out+1)
 			continue
 		}

@@ -26,17 +26,13 @@ func serve() {
 		childFatal("protocol version " + strconv.Quote(role.version) + ", this program speaks " + cookieVersion)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	spawn.Lifeline(spawn.FDIn, func() {
-		cancel()
-		time.Sleep(orphanGrace)
-		os.Exit(exitOrphan)
-	})
+	spawn.Lifeline(spawn.FDIn, func() { self.orphaned(cancel) })
 	// A task that calls runtime.Goexit would leave a process that answers nothing.
 	defer childFatal("the function called runtime.Goexit")
 	w := &worker{ctx: ctx}
 	e := lookup(role.fn)
 	if e == nil {
-		childFatal("function " + strconv.Quote(role.fn) + " is not registered here; register it in a package variable")
+		unregistered()
 	}
 	switch role.kind {
 	case rolePool:
@@ -87,7 +83,7 @@ func (w *worker) pool(e *entry) {
 		case frameCall:
 			w.call(e, int(h.count), payload)
 		case frameQuit:
-			os.Exit(0)
+			leave(0)
 		default:
 			childFatal("unknown frame " + strconv.Itoa(int(h.kind)))
 		}
@@ -128,27 +124,4 @@ func (w *worker) failInit(msg string) {
 	sealFrame(w.out, 0)
 	w.send()
 	os.Exit(exitTask)
-}
-
-// process runs the one call of a Process.
-func (w *worker) process(e *entry) {
-	h, payload := w.receive()
-	if h.kind != frameCall || h.count != 1 {
-		childFatal("unexpected frame " + strconv.Itoa(int(h.kind)))
-	}
-	w.call(e, 1, payload)
-	code := 0
-	// The first segment of a successful call counts one result.
-	if res := w.out[headerSize:]; len(res) >= 4 && res[0] == 0 {
-		code = exitTask
-		if te, _, ok := takeFailure(res[4:], role.fn, 0); ok {
-			text := "multiproc: process " + role.fn + ": " + te.Msg + "\n"
-			if te.Stack != "" {
-				text += te.Stack
-			}
-			_, _ = os.Stderr.WriteString(text)
-		}
-	}
-	w.send()
-	os.Exit(code)
 }

@@ -46,6 +46,9 @@ type Command struct {
 	// NewGroup makes the child the leader of its own process group, so that Kill takes all of it. When the leader exits by
 	// itself, whatever is left in its group is killed before the leader is reaped.
 	NewGroup bool
+	// NoDeathSignal leaves out the signal that the kernel kills the child with when this process ends. The child must then
+	// watch its lifeline, which gives it time to notice; one that is stopped or stuck in the kernel stays behind.
+	NoDeathSignal bool
 	// Protocol gives the child a pipe on FDIn and one on FDOut. Child.In and Child.Out are the other ends.
 	Protocol bool
 	// Extra become the child's descriptors 5 and up, in order (3 and up without Protocol). They stay open here.

@@ -120,11 +120,15 @@ func (r *request) start() (err error) {
 		}
 		defer restore()
 	}
+	death := syscall.SIGKILL
+	if cmd.NoDeathSignal {
+		death = 0
+	}
 	groups.Lock()
 	defer groups.Unlock()
 	pid, _, err := syscall.StartProcess(cmd.Path, args, &syscall.ProcAttr{
 		Dir: cmd.Dir, Env: env, Files: files,
-		Sys: &syscall.SysProcAttr{Setpgid: cmd.NewGroup, Pdeathsig: syscall.SIGKILL, PidFD: &r.pidfd},
+		Sys: &syscall.SysProcAttr{Setpgid: cmd.NewGroup, Pdeathsig: death, PidFD: &r.pidfd},
 	})
 	runtime.KeepAlive(cmd)
 	if err != nil {

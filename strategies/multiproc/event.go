@@ -1,0 +1,96 @@
+package multiproc
+
+import (
+	"errors"
+	"sync"
+)
+
+// EventKind says what happened to a worker.
+type EventKind int
+
+// What can happen to a worker or its pool.
+const (
+	WorkerStarted  EventKind = iota + 1 // its process exists
+	WorkerLeft                          // it ended as it was told: MaxTasks, Close
+	WorkerTimedOut                      // it was killed because of a Timeout
+	WorkerLost                          // it ended by itself, or never became ready; Err says how
+	PoolBroken                          // the pool has given up; Err says why
+)
+
+var eventNames = [...]string{"unknown", "worker started", "worker left", "worker timed out", "worker lost", "pool broken"}
+
+// String returns a phrase such as "worker lost".
+func (k EventKind) String() string {
+	if k < 0 || int(k) >= len(eventNames) {
+		k = 0
+	}
+	return eventNames[k]
+}
+
+// Event is something that happened to a worker of a pool: see OnEvent.
+type Event struct {
+	Kind EventKind
+	Pid  int   // of the worker; 0 where there is no process
+	Slot int   // position of the worker, from 0 to Workers-1
+	Err  error // nil, or why
+}
+
+// events passes events to the user's function in order, on a goroutine that exists while there are some.
+type events struct {
+	f       func(Event)
+	mu      sync.Mutex
+	list    []Event
+	running bool
+}
+
+// emit may be called with locks held.
+func (e *events) emit(ev Event) {
+	if e.f == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.list = append(e.list, ev)
+	if !e.running {
+		e.running = true
+		go e.drain()
+	}
+}
+
+func (e *events) drain() {
+	for {
+		e.mu.Lock()
+		if len(e.list) == 0 {
+			e.running = false
+			e.mu.Unlock()
+			return
+		}
+		ev := e.list[0]
+		e.list = e.list[1:]
+		e.mu.Unlock()
+		guard("an OnEvent callback", func() { e.f(ev) })
+	}
+}
+
+// ending is the event of a worker's end.
+func (p *peer) ending(cause error) Event {
+	ev := Event{Kind: WorkerLost, Slot: p.slot, Err: cause}
+	if p.child != nil {
+		ev.Pid = p.child.Pid()
+	}
+	switch {
+	case cause == nil:
+		ev.Kind = WorkerLeft
+	case errors.Is(cause, ErrTimeout):
+		ev.Kind = WorkerTimedOut
+	}
+	return ev
+}
+
+// crashCause says why a worker ended by itself; up, whether it was ready before.
+func crashCause(e *CrashError, fn string, up bool) error {
+	if !up && e.Exit.Code == exitUnregistered {
+		return &unregisteredError{fn, e}
+	}
+	return e
+}

@@ -1,0 +1,71 @@
+package multiproc
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"syscall"
+
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
+)
+
+// frameStop asks a Process to end: its function's context does. It has no payload.
+const frameStop = 100
+
+// ErrStopped is the cause (context.Cause) of the end of a function's context when somebody called Stop.
+var ErrStopped = errors.New("multiproc: asked to stop")
+
+// process runs the one call of a Process, and the orderly end after it.
+func (w *worker) process(e *entry) {
+	h, payload := w.receive()
+	if h.kind != frameCall || h.count != 1 {
+		childFatal("unexpected frame " + strconv.Itoa(int(h.kind)))
+	}
+	ctx, cancel := context.WithCancelCause(w.ctx)
+	w.ctx = ctx
+	go orders(append([]byte(nil), w.in.buf[w.in.r:w.in.w]...), func() { cancel(ErrStopped) })
+	w.call(e, 1, payload)
+	code := 0
+	// The first segment of a successful call counts one result.
+	if res := w.out[headerSize:]; len(res) >= 4 && res[0] == 0 {
+		code = exitTask
+		if te, _, ok := takeFailure(res[4:], role.fn, 0); ok {
+			text := "multiproc: process " + role.fn + ": " + te.Msg + "\n"
+			if te.Stack != "" {
+				text += te.Stack
+			}
+			_, _ = os.Stderr.WriteString(text)
+		}
+	}
+	w.send()
+	leave(code)
+}
+
+// orders waits for frameStop. What has been read already comes first. It waits in the runtime's poller, not in a thread.
+func orders(rest []byte, stop func()) {
+	b := frameBuffer{buf: rest, w: len(rest)}
+	if err := syscall.SetNonblock(spawn.FDIn, true); err != nil {
+		return
+	}
+	f := os.NewFile(spawn.FDIn, "orders")
+	for {
+		if h, _, ok := b.next(); ok {
+			if h.kind == frameStop {
+				stop()
+			}
+			continue
+		}
+		n, err := f.Read(b.space())
+		if n == 0 || err != nil {
+			return // the lifeline has noticed as well
+		}
+		b.filled(n)
+	}
+}
+
+// unregistered ends a child that does not know its function.
+func unregistered() {
+	_, _ = os.Stderr.WriteString((&unregisteredError{name: role.fn}).Error() + "\n")
+	os.Exit(exitUnregistered)
+}
