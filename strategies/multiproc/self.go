@@ -31,7 +31,6 @@ type Proc struct {
 	parentDone chan struct{}
 	orphan     sync.Once
 	tracked    tracker
-	stop       atomic.Pointer[context.CancelCauseFunc] // ends the context of a Process's function
 	children   atomic.Int64
 	workers    atomic.Int64
 }
