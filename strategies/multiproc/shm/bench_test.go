@@ -2,6 +2,7 @@ package shm
 
 import (
 	"context"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -13,15 +14,29 @@ import (
 
 var bg = context.Background()
 
-// pin binds every thread of this process to a CPU; the threads to come inherit it. -1 leaves them alone. A pinned process
-// never spins: it cannot know that the others are elsewhere.
-func pin(cpu int) {
-	if cpu < 0 {
+// place says where a side of a benchmark runs.
+type place int
+
+const (
+	freely place = -1
+	// spins added to a CPU's number lets a pinned process spin, as one that is free to use several CPUs does. Otherwise it
+	// never spins: it cannot know that the others are elsewhere.
+	spins place = 1000
+)
+
+// pin binds every thread of this process to a CPU; the threads to come inherit it.
+func pin(at place) {
+	if at == freely {
 		return
 	}
 	var mask [16]uint64
+	cpu := at % spins
 	mask[cpu/64] = 1 << (cpu % 64)
 	setAffinity(mask)
+	if at >= spins {
+		spinLimit.Store(2)
+		spinChecked.Store(math.MaxInt64 / 2) // no look at the affinity for some time
+	}
 }
 
 func setAffinity(mask [16]uint64) {
@@ -35,11 +50,11 @@ func setAffinity(mask [16]uint64) {
 // modes are where the two sides of a benchmark run.
 var modes = []struct {
 	name     string
-	own, its int
-}{{"spinning", -1, -1}, {"blocking-apart", 0, 1}, {"blocking-one-core", 0, 0}}
+	own, its place
+}{{"spinning-apart", spins, spins + 1}, {"blocking-apart", 0, 1}, {"blocking-one-core", 0, 0}, {"placed-freely", freely, freely}}
 
 // pair starts a child and pins both sides for the length of a benchmark.
-func pair(b *testing.B, a *Arena, own, its int, role string, args ...any) *child {
+func pair(b *testing.B, a *Arena, own, its place, role string, args ...any) *child {
 	if own != its && usableCPUs() < 2 {
 		b.Skip("needs two CPUs")
 	}
@@ -49,7 +64,7 @@ func pair(b *testing.B, a *Arena, own, its int, role string, args ...any) *child
 		b.Cleanup(func() { setAffinity(old) })
 		pin(own)
 	}
-	c := start(b, a, role, append([]any{strconv.Itoa(its)}, args...)...)
+	c := start(b, a, role, append([]any{strconv.Itoa(int(its))}, args...)...)
 	c.expect("ready")
 	return c
 }
@@ -63,7 +78,7 @@ func BenchmarkMutexUncontended(b *testing.B) {
 }
 
 var _ = role("bench-lock", func(p *peer) {
-	pin(p.num(0))
+	pin(place(p.num(0)))
 	m := must(p.a.Mutex(p.ref(1)))
 	n, v := must(AttachValue[int64](p.a, p.ref(2))), must(AttachValue[int64](p.a, p.ref(3)))
 	add := p.num(4) == 1
@@ -84,7 +99,7 @@ var _ = role("bench-lock", func(p *peer) {
 func contend(b *testing.B, add int) {
 	a := newArena(b, 1<<16)
 	m, n, v := must(a.NewMutex()), must(NewValue[int64](a, 0)), must(NewValue[int64](a, 0))
-	pair(b, a, -1, -1, "bench-lock", m.Ref(), n.Ref(), v.Ref(), add)
+	pair(b, a, spins, spins+1, "bench-lock", m.Ref(), n.Ref(), v.Ref(), add)
 	before := n.Load()
 	for b.Loop() {
 		m.Lock(bg)
@@ -117,7 +132,7 @@ func BenchmarkValueAdd(b *testing.B) {
 }
 
 var _ = role("bench-event", func(p *peer) {
-	pin(p.num(0))
+	pin(place(p.num(0)))
 	ping, pong := must(p.a.Event(p.ref(1))), must(p.a.Event(p.ref(2)))
 	p.say("ready")
 	for {
@@ -143,7 +158,7 @@ func BenchmarkEventPingPong(b *testing.B) {
 }
 
 var _ = role("bench-cond", func(p *peer) {
-	pin(p.num(0))
+	pin(place(p.num(0)))
 	c, turn := must(p.a.Cond(p.ref(1))), must(AttachValue[int32](p.a, p.ref(2)))
 	p.say("ready")
 	for {
@@ -177,7 +192,7 @@ func BenchmarkCondPingPong(b *testing.B) {
 }
 
 var _ = role("bench-barrier", func(p *peer) {
-	pin(p.num(0))
+	pin(place(p.num(0)))
 	bar := must(p.a.Barrier(p.ref(1), nil))
 	p.say("ready")
 	for {
@@ -199,7 +214,7 @@ func BenchmarkBarrier2(b *testing.B) {
 }
 
 var _ = role("bench-wake", func(p *peer) {
-	pin(p.num(0))
+	pin(place(p.num(0)))
 	e, back := must(p.a.Event(p.ref(1))), must(p.a.Event(p.ref(2)))
 	at := must(AttachValue[int64](p.a, p.ref(3)))
 	p.say("ready")
@@ -214,10 +229,7 @@ var _ = role("bench-wake", func(p *peer) {
 
 // From Set until the other process, which sleeps in the kernel, runs.
 func BenchmarkEventWakeSleeper(b *testing.B) {
-	for _, m := range append(modes[1:], struct {
-		name     string
-		own, its int
-	}{"placed-freely", -1, -1}) {
+	for _, m := range modes[1:] {
 		b.Run(m.name, func(b *testing.B) {
 			a := newArena(b, 1<<16)
 			e, back := must(a.NewEvent()), must(a.NewEvent())

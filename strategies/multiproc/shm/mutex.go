@@ -35,11 +35,12 @@ const (
 )
 
 // Pauses of spin. Who waits for something to happen looks often: nobody else needs the line. Looking often at a lock that
-// others pass takes the line from them and slows everybody down; the measured optimum is a look per microsecond.
+// others pass takes the line from them and slows everybody down: two processes pass it 23 million times a second at 64,
+// 45 at 1024, 55 at 8000, but a hand-over through a Cond takes twice as long at the last.
 const (
 	waitGap   = 20
-	lockGap   = 64
-	lockLimit = 4096
+	lockGap   = 1024
+	lockLimit = 8192
 )
 
 // core is a lock word: 0 when free, else its owner with marks. Mutex, Reentrant and the allocator are made of it.

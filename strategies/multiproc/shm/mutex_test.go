@@ -260,3 +260,10 @@ func TestMutexCancelledWaits(t *testing.T) {
 	staying.Wait()
 	is(t, m.Unlock(), ErrUnlocked)
 }
+
+// soonOf returns a context that ends after ns nanoseconds.
+func soonOf(ns time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), ns)
+	context.AfterFunc(ctx, cancel)
+	return ctx
+}

@@ -246,6 +246,9 @@ func pause(n int) {
 // of the one that spins. To goroutines it yields only where they have no other P: elsewhere Gosched would start a thread
 // that looks for work on the peer's CPU.
 func spin(gap, limit int, try func() bool) bool {
+	if try() {
+		return true
+	}
 	now := nanos()
 	if !maySpin(now) {
 		osyield()
