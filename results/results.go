@@ -74,17 +74,19 @@ type Program struct {
 
 // Plan is what a run set out to do.
 type Plan struct {
-	Seed      uint64      `json:"seed,string"`
-	Rounds    int         `json:"rounds"`
-	Quick     bool        `json:"quick,omitempty"`
-	Budget    float64     `json:"budget_s,omitempty"`   // target, seconds
-	Estimate  float64     `json:"estimate_s,omitempty"` // expected duration when it was made, seconds
-	Timeout   float64     `json:"timeout_s"`            // deadline of one trial, seconds
-	Warmup    int         `json:"warmup_batches"`       // the least number of warm-up batches of a trial
-	Oversub   bool        `json:"oversubscribe,omitempty"`
-	Workloads []PlanEntry `json:"workloads"`
-	Cells     []Cell      `json:"cells"`
-	Hash      string      `json:"hash"` // of the plan without this field
+	Seed     uint64  `json:"seed,string"`
+	Rounds   int     `json:"rounds"`
+	Quick    bool    `json:"quick,omitempty"`
+	Budget   float64 `json:"budget_s,omitempty"`   // target, seconds
+	Estimate float64 `json:"estimate_s,omitempty"` // expected duration when it was made, seconds
+	Timeout  float64 `json:"timeout_s"`            // deadline of one trial, seconds
+	Warmup   int     `json:"warmup_batches"`       // the least number of warm-up batches of a trial
+	Oversub  bool    `json:"oversubscribe,omitempty"`
+	// SharesFixture says that fixtures had no CPU of their own: they ran on those of the cells, in every cell alike.
+	SharesFixture bool        `json:"shares_fixture,omitempty"`
+	Workloads     []PlanEntry `json:"workloads"`
+	Cells         []Cell      `json:"cells"`
+	Hash          string      `json:"hash"` // of the plan without this field
 }
 
 // PlanEntry is a workload with its parameters, as every cell of the plan that names it runs it.
@@ -121,6 +123,7 @@ type Cell struct {
 	OneCore        bool              `json:"one_core,omitempty"`
 	Serial         bool              `json:"serial,omitempty"`
 	Unbounded      bool              `json:"unbounded,omitempty"` // as many workers as tasks
+	Processes      bool              `json:"processes,omitempty"` // runs tasks in other processes
 	Oversub        bool              `json:"oversubscribed,omitempty"`
 }
 
