@@ -190,25 +190,24 @@ func (c *Cond) sweep() {
 func (c *Cond) bury(i int) {
 	pending := uint32(atomic.SwapUint64(c.counts(i), 0)) &^ sleepers
 	atomic.StoreUint32(c.process(i), 0)
-	for range pending {
-		c.notify()
-	}
+	c.notifyUpTo(int(pending))
 }
 
-// notify notifies one waiter. The mutex is held. It returns false where nobody waits.
-func (c *Cond) notify() bool {
+// notify notifies up to n waiters of one process. The mutex is held. It returns how many; 0 where nobody waits.
+func (c *Cond) notify(n int) int {
 	cursor := int(atomic.LoadUint32(c.u32(condCursor)))
-	for k := 1; k <= condSlots; k++ {
-		i := (cursor + k) % condSlots
+	for next := 1; next <= condSlots; next++ {
+		i := (cursor + next) % condSlots
 		v := atomic.LoadUint64(c.counts(i))
 		if v>>32 == 0 {
 			continue
 		}
 		if id := atomic.LoadUint32(c.process(i)); c.m.gone(id) || uint32(v)&^sleepers != 0 && !c.m.alive(id) {
 			c.bury(i) // notifications that nobody took made us look whether it lives
-			return c.notify()
+			return c.notify(n)
 		}
-		for !atomic.CompareAndSwapUint64(c.counts(i), v, v&^sleepers-oneWaiter+1) {
+		k := min(n, int(v>>32))
+		for !atomic.CompareAndSwapUint64(c.counts(i), v, v&^sleepers-uint64(k)*oneWaiter+uint64(k)) {
 			v = atomic.LoadUint64(c.counts(i)) // only a taker, or one that goes to sleep, can interfere
 		}
 		atomic.StoreUint32(c.u32(condCursor), uint32(i))
@@ -216,9 +215,9 @@ func (c *Cond) notify() bool {
 			// It could not go on before the mutex is free; woken now it would only run into it.
 			c.m.deferWake(&c.mu.c, c.futex(i))
 		}
-		return true
+		return k
 	}
-	return false
+	return 0
 }
 
 // Notify wakes one waiter, if there is one; which one is not defined. The mutex has to be held: ErrNotOwner otherwise.
@@ -230,9 +229,14 @@ func (c *Cond) NotifyN(n int) error {
 		return ErrNotOwner
 	}
 	raceRelease(c.off(0))
-	for ; n > 0 && c.notify(); n-- {
-	}
+	c.notifyUpTo(n)
 	return nil
+}
+
+func (c *Cond) notifyUpTo(n int) {
+	for k := -1; n > 0 && k != 0; n -= k {
+		k = c.notify(n)
+	}
 }
 
 // NotifyAll wakes everyone who waits.

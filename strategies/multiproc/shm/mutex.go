@@ -216,7 +216,8 @@ func (m *Mutex) Lock(ctx context.Context) (LockState, error) {
 	return m.c.lockSlow(ctx)
 }
 
-// TryLock takes the mutex if it is free or its owner is dead, and returns NotLocked otherwise.
+// TryLock takes the mutex if it is free or its owner is dead, and returns NotLocked otherwise, which costs some
+// microseconds where another process holds it: it looks whether that one lives.
 func (m *Mutex) TryLock() LockState { return m.c.tryLock() }
 
 // Unlock frees the mutex. ErrUnlocked where it is free, ErrNotOwner where another process holds it; neither changes it.
@@ -234,7 +235,7 @@ func (m *Mutex) Do(ctx context.Context, f func(LockState)) error {
 	if err != nil {
 		return err
 	}
-	defer m.c.unlock()
+	defer func() { _ = m.c.unlock() }() // f may have unlocked it
 	f(st)
 	return nil
 }

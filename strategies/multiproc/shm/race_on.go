@@ -18,5 +18,3 @@ func raceAcquire(off uint64) { runtime.RaceAcquire(raceByte(off)) }
 
 // raceRelease says that what was done so far is visible to those who acquire off later.
 func raceRelease(off uint64) { runtime.RaceReleaseMerge(raceByte(off)) }
-
-const raceEnabled = true

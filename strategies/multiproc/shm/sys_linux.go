@@ -160,7 +160,7 @@ func futexWait(p *uint32, val, mask uint32, d time.Duration) {
 
 // futexWake wakes up to n sleepers whose mask has a bit of this one. It never blocks, so it may be raw.
 func futexWake(p *uint32, n int32, mask uint32) {
-	syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(p)), futexWakeBitset, uintptr(n), 0, 0, uintptr(mask))
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(p)), futexWakeBitset, uintptr(n), 0, 0, uintptr(mask))
 }
 
 // waitvEntry is struct futex_waitv of the kernel.
