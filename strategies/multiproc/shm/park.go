@@ -256,7 +256,7 @@ func spin(gap, limit int, try func() bool) bool {
 	}
 	spinning.Add(1)
 	defer spinning.Add(-1)
-	end, yield := now+int64(spinFor), now+int64(3*time.Microsecond)
+	end, yield := now+int64(spinFor), now+int64(time.Microsecond)
 	for turns := 0; ; {
 		if try() {
 			return true
