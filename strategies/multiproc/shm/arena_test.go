@@ -200,6 +200,9 @@ func TestZ01Z03Attach(t *testing.T) {
 	if b := must(a.Bytes(r)); string(b[:5]) != "world" {
 		t.Errorf("the child's write reads %q", b[:5])
 	}
+	if m.File() == nil || m.File() != a.File() {
+		t.Error("the object's file is not its arena's")
+	}
 	// This process is through with it: the other one is not.
 	f := must(dup(a.File()))
 	is(t, a.Close(), nil)
@@ -218,7 +221,7 @@ func TestZ01Z03Attach(t *testing.T) {
 	c.tell()
 	c.wait()
 
-	if a.File() != nil {
+	if a.File() != nil || m.File() != nil {
 		t.Error("a closed arena has a file")
 	}
 	_, err = a.NewMutex()

@@ -3,6 +3,7 @@ package shm
 import (
 	"context"
 	"math"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -308,6 +309,15 @@ type object struct {
 
 // Ref returns what names the object in other processes.
 func (o *object) Ref() Ref { return o.ref }
+
+// File returns the file of the object's arena, which goes with Ref to other processes; nil after Close. All objects of an
+// arena return the same one.
+func (o *object) File() *os.File {
+	if o.m.closed.Load() {
+		return nil
+	}
+	return o.m.file
+}
 
 func (o *object) u32(off uint64) *uint32 { return (*uint32)(unsafe.Add(o.p, off)) }
 func (o *object) u64(off uint64) *uint64 { return (*uint64)(unsafe.Add(o.p, off)) }
