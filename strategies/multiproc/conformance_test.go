@@ -12,24 +12,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestPool holds the behaviour that every kind of pool has.
+// TestPool holds the behaviour that every kind of pool has and that is no row of a table: see pool_rows_test.go.
 func TestPool(t *testing.T) {
-	for _, m := range makers {
-		t.Run(m.name, func(t *testing.T) {
-			if !m.local {
-				needProcesses(t)
-			}
-			for name, f := range map[string]func(*testing.T, maker){
-				"Values": testValues, "Chunks": testChunks, "Empty": testEmpty, "Failures": testFailures,
-				"Imap": testImap, "ImapLazy": testImapLazy, "ImapBreak": testImapBreak, "ImapSource": testImapSource,
-				"Unordered": testUnordered, "Backpressure": testBackpressure, "Cancel": testCancel,
-				"CallerGone": testCallerGone, "Terminate": testTerminate, "Life": testLife, "Shutdown": testShutdown,
-				"Timeout": testTimeout, "Init": testInit, "Options": testOptions, "Stress": testStress,
-			} {
-				t.Run(name, func(t *testing.T) { f(t, m) })
-			}
-		})
-	}
+	eachPool(t, func(t *testing.T, m maker) {
+		for name, f := range map[string]func(*testing.T, maker){
+			"Failures": testFailures, "ImapBreak": testImapBreak, "Timeout": testTimeout, "Options": testOptions,
+		} {
+			t.Run(name, func(t *testing.T) { f(t, m) })
+		}
+	})
 }
 
 func numbers(n int) []int {

@@ -201,6 +201,20 @@ func (f *fleet) cancel(c *call) bool {
 	return ok
 }
 
+func (f *fleet) cancelPending() int {
+	f.mu.Lock()
+	var open []*call
+	for f.queue.len() > 0 {
+		open = append(open, f.queue.pop())
+	}
+	f.mu.Unlock()
+	for _, c := range open {
+		f.resolve(c, nil, ErrCancelled)
+	}
+	f.settle()
+	return len(open)
+}
+
 func (f *fleet) closed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -396,6 +396,24 @@ func (p *LocalPool[In, Out]) MapAsync(ctx context.Context, in []In, opts ...Call
 	return fut
 }
 
+// CancelPending implements Pool.
+func (p *LocalPool[In, Out]) CancelPending() int {
+	l := p.l
+	l.mu.Lock()
+	var open []*job[In, Out]
+	for l.queue.len() > 0 {
+		open = append(open, l.queue.pop())
+	}
+	l.mu.Unlock()
+	n := 0
+	for _, j := range open {
+		if l.resolve(j, ErrCancelled, nil) {
+			n++
+		}
+	}
+	return n
+}
+
 // Close implements Pool.
 func (p *LocalPool[In, Out]) Close() error {
 	l := p.l

@@ -19,7 +19,11 @@ import (
 
 func TestMain(m *testing.M) {
 	Main()
-	if os.Getenv("MULTIPROC_TEST_VICTIM") != "" {
+	switch os.Getenv("MULTIPROC_TEST_VICTIM") {
+	case "":
+	case "replaced":
+		replaced()
+	default:
 		victim()
 	}
 	goleak.VerifyTestMain(m,

@@ -33,6 +33,9 @@ type Pool[In, Out any] interface {
 	// ImapSource is Imap over a source that can fail: its error is yielded, as it is, after the results before it, and
 	// ends the loop.
 	ImapSource(ctx context.Context, in iter.Seq2[In, error], opts ...CallOption) iter.Seq2[Out, error]
+	// CancelPending withdraws every call and chunk that no worker has, and returns how many there were: they resolve with
+	// ErrCancelled. What runs goes on.
+	CancelPending() int
 	// Close ends the acceptance of work. What was accepted is still done.
 	Close() error
 	// Join waits until a closed pool has finished. Before Close it returns ErrRunning at once.

@@ -39,6 +39,9 @@ func newRemote[In, Out any](f *fleet, fn Func[In, Out], prefix []byte) *ProcessP
 // Pids returns the process ids of the living workers.
 func (p *ProcessPool[In, Out]) Pids() []int { return p.f.pids() }
 
+// CancelPending implements Pool. A few calls that are already under way to a worker count as its own.
+func (p *ProcessPool[In, Out]) CancelPending() int { return p.f.cancelPending() }
+
 // Close implements Pool.
 func (p *ProcessPool[In, Out]) Close() error { p.f.close(); return nil }
 

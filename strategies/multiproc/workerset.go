@@ -51,6 +51,9 @@ func Bind[In, Out any](w *WorkerSet, fn Func[In, Out]) *ProcessPool[In, Out] {
 // Pids returns the process ids of the living workers.
 func (w *WorkerSet) Pids() []int { return w.f.pids() }
 
+// CancelPending withdraws what no worker has, as Pool.CancelPending does, for all functions.
+func (w *WorkerSet) CancelPending() int { return w.f.cancelPending() }
+
 // Close ends the acceptance of work, as Pool.Close does.
 func (w *WorkerSet) Close() error { w.f.close(); return nil }
 
