@@ -105,39 +105,46 @@ func (f *fleet) freeSlot() int {
 	}
 }
 
-// grow starts a worker of a lazy pool if calls are waiting for which none is free or on its way. Called with mu held.
-func (f *fleet) grow() {
-	if !f.opt.lazy || len(f.workers) >= f.opt.workers {
-		return
+// grow starts a worker of a lazy pool if calls are waiting for which none is free or on its way. It reports whether one
+// is on its way, for which calls should rather wait than queue up behind a long one. Called with mu held.
+func (f *fleet) grow() bool {
+	if !f.opt.lazy {
+		return false
 	}
-	free := 0
+	idle, coming := 0, 0
 	for _, p := range f.workers {
-		if !p.up || p.fifo.len() == 0 {
-			free++
+		switch {
+		case !p.up:
+			coming++
+		case p.fifo.len() == 0:
+			idle++
 		}
 	}
-	if free < f.queue.len() {
+	if idle+coming < f.queue.len() && len(f.workers) < f.opt.workers {
 		f.launch()
+		coming++
 	}
+	return idle == 0 && coming > 0
 }
 
 func (f *fleet) submit(ctx context.Context, c *call, wait bool) error {
 	if err := enter(ctx, f.room, f.quit, wait); err != nil {
+		if err == ErrClosed { //nolint:errorlint // as enter returns it
+			err = f.refusal()
+		}
 		return err
 	}
 	f.mu.Lock()
 	if f.state != poolOpen {
-		err := ErrClosed
-		if f.broken != nil {
-			err = f.broken
-		}
 		f.mu.Unlock()
 		<-f.room
-		return err
+		return f.refusal()
 	}
 	f.queue.push(c)
-	f.grow()
-	p := f.idlest()
+	var p *peer
+	if !f.grow() {
+		p = f.idlest()
+	}
 	if p == nil {
 		f.mu.Unlock()
 		return nil
@@ -146,6 +153,16 @@ func (f *fleet) submit(ctx context.Context, c *call, wait bool) error {
 	p.flush() // unlocks mu
 	f.drop(dropped)
 	return nil
+}
+
+// refusal says why a pool that is not open takes no work.
+func (f *fleet) refusal() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken != nil {
+		return f.broken
+	}
+	return ErrClosed
 }
 
 // idlest returns the worker with the fewest unanswered calls among those that can take another, or nil.

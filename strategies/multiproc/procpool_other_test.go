@@ -7,3 +7,5 @@ import "testing"
 func needProcesses(t *testing.T) { t.Skip("worker processes need Linux") }
 
 func victim() {}
+
+func replaced() {}
