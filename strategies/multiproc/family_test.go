@@ -31,7 +31,7 @@ var familyScenes = map[string]func(context.Context, string) (string, error){
 	// Two children that nobody joins; Shutdown has to.
 	"policy": func(ctx context.Context, dir string) (string, error) {
 		daemon := scene("hang", dir+"/daemon", WithDaemon(true))
-		plain := scene("return", "x")
+		plain := NewProcess(gated, gate{dir + "/go"})
 		pool, err := NewPool(ctx, block, Workers(1))
 		if err != nil {
 			return "", err
@@ -49,6 +49,9 @@ var familyScenes = map[string]func(context.Context, string) (string, error){
 			return "", err
 		}
 		n := len(ActiveChildren())
+		if err := write(dir+"/go", "go"); err != nil {
+			return "", err
+		}
 		AtExit(func() { note(dir+"/hooks", "hook") })
 		for range 2 {
 			if err := Shutdown(ctx); err != nil {

@@ -3,7 +3,6 @@ package multiproc
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"testing"
 )
@@ -11,10 +10,6 @@ import (
 // The rows of docs/multiproc.md about futures: one test each, named after its id.
 
 func TestF01_OnDone(t *testing.T) {
-	null := devNull(t)
-	old := os.Stderr
-	os.Stderr = null // of the callback that panics
-	defer func() { os.Stderr = old }()
 	eachPool(t, func(t *testing.T, m maker) {
 		p, ctx := make2(t, m, gated, fnGate, Workers(1)), ctxT(t)
 		g, open := opener(t)
