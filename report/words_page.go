@@ -142,7 +142,7 @@ func command(h *results.Header) string {
 	words := []string{"parbench"}
 	seeded := false
 	for _, a := range h.Args {
-		words = append(words, quoted(a))
+		words = append(words, QuoteShell(a))
 		seeded = seeded || a == "--seed" || strings.HasPrefix(a, "--seed=")
 	}
 	if !seeded {
@@ -151,8 +151,8 @@ func command(h *results.Header) string {
 	return EscapeTerminal(strings.Join(words, " "))
 }
 
-// quoted puts a word into single quotes where a shell would take it apart.
-func quoted(s string) string {
+// QuoteShell puts a word into single quotes where a shell would take it apart.
+func QuoteShell(s string) string {
 	safe := s != ""
 	for _, r := range s {
 		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=.,:/@%+", r)) {

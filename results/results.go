@@ -29,32 +29,34 @@ type Header struct {
 
 // Environment is what the numbers depend on. An allow-list: no variables, no host or user name.
 type Environment struct {
-	OS             string    `json:"os"`
-	Arch           string    `json:"arch"`
-	Kernel         string    `json:"kernel,omitempty"`
-	CPUModel       string    `json:"cpu_model,omitempty"`
-	Sockets        int       `json:"sockets,omitempty"`
-	PhysicalCores  int       `json:"physical_cores,omitempty"`
-	LogicalCPUs    int       `json:"logical_cpus,omitempty"`
-	UsableCPUs     []int     `json:"usable_cpus,omitempty"` // by affinity, in the order the harness hands them out
-	UsableCores    int       `json:"usable_cores"`          // after quota and fixture reserve
-	QuotaCores     float64   `json:"quota_cores,omitempty"` // cgroup CPU quota; 0: none
-	MaxMHz         float64   `json:"max_mhz,omitempty"`
-	Caches         []Cache   `json:"caches,omitempty"`
-	MemoryBytes    int64     `json:"memory_bytes,omitempty"`
-	MemoryLimit    int64     `json:"memory_limit_bytes,omitempty"` // cgroup; 0: none
-	SwapBytes      int64     `json:"swap_bytes,omitempty"`
-	Governor       string    `json:"governor,omitempty"`
-	Turbo          string    `json:"turbo,omitempty"` // on, off or empty for unknown
-	SMT            string    `json:"smt,omitempty"`   // on, off or empty for unknown
-	Virtualisation string    `json:"virtualisation,omitempty"`
-	Clock          string    `json:"clock_source,omitempty"`
-	ClockCostNS    float64   `json:"clock_cost_ns,omitempty"`
-	ClockStepNS    int64     `json:"clock_step_ns,omitempty"` // smallest step seen
-	Load1          float64   `json:"load1,omitempty"`
-	THP            string    `json:"transparent_huge_pages,omitempty"`
-	BootID         string    `json:"boot_id,omitempty"` // a hash of it: equal means the same boot
-	Programs       []Program `json:"programs"`
+	OS             string  `json:"os"`
+	Arch           string  `json:"arch"`
+	Kernel         string  `json:"kernel,omitempty"`
+	CPUModel       string  `json:"cpu_model,omitempty"`
+	Sockets        int     `json:"sockets,omitempty"`
+	PhysicalCores  int     `json:"physical_cores,omitempty"`
+	LogicalCPUs    int     `json:"logical_cpus,omitempty"`
+	UsableCPUs     []int   `json:"usable_cpus,omitempty"` // by affinity, in the order the harness hands them out
+	UsableCores    int     `json:"usable_cores"`          // after quota and fixture reserve
+	QuotaCores     float64 `json:"quota_cores,omitempty"` // cgroup CPU quota; 0: none
+	MaxMHz         float64 `json:"max_mhz,omitempty"`
+	Caches         []Cache `json:"caches,omitempty"`
+	MemoryBytes    int64   `json:"memory_bytes,omitempty"`
+	MemoryLimit    int64   `json:"memory_limit_bytes,omitempty"` // cgroup; 0: none
+	SwapBytes      int64   `json:"swap_bytes,omitempty"`
+	Governor       string  `json:"governor,omitempty"`
+	Turbo          string  `json:"turbo,omitempty"` // on, off or empty for unknown
+	SMT            string  `json:"smt,omitempty"`   // on, off or empty for unknown
+	Virtualisation string  `json:"virtualisation,omitempty"`
+	Clock          string  `json:"clock_source,omitempty"`
+	ClockCostNS    float64 `json:"clock_cost_ns,omitempty"`
+	ClockStepNS    int64   `json:"clock_step_ns,omitempty"` // smallest step seen
+	Load1          float64 `json:"load1,omitempty"`
+	THP            string  `json:"transparent_huge_pages,omitempty"`
+	BootID         string  `json:"boot_id,omitempty"` // a hash of it: equal means the same boot
+	// GoSettings are those of GOGC, GOMEMLIMIT and GODEBUG that were set: Go programs run otherwise under them.
+	GoSettings map[string]string `json:"go_settings,omitempty"`
+	Programs   []Program         `json:"programs"`
 }
 
 // Cache is one level of the data cache hierarchy as CPU 0 sees it.

@@ -17,7 +17,7 @@ var (
 
 // Info implements Strategy.
 func (DummyPool) Info() Info {
-	return Info{Name: "dummy-pool", Doc: "the interface of process-pool, on threads of this process", Params: poolParams()}
+	return Info{Name: "dummy-pool", Doc: "the interface of process-pool, on threads of this process", Params: poolParams(), ModeCaps: applyCap()}
 }
 
 // Start implements Strategy.

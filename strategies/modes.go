@@ -19,6 +19,9 @@ const (
 	modeApplyAsync    = "apply-async"
 )
 
+// applyCap bounds the batches of the mode apply, which waits for every single task before it hands out the next.
+func applyCap() map[string]int { return map[string]int{"apply": 1024} }
+
 // poolParams are the parameters of those strategies.
 func poolParams() []workloads.Param {
 	return []workloads.Param{

@@ -15,7 +15,7 @@ var _ Strategy = ProcessPool{}
 // Info implements Strategy.
 func (ProcessPool) Info() Info {
 	return Info{
-		Name: "process-pool", Doc: "worker processes that live between batches", Params: poolParams(), Processes: true,
+		Name: "process-pool", Doc: "worker processes that live between batches", Params: poolParams(), ModeCaps: applyCap(), Processes: true,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,7 @@ type app struct {
 	stdout, stderr io.Writer
 	quiet, verbose bool
 	color          string
+	fromEnv        map[string]bool // flags that a variable set
 }
 
 const rootLong = `parbench measures identical workloads under many ways of running tasks in parallel, per core count, checks that all of
@@ -60,7 +62,7 @@ const rootExample = `  parbench run                                    # the def
 const exitHelp = `Exit status: 0 fine; 2 wrong usage, unreadable input or unwritable output, found before measuring; 4 a workload failed, timed out
 or disagreed; 5 an internal or output error during a run, whose file stays resumable; 130/143 interrupted. Scripts must use
 the built binary: "go run" turns every status into 1.
-Every flag can be set by a variable: --min-effect is PARBENCH_MIN_EFFECT.`
+Every flag can be set by a variable: --rounds is PARBENCH_ROUNDS. The command line wins.`
 
 // helpTemplate begins with examples, because that is what most people look for.
 const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
@@ -88,15 +90,30 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour in text output: auto, always or never")
 	root.AddCommand(a.runCommand(), a.reportCommand(), a.convertCommand(), a.listCommand(), a.doctorCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Args, c.RunE = cobra.ArbitraryArgs, func(_ *cobra.Command, args []string) error {
+				return usagef("completion %s: write bash, zsh, fish or powershell", strings.Join(args, " "))
+			}
+		}
+	}
 	return root
 }
 
 // environment sets every flag that was not given from its PARBENCH_ variable, and checks the shared flags.
 func (a *app) environment(cmd *cobra.Command) error {
 	var err error
+	a.fromEnv = map[string]bool{}
+	typed := func(name string) bool {
+		f := cmd.Flags().Lookup(name)
+		return f != nil && f.Changed && !a.fromEnv[name]
+	}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if err != nil || f.Changed || f.Name == "help" {
+		if err != nil || f.Changed || f.Name == "help" || f.Name == "version" {
 			return
+		}
+		if slices.Contains(roundFlags, f.Name) && slices.ContainsFunc(roundFlags, typed) {
+			return // another way of saying how many rounds was typed, and the command line wins
 		}
 		name := "PARBENCH_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		v, ok := os.LookupEnv(name)
@@ -104,8 +121,10 @@ func (a *app) environment(cmd *cobra.Command) error {
 			return
 		}
 		if e := cmd.Flags().Set(f.Name, v); e != nil {
-			err = usagef("%s=%q: %v", name, v, errors.Unwrap(e))
+			err = usagef("%s=%q: not a value for --%s, %s", name, v, f.Name, f.Usage)
+			return
 		}
+		a.fromEnv[f.Name] = true
 	})
 	if err != nil {
 		return err
@@ -122,6 +141,9 @@ func remedy(err error) error {
 	var ee *exitError
 	if errors.As(err, &ee) || codeOf(err) != exitUsage {
 		return err
+	}
+	if strings.HasPrefix(err.Error(), "if any flags in the group") {
+		return fmt.Errorf("--rounds, --quick and --rigorous exclude each other: give one of them")
 	}
 	for _, p := range []string{"unknown flag", "unknown shorthand", "unknown command", "flag needs an argument", "invalid argument", "accepts ", "requires "} {
 		if strings.HasPrefix(err.Error(), p) {

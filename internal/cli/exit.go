@@ -6,9 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/parbench/parbench/internal/harness"
 	"github.com/parbench/parbench/report"
-	"github.com/parbench/parbench/results"
 )
 
 // Exit codes. The help says that CI must use the built binary, because "go run" turns every code but 0 into 1.
@@ -44,18 +42,13 @@ func usagef(format string, args ...any) error {
 // parser or from reading input, before anything was measured.
 func codeOf(err error) int {
 	var ee *exitError
-	var ue *harness.UsageError
-	var fe *results.FormatError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &ee):
 		return ee.code
-	case errors.As(err, &ue), errors.As(err, &fe):
-		return exitUsage
-	default:
-		return exitUsage
 	}
+	return exitUsage
 }
 
 // complain prints an error as one line, whatever it contains.

@@ -107,7 +107,7 @@ func listParams(w io.Writer, ps []protocol.Param) {
 		case p.Auto != "":
 			def = "by machine"
 		case p.Type == "choice":
-			def = strings.Join(p.Choices, "|")
+			def = strings.Join(p.Choices, "|") + " (default " + p.Default + ")"
 		}
 		fmt.Fprintf(tw, "      %s=%s\t%s\n", p.Name, def, report.EscapeTerminal(p.Doc))
 	}

@@ -50,7 +50,7 @@ func (p *progress) update(x harness.Progress) {
 	}
 	if x.Failed > p.lastFail {
 		p.lastFail = x.Failed
-		p.line(fmt.Sprintf("parbench: %s failed so far; the report tells why", plural(x.Failed, "trial")))
+		p.line(fmt.Sprintf("parbench: %s failed so far; the report tells why", plural(x.Failed, "cell")))
 	}
 	text := p.text(x)
 	switch {
@@ -75,13 +75,13 @@ func (p *progress) text(x harness.Progress) string {
 	}
 	eta := ""
 	if x.ETA > 0 {
-		eta = "about " + roughly(x.ETA) + " left  "
+		eta = "about " + roughly(x.ETA) + " left"
 	}
 	repeat := ""
 	if x.Phase == "repeating" {
 		repeat = "  (again: others disturbed it)"
 	}
-	return fmt.Sprintf("round %d/%d  trial %d/%d  %s%s%s", x.Round+1, x.Rounds, min(x.Done+1, x.Total), x.Total, eta, cell, repeat)
+	return fmt.Sprintf("round %d/%d  trial %d/%d  %s%s  %s", x.Round+1, x.Rounds, min(x.Done+1, x.Total), x.Total, cell, repeat, eta)
 }
 
 // line prints a line that stays.

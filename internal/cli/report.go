@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -57,16 +58,16 @@ func (a *app) present(f *runFlags, path, dir string) error {
 	if err != nil {
 		return &exitError{exitInternal, fmt.Errorf("analyse %s: %w", path, err)}
 	}
-	if err := report.Text(a.stdout, rep, a.textOptions(&f.text)); err != nil {
-		return outputError("standard output", err)
-	}
-	// A run that was stopped before its first trial has nothing to draw.
+	// The files first: whoever reads standard output may close it early.
 	page := filepath.Join(dir, "report.md")
 	if err := writePage(page, filepath.Base(path), f.text.unit, rep, true); err != nil {
 		return &exitError{exitInternal, fmt.Errorf("write %s: %w; the run itself is safe in %s: free some space, then parbench report %s -f md -o %s", page, err, path, path, page)}
 	}
+	if err := report.Text(a.stdout, rep, a.textOptions(&f.text)); err != nil {
+		return outputError("standard output", err)
+	}
 	if !a.quiet {
-		fmt.Fprintf(a.stderr, "\nreport: %s\ndata:   %s\n", page, path)
+		fmt.Fprintf(a.stderr, "\nreport: %s\ndata:   %s\n", report.EscapeTerminal(page), report.EscapeTerminal(path))
 	}
 	return nil
 }
@@ -77,6 +78,8 @@ func (a *app) textOptions(t *textFlags) report.TextOptions {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 			o.Width = w
 		}
+	} else if w, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && w >= 40 {
+		o.Width = w
 	}
 	return o
 }
@@ -99,7 +102,7 @@ func writePage(page, data, unit string, rep *analysis.Report, plots bool) error 
 	if plots {
 		files, err := plot.WriteDir(context.Background(), filepath.Join(filepath.Dir(page), "plots"), rep)
 		if err != nil {
-			return err
+			return fmt.Errorf("figures in plots/: %w", err)
 		}
 		for _, f := range files {
 			opt.Plots = append(opt.Plots, report.PlotRef{Path: "plots/" + f.Name, Title: f.Title, Alt: f.Alt, Workload: f.Workload})
@@ -175,12 +178,20 @@ func cause(err error) error {
 	return err
 }
 
+// oneFile accepts exactly one argument.
+func oneFile(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usagef("give exactly one run file, or - for standard input; there are %d", len(args))
+	}
+	return nil
+}
+
 func (a *app) reportCommand() *cobra.Command {
 	var format, output string
 	var noPlots bool
 	var t textFlags
 	cmd := &cobra.Command{
-		Use: "report FILE", Short: "Report a run, from its file alone", Args: cobra.ExactArgs(1),
+		Use: "report FILE", Short: "Report a run, from its file alone", Args: oneFile,
 		Example: `  parbench report out/run.jsonl                       # the tables again
   parbench report out/run.jsonl -f md -o page/run.md   # an article-ready page, with page/plots/
   zcat run.jsonl.gz | parbench report - -f md          # from a pipe, without plots`,
@@ -202,6 +213,13 @@ func (a *app) reportCommand() *cobra.Command {
 			if format == "md" && output != "-" {
 				if err := writePage(output, filepath.Base(args[0]), t.unit, rep, !noPlots); err != nil {
 					return usagef("--output %s: cannot be written: %v", output, cause(err))
+				}
+				if !a.quiet {
+					also := " and its figures in plots/ beside it"
+					if noPlots {
+						also = ""
+					}
+					fmt.Fprintf(a.stderr, "wrote %s%s\n", report.EscapeTerminal(output), also)
 				}
 				return nil
 			}
@@ -227,7 +245,7 @@ func (a *app) reportCommand() *cobra.Command {
 func (a *app) convertCommand() *cobra.Command {
 	var format, output string
 	cmd := &cobra.Command{
-		Use: "convert FILE", Short: "Write a run in another tool's format", Args: cobra.ExactArgs(1),
+		Use: "convert FILE", Short: "Write a run in another tool's format", Args: oneFile,
 		Example: `  parbench convert out/run.jsonl -f gobench | benchstat -col /strategy -
   parbench convert out/run.jsonl -f csv -o run.csv    # a row for each trial
   parbench convert out/run.jsonl -f json -o run.json  # one document`,

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +18,9 @@ import (
 	"github.com/parbench/parbench/internal/harness"
 	"github.com/parbench/parbench/internal/host"
 	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/stat"
 )
 
 // runName is the run file's name inside the output directory.
@@ -84,9 +88,12 @@ func (a *app) runCommand() *cobra.Command {
 	fl.BoolVar(&f.dry, "dry-run", false, "print the plan and measure nothing")
 	fl.BoolVar(&f.ignoreFailure, "ignore-failure", false, "exit 0 although a workload failed")
 	f.text.add(fl)
-	cmd.MarkFlagsMutuallyExclusive("quick", "rigorous", "rounds")
+	cmd.MarkFlagsMutuallyExclusive(roundFlags...)
 	return cmd
 }
+
+// roundFlags exclude each other: each says how many rounds there are.
+var roundFlags = []string{"quick", "rigorous", "rounds"}
 
 // session is what a run needs besides its plan.
 type session struct {
@@ -126,7 +133,7 @@ func (a *app) open(f *runFlags) (*session, host.Usable, error) {
 func restrict(u host.Usable, text string) (host.Usable, error) {
 	want, err := host.ParseList(text)
 	if err != nil || len(want) == 0 {
-		return u, usagef("--affinity %q: write CPU numbers such as 0-3,8", text)
+		return u, usagef("--affinity %q: write CPU numbers such as 0-3,8; usable are %s", text, sortedList(u.CPUs))
 	}
 	set := map[int]bool{}
 	for _, c := range want {
@@ -140,11 +147,13 @@ func restrict(u host.Usable, text string) (host.Usable, error) {
 		}
 	}
 	if len(set) > 0 {
-		return u, usagef("--affinity %q: not all of these CPUs may be used here; usable are %s", text, host.FormatList(u.CPUs))
+		return u, usagef("--affinity %q: not all of these CPUs may be used here; usable are %s", text, sortedList(u.CPUs))
 	}
 	u.CPUs, u.Cores = keep, min(u.Cores, len(keep))
 	return u, nil
 }
+
+func sortedList(cpus []int) string { return host.FormatList(slices.Sorted(slices.Values(cpus))) }
 
 // spec turns flags into what the harness understands.
 func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.Spec, []string, error) {
@@ -236,7 +245,11 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 	if err != nil {
 		return err
 	}
+	a.warnRounds(draft.Plan)
 	if f.dry {
+		if spec.Hard && draft.Plan.Estimate > spec.Budget.Seconds() {
+			fmt.Fprintf(a.stderr, "parbench: --budget %v looks too small for this plan; without --dry-run the calibration decides\n", spec.Budget)
+		}
 		return outputError("standard output", printPlan(a.stdout, draft, s.h.Place))
 	}
 	id := results.NewID(time.Now(), rand.Reader)
@@ -252,26 +265,55 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 	if err != nil {
 		return err
 	}
-	return a.measure(s, f, fixtures, dir, func(ctx context.Context) (results.Plan, *results.Run, *results.Writer, int, error) {
+	begin := func(ctx context.Context) (results.Plan, *results.Run, *results.Writer, error) {
 		p, err := s.h.Prepare(ctx, spec, s.offer)
 		if err != nil {
-			made.Undo()
-			return results.Plan{}, nil, nil, 0, err
+			return results.Plan{}, nil, nil, err
 		}
 		w, err := results.Create(path, results.Header{
 			Type: "run", Schema: results.Schema, Version: results.Version, ID: id, Created: time.Now().UTC().Truncate(time.Second),
-			Tool: versionText(), Args: os.Args[1:], Environment: s.h.Environment(s.program), Plan: p.Plan,
+			Tool: versionText(), Args: repeatArgs(cmd, f, spec), Environment: s.h.Environment(s.program), Plan: p.Plan,
 		})
 		if err != nil {
-			return p.Plan, nil, nil, 0, outputError(path, err)
+			return p.Plan, nil, nil, outputError(path, err)
 		}
-		n, err := harness.RecordFailures(p.Plan, p.Failed, w)
-		if err != nil {
-			return p.Plan, nil, w, n, outputError(path, err)
+		if err := harness.RecordFailures(p.Plan, p.Failed, w); err != nil {
+			return p.Plan, nil, w, outputError(path, err)
 		}
 		run, err := results.ReadFile(path)
-		return p.Plan, run, w, n, err
-	})
+		return p.Plan, run, w, err
+	}
+	err = a.measure(s, f, fixtures, dir, begin)
+	made.Undo() // where nothing was written: it removes empty directories only
+	return err
+}
+
+// repeatArgs is the command line that repeats a run, made from what was understood, so that it holds whatever came from
+// variables and defaults, and no path of this machine.
+func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec) []string {
+	args := []string{"run"}
+	for _, w := range spec.Workloads {
+		args = append(args, "-w", w.Label())
+	}
+	for _, s := range spec.Strategies {
+		args = append(args, "-s", s.Label())
+	}
+	var counts []string
+	for _, k := range spec.Cores {
+		counts = append(counts, strconv.Itoa(k))
+	}
+	args = append(args, "-c", strings.Join(counts, ","))
+	if f.quick {
+		args = append(args, "--quick")
+	} else {
+		args = append(args, "--rounds", strconv.Itoa(spec.Rounds))
+	}
+	for _, name := range []string{"tasks", "warmup", "timeout", "affinity", "oversubscribe"} {
+		if fl := cmd.Flags().Lookup(name); fl.Changed {
+			args = append(args, "--"+name+"="+fl.Value.String())
+		}
+	}
+	return append(args, "--seed", strconv.FormatUint(spec.Seed, 10))
 }
 
 func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
@@ -279,7 +321,7 @@ func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
 		"workload", "strategy", "cores", "parameter-list", "parameter-scan", "rounds", "tasks", "warmup", "budget", "timeout",
 		"seed", "output", "oversubscribe", "quick", "rigorous", "dry-run",
 	} {
-		if cmd.Flags().Changed(name) {
+		if cmd.Flags().Changed(name) && !a.fromEnv[name] {
 			return usagef("--resume %s: --%s cannot be changed, the plan is in the file; leave it out", f.resume, name)
 		}
 	}
@@ -297,11 +339,31 @@ func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
 		w.Close()
 		return err
 	}
+	if harness.Missing(run) == 0 {
+		if err := finish(w, run); err != nil {
+			return outputError(f.resume, err)
+		}
+		if !a.quiet {
+			fmt.Fprintln(a.stderr, "parbench: nothing is missing in "+report.EscapeTerminal(f.resume)+"; reporting it")
+		}
+		return a.present(f, f.resume, filepath.Dir(f.resume))
+	}
+	f.budget = time.Duration(run.Header.Plan.Budget * float64(time.Second))
 	differs := harness.Resumable(run.Header.Environment, s.h.Environment(s.program))
-	return a.measure(s, f, fixtures, filepath.Dir(f.resume), func(context.Context) (results.Plan, *results.Run, *results.Writer, int, error) {
+	return a.measure(s, f, fixtures, filepath.Dir(f.resume), func(context.Context) (results.Plan, *results.Run, *results.Writer, error) {
 		err := w.Note(results.Note{Type: "resume", Time: time.Now().UTC(), Joined: len(differs) > 0, Differs: differs})
-		return run.Header.Plan, run, w, 0, outputError(f.resume, err)
+		return run.Header.Plan, run, w, outputError(f.resume, err)
 	})
+}
+
+// finish closes a file that lacks no trial, with the note that says so where that is missing.
+func finish(w *results.Writer, run *results.Run) error {
+	if n := len(run.Notes); n == 0 || run.Notes[n-1].Type != "end" || run.Notes[n-1].Reason != "complete" {
+		if err := w.Note(results.Note{Type: "end", Time: time.Now().UTC(), Reason: "complete"}); err != nil {
+			return errors.Join(err, w.Close())
+		}
+	}
+	return w.Close()
 }
 
 // resumable refuses a file that was made under other conditions, unless --join says to go on.
@@ -343,8 +405,8 @@ func planFixtures(p results.Plan) []string {
 	return sels
 }
 
-// begin makes or reopens the run file, once fixtures are up. failed is the number of failures it recorded.
-type begin func(ctx context.Context) (plan results.Plan, done *results.Run, w *results.Writer, failed int, err error)
+// begin makes or reopens the run file, once fixtures are up.
+type begin func(ctx context.Context) (plan results.Plan, done *results.Run, w *results.Writer, err error)
 
 // measure opens the harness, runs the plan to its end or to an interruption, and reports from the file.
 func (a *app) measure(s *session, f *runFlags, fixtures []string, dir string, begin begin) error {
@@ -356,12 +418,13 @@ func (a *app) measure(s *session, f *runFlags, fixtures []string, dir string, be
 	// Between trials only the harness draws; a signal's line may come in the middle of one, which is then being given up.
 	stop := watchInterrupts(func(msg string) { fmt.Fprintln(a.stderr, "\n"+msg) })
 	defer stop.release()
+	defer keepPipeErrors()()
 	s.h.Stop, s.h.OnProgress = stop.Stop, bar.update
 	defer s.h.Close()
 	if err := s.h.Open(stop.Now, fixtures); err != nil {
 		return a.stopped(stop, err)
 	}
-	plan, done, w, _, err := begin(stop.Until())
+	plan, done, w, err := begin(stop.Until())
 	bar.clear()
 	if w != nil {
 		defer w.Close()
@@ -376,7 +439,11 @@ func (a *app) measure(s *session, f *runFlags, fixtures []string, dir string, be
 	}
 	s.h.Close()
 	if err != nil {
-		return &exitError{exitInternal, fmt.Errorf("%w; nothing that was written is lost: parbench run --resume %s", err, strconv.Quote(path))}
+		code := exitInternal
+		if c := stop.code(); c != 0 {
+			code = c
+		}
+		return &exitError{code, fmt.Errorf("%w; nothing that was written is lost: %s", err, again(path))}
 	}
 	if rerr := a.present(f, path, dir); rerr != nil {
 		if code := stop.code(); code != 0 && out.Interrupted {
@@ -387,11 +454,25 @@ func (a *app) measure(s *session, f *runFlags, fixtures []string, dir string, be
 	}
 	switch {
 	case out.Interrupted:
-		return &exitError{stop.code(), fmt.Errorf("interrupted; finish it with: parbench run --resume %s", strconv.Quote(path))}
+		return &exitError{stop.code(), fmt.Errorf("interrupted; finish it with: %s", again(path))}
 	case out.Failed > 0 && !f.ignoreFailure:
-		return &exitError{exitFailed, fmt.Errorf("%s failed; the report above names each with its reason", plural(out.Failed, "trial"))}
+		return &exitError{exitFailed, fmt.Errorf("%s failed; the report above names each with its reason", plural(out.Failed, "cell"))}
 	}
 	return nil
+}
+
+// again is the command that finishes the run in a file, as this program was called.
+func again(path string) string {
+	name := os.Args[0]
+	switch {
+	case strings.Contains(name, "/go-build"):
+		name = "go run ."
+	case !strings.Contains(name, "/"):
+		name = "parbench"
+	default:
+		name = report.QuoteShell(name)
+	}
+	return name + " run --resume " + report.QuoteShell(path)
 }
 
 // stopped gives an error that came with an interruption the exit code of the signal.
@@ -400,4 +481,25 @@ func (a *app) stopped(stop *interrupts, err error) error {
 		return &exitError{code, errors.New("interrupted before the first trial; nothing was measured")}
 	}
 	return err
+}
+
+// warnRounds says before anything is measured that the rounds will be too few to tell a winner, because the correction for
+// many comparisons asks for more.
+func (a *app) warnRounds(plan results.Plan) {
+	cells := map[string]int{}
+	for _, c := range plan.Cells {
+		if !c.Ceiling {
+			cells[c.Workload]++
+		}
+	}
+	most := 0
+	for _, n := range cells {
+		most = max(most, n)
+	}
+	floor, err := stat.PairFloor(max(1, most-1), 0.05)
+	if a.quiet || err != nil || plan.Quick || most < 2 || plan.Rounds >= floor {
+		return
+	}
+	fmt.Fprintf(a.stderr, "parbench: %s cannot tell which of %d cells of a workload is fastest: that takes %d (--rounds %d), or fewer cells\n",
+		plural(plan.Rounds, "round"), most, floor, floor)
 }

@@ -85,6 +85,15 @@ func (i *interrupts) code() int {
 	return exitInterrupted
 }
 
+// keepPipeErrors makes writing to a closed standard output or error an error like any other. By default Go ends the
+// process there, which would cost a run its report because somebody piped the progress into head. Catching the signal
+// rather than ignoring it leaves the programs that are started with the default.
+func keepPipeErrors() (undo func()) {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGPIPE)
+	return func() { signal.Stop(ch) }
+}
+
 func (i *interrupts) release() {
 	signal.Stop(i.ch)
 	close(i.quit)

@@ -16,12 +16,14 @@ import (
 	"github.com/parbench/parbench/workloads"
 )
 
-// calibrationTimeout bounds one calibration trial. A workload whose few tasks take longer is better given --tasks and
-// smaller parameters.
-const calibrationTimeout = 120 * time.Second
-
-// calibrationGrowth is how many times more tasks each calibration trial runs than the one before.
-const calibrationGrowth = 8
+const (
+	// calibrationTimeout bounds a calibration trial of a task whose grain is not known yet.
+	calibrationTimeout = 120 * time.Second
+	// calibrationGrowth is how many times more tasks each calibration trial runs than the one before, until a batch is
+	// long enough (calibrationBatch) to judge the tasks by.
+	calibrationGrowth = 8
+	calibrationBatch  = 2 * minMeasured
+)
 
 // FailedCalibration says that a workload could not run even alone; its cells are recorded as failed.
 type FailedCalibration struct {
@@ -61,20 +63,16 @@ func (h *Harness) calibrateEntry(ctx context.Context, d *draft, i int) (*FailedC
 		return bad, err
 	}
 	e := &d.entries[i]
-	tasks := tasksPerWorker
-	if d.spec.Tasks > 0 {
-		tasks = min(tasks, d.spec.Tasks)
-	}
 	var counts []int
-	for {
+	for tasks := 1; ; {
 		o := h.sequential(ctx, d, i, tasks, nil)
-		if bad, err := h.calibrationFailure(ctx, e, o); bad != nil || err != nil {
+		if bad, err := calibrationFailure(ctx, e, o); bad != nil || err != nil {
 			return bad, err
 		}
 		per, _ := o.trial.Observation()
 		e.GrainNS, e.SetupNS = per*1e9, float64(o.trial.SetupNS)
 		counts = d.size(i)
-		if tasks >= e.Tasks {
+		if tasks >= e.Tasks || per*float64(tasks) >= calibrationBatch.Seconds() {
 			break
 		}
 		// The first tasks need not be typical of the others (mandelbrot's are cheap), so grow towards the batch that was
@@ -85,7 +83,7 @@ func (h *Harness) calibrateEntry(ctx context.Context, d *draft, i int) (*FailedC
 		return nil, nil
 	}
 	o := h.sequential(ctx, d, i, 1, counts)
-	if bad, err := h.calibrationFailure(ctx, e, o); bad != nil || err != nil {
+	if bad, err := calibrationFailure(ctx, e, o); bad != nil || err != nil {
 		return bad, err
 	}
 	e.Digests = o.digests
@@ -122,7 +120,7 @@ func (h *Harness) iterationRate(ctx context.Context, d *draft, i int, name strin
 	e := &d.entries[i]
 	e.Params[name] = strconv.Itoa(guess)
 	o := h.sequential(ctx, d, i, 16, nil)
-	if bad, err := h.calibrationFailure(ctx, e, o); bad != nil || err != nil {
+	if bad, err := calibrationFailure(ctx, e, o); bad != nil || err != nil {
 		return 0, bad, err
 	}
 	per, ok := o.trial.Observation()
@@ -143,24 +141,33 @@ func (h *Harness) sequential(ctx context.Context, d *draft, i, tasks int, digest
 	if digests != nil {
 		run.MinBatchNS, run.WarmupBatches = 0, 0
 	}
-	return runTrial(ctx, launch{program: h.Program, cpus: firstCPUs(h.Place.CPUs, 1), maxprocs: 1, run: run, timeout: h.calibrationTimeout(d.spec)})
+	return runTrial(ctx, launch{program: h.Program, cpus: firstCPUs(h.Place.CPUs, 1), maxprocs: 1, run: run, group: h.group, timeout: calibrationDeadline(d.spec, e, digests)})
 }
 
-func (h *Harness) calibrationTimeout(s Spec) time.Duration {
-	if s.Timeout > 0 {
+// calibrationDeadline allows the digests of all task counts, which run one after another, ten times their expected time.
+func calibrationDeadline(s Spec, e results.PlanEntry, digests []int) time.Duration {
+	if s.Timeout > 0 && digests == nil {
 		return s.Timeout
 	}
-	return calibrationTimeout
+	d := calibrationTimeout
+	if len(digests) > 0 {
+		d += 10 * time.Duration(e.GrainNS*float64(slices.Max(digests)))
+	}
+	return d
 }
 
-func (h *Harness) calibrationFailure(ctx context.Context, e *results.PlanEntry, o outcome) (*FailedCalibration, error) {
+func calibrationFailure(ctx context.Context, e *results.PlanEntry, o outcome) (*FailedCalibration, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	if o.trial.Status == results.OK {
 		return nil, nil
 	}
-	return &FailedCalibration{Key: e.Key, Trial: o.trial, Reason: o.trial.Reason}, nil
+	reason := o.trial.Reason
+	if o.trial.Status == results.TimedOut {
+		reason += "; give the workload smaller parameters, or a longer --timeout"
+	}
+	return &FailedCalibration{Key: e.Key, Trial: o.trial, Reason: reason}, nil
 }
 
 // trialOverhead is what a trial costs beside its own work, and processStart what a worker process adds, for estimates only.

@@ -11,6 +11,7 @@ const reserveFrom = 4
 
 // Placement says which CPUs cells and fixtures get: the same for every cell of a run.
 type Placement struct {
+	All     []int // every usable CPU, in the order to hand them out
 	CPUs    []int // for cells, in the order to hand them out
 	Fixture []int // for fixtures; equal to all usable CPUs where none could be reserved
 	Shares  bool  // fixtures float over the cells' CPUs
@@ -19,7 +20,7 @@ type Placement struct {
 
 // Place divides the usable CPUs between cells and fixtures.
 func Place(u host.Usable, fixtures bool) Placement {
-	p := Placement{CPUs: u.CPUs, Fixture: u.CPUs, Cores: u.Cores, Shares: fixtures}
+	p := Placement{All: u.CPUs, CPUs: u.CPUs, Fixture: u.CPUs, Cores: u.Cores, Shares: fixtures}
 	if fixtures && u.Cores >= reserveFrom && len(u.CPUs) >= reserveFrom {
 		last := len(u.CPUs) - 1
 		p.CPUs, p.Fixture, p.Shares = u.CPUs[:last], u.CPUs[last:], false

@@ -26,23 +26,18 @@ func (m *means) add(cell int, d time.Duration) {
 	m.n[cell]++
 }
 
-func (m *means) left(r *runner) time.Duration {
+// eta is how long the trials that are left will take: by cell, the rounds to go.
+func (m *means) eta(left []int, broken map[int]bool) time.Duration {
 	var sum time.Duration
-	for cell := range m.sum {
-		if r.broken[cell] {
+	for cell, n := range left {
+		if broken[cell] {
 			continue
-		}
-		missing := r.plan.Rounds
-		for round := range r.plan.Rounds {
-			if r.have[[2]int{round, cell}] {
-				missing--
-			}
 		}
 		per := m.guess[cell]
 		if m.n[cell] > 0 {
 			per = m.sum[cell] / time.Duration(m.n[cell])
 		}
-		sum += per * time.Duration(missing)
+		sum += per * time.Duration(n)
 	}
 	return sum
 }

@@ -115,6 +115,7 @@ func fakeRun(q *protocol.Run, r *protocol.Reader, w *protocol.Writer, out *os.Fi
 	case "hang":
 		// With a grandchild in the group: both must be gone afterwards. Its pid goes to the file the test named.
 		c := exec.Command("/proc/self/exe", "linger", "1")
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: os.Getenv("FAKE_SETSID") != ""}
 		must(c.Start())
 		must(os.WriteFile(os.Getenv("FAKE_PIDFILE"), []byte(strconv.Itoa(c.Process.Pid)), 0o600))
 		time.Sleep(time.Hour)

@@ -13,17 +13,18 @@ import (
 type fixtures struct {
 	sessions map[string]*session
 	addrs    map[string]string
-	cpu      func(pid int) time.Duration
+	// used is the last CPU time read of each: a process that has ended has no clock any more.
+	used map[string]time.Duration
 }
 
 // startFixtures starts each named fixture as a process of the program.
 func startFixtures(ctx context.Context, p Program, names []string, place Placement) (*fixtures, error) {
-	f := &fixtures{sessions: map[string]*session{}, addrs: map[string]string{}, cpu: host.ProcessCPU}
+	f := &fixtures{sessions: map[string]*session{}, addrs: map[string]string{}, used: map[string]time.Duration{}}
 	for _, name := range names {
 		if f.sessions[name] != nil {
 			continue
 		}
-		s, err := startSession(p, place.Fixture, 0)
+		s, err := startFixture(p, place.Fixture)
 		if err != nil {
 			f.close()
 			return nil, fmt.Errorf("fixture %s: %w", name, err)
@@ -57,8 +58,9 @@ func (f *fixtures) serve(ctx context.Context, s *session, name string) error {
 // usage returns the CPU time that all fixtures have used so far.
 func (f *fixtures) usage() time.Duration {
 	var sum time.Duration
-	for _, s := range f.sessions {
-		sum += f.cpu(s.child.Pid())
+	for name, s := range f.sessions {
+		f.used[name] = max(f.used[name], host.ProcessCPU(s.child.Pid()))
+		sum += f.used[name]
 	}
 	return sum
 }

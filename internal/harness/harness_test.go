@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/parbench/parbench/internal/host"
+	"github.com/parbench/parbench/internal/testenv"
 	"github.com/parbench/parbench/results"
 )
 
@@ -80,7 +81,7 @@ func runSpec(t *testing.T, h *Harness, spec Spec) (*results.Run, Outcome) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := RecordFailures(p.Plan, p.Failed, w); err != nil {
+	if err := RecordFailures(p.Plan, p.Failed, w); err != nil {
 		t.Fatal(err)
 	}
 	done, err := results.ReadFile(path)
@@ -180,7 +181,21 @@ func TestFailuresAreDataAndTheOthersGoOn(t *testing.T) {
 }
 
 func TestDeadlineKillsTheWholeGroup(t *testing.T) {
+	deadlineKills(t, newHarness(t))
+}
+
+func TestDeadlineKillsWhatLeftTheGroup(t *testing.T) {
+	m := host.Open("")
+	g := newTrialGroup(m)
+	defer g.close()
+	testenv.Need(t, "cgroup v2 where groups can be made (run as root)", g.dir != nil)
 	h := newHarness(t)
+	h.Program.Env = append(h.Program.Env, "FAKE_SETSID=1")
+	deadlineKills(t, h)
+}
+
+func deadlineKills(t *testing.T, h *Harness) {
+	t.Helper()
 	spec := quickSpec("work:behave=hang", "threads", 1)
 	spec.Timeout = 300 * time.Millisecond
 	run, _ := runSpec(t, h, spec)
@@ -212,7 +227,7 @@ func TestFailureAloneIsRecordedForEveryCell(t *testing.T) {
 		t.Fatalf("%d trials, want one for each of 3 cells", len(run.Trials))
 	}
 	for _, tr := range run.Trials {
-		if tr.Status != results.TaskFailed || !strings.Contains(tr.Reason, "run alone: task 3: no luck") {
+		if tr.Status != results.TaskFailed || !strings.Contains(tr.Reason, "failed already alone: task 3: no luck") {
 			t.Errorf("trial %+v", tr)
 		}
 	}
@@ -281,6 +296,59 @@ func TestStopEndsAfterTheTrialAtHandAndResumeFinishes(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("order over both processes (-planned +ran):\n%s", d)
+	}
+}
+
+func TestADeadFixtureEndsTheRunAndCostsNoCell(t *testing.T) {
+	h := newHarness(t)
+	ctx := context.Background()
+	offer, err := h.Program.Describe(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Open(ctx, []string{"svc"}); err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	p, err := h.Prepare(ctx, quickSpec("wait", "threads", 1), offer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "run.jsonl")
+	w, err := results.Create(path, results.Header{Type: "run", Schema: results.Schema, Version: results.Version, ID: "x", Created: time.Unix(0, 0).UTC(), Plan: p.Plan})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixture := h.fixtures.sessions["svc"].child
+	if err := fixture.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-fixture.Done()
+	if _, err := h.Run(ctx, p.Plan, offer, nil, w); err == nil || !strings.Contains(err.Error(), `fixture "svc" has ended`) {
+		t.Fatalf("the run ended with %v", err)
+	}
+	w.Close()
+	run, err := results.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(run.Trials) != 0 || Missing(run) != len(p.Plan.Cells)*2 {
+		t.Errorf("%d trials recorded, %d missing", len(run.Trials), Missing(run))
+	}
+}
+
+func TestDisturbedTrialsOfAnInterruptedRoundAreRepeated(t *testing.T) {
+	plan := results.Plan{Rounds: 2, Cells: make([]results.Cell, 3)}
+	disturbed := &results.Outside{Flagged: true}
+	r := newRunner(plan)
+	r.takeOver(&results.Run{Trials: []results.Trial{
+		{Cell: 0, Status: results.OK, Others: disturbed},
+		{Cell: 1, Status: results.OK, Others: disturbed},
+		{Cell: 1, Status: results.OK, Attempt: 1},
+		{Cell: 2, Status: results.OK},
+	}})
+	if d := cmp.Diff([]int{0}, r.again[0]); d != "" || r.extra != 1 {
+		t.Errorf("to be repeated (-want +got):\n%s%d were repeated", d, r.extra)
 	}
 }
 

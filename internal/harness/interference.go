@@ -32,7 +32,7 @@ func (h *Harness) probe(cpus []int) reading {
 // outside works out what others used between two readings, given the trial's own CPU time. It returns nil where that
 // cannot be known: without counters, or when the trial was too short for them. Only others count: run-queue delay, page
 // faults and whatever else the trial does to itself never flag it.
-func outside(before, after reading, own time.Duration) *results.Outside {
+func outside(before, after reading, own time.Duration, shares bool) *results.Outside {
 	if !before.ok || !after.ok {
 		return nil
 	}
@@ -44,7 +44,11 @@ func outside(before, after reading, own time.Duration) *results.Outside {
 	others := time.Duration(after.sample.TotalNS-before.sample.TotalNS) - own
 	if before.source != "proc-stat" {
 		// The group counters cover the whole machine: the harness and the fixtures are not "others" either.
-		others -= after.harness - before.harness + after.fixtures - before.fixtures
+		others -= after.harness - before.harness
+	}
+	if before.source != "proc-stat" || shares {
+		// Fixtures that share the cells' CPUs may have run elsewhere too: then this gives others the benefit of the doubt.
+		others -= after.fixtures - before.fixtures
 	}
 	o := &results.Outside{Source: before.source, CPUShare: max(0, float64(others)/float64(window))}
 	stolen := time.Duration(after.sample.StealNS - before.sample.StealNS)

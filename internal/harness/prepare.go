@@ -22,7 +22,7 @@ func (h *Harness) Draft(spec Spec, offer *protocol.Description) (*Prepared, erro
 		return nil, err
 	}
 	d.roughly()
-	return d.finish(nil), nil
+	return h.finish(d, nil), nil
 }
 
 // FixturesOf returns the fixtures that the selected workloads need, sorted.
@@ -56,7 +56,7 @@ func (h *Harness) Prepare(ctx context.Context, spec Spec, offer *protocol.Descri
 	if err != nil {
 		return nil, err
 	}
-	p := d.finish(failed)
+	p := h.finish(d, failed)
 	if expected := time.Duration(p.Plan.Estimate * float64(time.Second)); spec.Hard && expected > spec.Budget {
 		return nil, usage("--budget %v: %d rounds of %d cells need about %v; the smallest budget that holds them is %v (or take fewer --rounds, cells or --tasks)",
 			spec.Budget, spec.Rounds, len(d.cells), expected.Round(time.Second), ceilSecond(expected))
@@ -71,7 +71,7 @@ func ceilSecond(d time.Duration) time.Duration {
 // minTimeout is the least deadline of a trial that nobody chose: far beyond any honest trial, short enough to wait for.
 const minTimeout = 30 * time.Second
 
-func (d *draft) finish(failed []FailedCalibration) *Prepared {
+func (h *Harness) finish(d *draft, failed []FailedCalibration) *Prepared {
 	round, longest := d.perRound()
 	timeout := d.spec.Timeout
 	if timeout == 0 {
@@ -79,7 +79,7 @@ func (d *draft) finish(failed []FailedCalibration) *Prepared {
 	}
 	plan := results.Plan{
 		Seed: d.spec.Seed, Rounds: d.spec.Rounds, Quick: d.spec.Quick, Budget: d.spec.Budget.Seconds(),
-		Estimate: (round * time.Duration(d.spec.Rounds)).Seconds(), Timeout: timeout.Seconds(), Oversub: d.spec.Oversub, Warmup: d.spec.Warmup,
+		Estimate: (round * time.Duration(d.spec.Rounds)).Seconds(), Timeout: timeout.Seconds(), Oversub: d.spec.Oversub, SharesFixture: h.Place.Shares, Warmup: d.spec.Warmup,
 		Workloads: d.entries,
 	}
 	for _, c := range d.cells {
@@ -91,22 +91,22 @@ func (d *draft) finish(failed []FailedCalibration) *Prepared {
 
 // RecordFailures writes a failed trial for every cell of a workload that could not be calibrated, so that reports show
 // them with their reason.
-func RecordFailures(plan results.Plan, failed []FailedCalibration, w *results.Writer) (int, error) {
+func RecordFailures(plan results.Plan, failed []FailedCalibration, w *results.Writer) error {
 	n := 0
 	for _, f := range failed {
 		for i, c := range plan.Cells {
 			if c.Workload != f.Key {
 				continue
 			}
-			t := f.Trial
-			t.Cell, t.Seq, t.Tasks = i, n, c.Tasks
-			t.Reason = "it failed already when run alone: " + f.Reason
-			t.Wall, t.Warmup = nil, nil
+			t := results.Trial{
+				Type: "trial", Cell: i, Seq: n, Start: f.Trial.Start, Status: f.Trial.Status, Tasks: c.Tasks,
+				Reason: "not run, because the workload failed already alone: " + f.Reason, Stderr: f.Trial.Stderr,
+			}
 			if err := w.Trial(&t); err != nil {
-				return n, err
+				return err
 			}
 			n++
 		}
 	}
-	return n, nil
+	return nil
 }

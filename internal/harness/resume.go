@@ -2,9 +2,24 @@ package harness
 
 import (
 	"fmt"
+	"os"
 
+	"github.com/parbench/parbench/internal/host"
 	"github.com/parbench/parbench/results"
 )
+
+// Missing counts the trials that a run's plan asks for and that are neither there nor given up because their cell failed.
+func Missing(run *results.Run) int {
+	r := newRunner(run.Header.Plan)
+	r.takeOver(run)
+	n := 0
+	for cell, left := range r.left {
+		if !r.broken[cell] {
+			n += left
+		}
+	}
+	return n
+}
 
 // Resumable compares what a file was made under with what is here now, and names what differs.
 func Resumable(was, is results.Environment) []string {
@@ -12,8 +27,13 @@ func Resumable(was, is results.Environment) []string {
 	if was.BootID != is.BootID {
 		out = append(out, "the machine was restarted or is another one")
 	}
-	if fmt.Sprint(was.UsableCPUs) != fmt.Sprint(is.UsableCPUs) || was.UsableCores != is.UsableCores {
-		out = append(out, fmt.Sprintf("usable CPUs were %v and are %v", was.UsableCPUs, is.UsableCPUs))
+	if fmt.Sprint(was.UsableCPUs) != fmt.Sprint(is.UsableCPUs) {
+		out = append(out, fmt.Sprintf("usable CPUs were %s and are %s (--affinity chooses them)", host.FormatList(was.UsableCPUs), host.FormatList(is.UsableCPUs)))
+	} else if was.UsableCores != is.UsableCores {
+		out = append(out, fmt.Sprintf("%d cores were usable and %d are (a quota decides)", was.UsableCores, is.UsableCores))
+	}
+	if fmt.Sprint(was.GoSettings) != fmt.Sprint(is.GoSettings) {
+		out = append(out, fmt.Sprintf("GOGC, GOMEMLIMIT or GODEBUG were set otherwise (%v, now %v)", was.GoSettings, is.GoSettings))
 	}
 	for _, p := range was.Programs {
 		for _, q := range is.Programs {
@@ -29,6 +49,15 @@ func Resumable(was, is results.Environment) []string {
 func (h *Harness) Environment(p results.Program) results.Environment {
 	e := h.Machine.Environment()
 	e.UsableCores = h.Place.Cores
+	e.UsableCPUs = h.Place.All
+	for _, name := range []string{"GOGC", "GOMEMLIMIT", "GODEBUG"} {
+		if v := os.Getenv(name); v != "" {
+			if e.GoSettings == nil {
+				e.GoSettings = map[string]string{}
+			}
+			e.GoSettings[name] = v
+		}
+	}
 	e.Programs = []results.Program{p}
 	return e
 }

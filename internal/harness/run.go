@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/parbench/parbench/internal/host"
@@ -39,6 +40,7 @@ type Harness struct {
 
 	meter    host.Meter
 	fixtures *fixtures
+	group    *trialGroup // nil before Open
 }
 
 func (h *Harness) progress(p Progress) {
@@ -53,14 +55,18 @@ func (h *Harness) Open(ctx context.Context, fixtureNames []string) error {
 	if err := spawn.BecomeSubreaper(); err != nil && runtime.GOOS == "linux" {
 		return fmt.Errorf("become the reaper of trials' orphans: %w", err)
 	}
+	h.group = newTrialGroup(h.Machine)
 	h.meter = h.Machine.NewMeter()
 	var err error
 	h.fixtures, err = startFixtures(ctx, h.Program, fixtureNames, h.Place)
 	return err
 }
 
-// Close ends the fixtures.
+// Close ends the fixtures and removes the trials' control group. Idempotent.
 func (h *Harness) Close() {
+	if h.group != nil {
+		h.group.close()
+	}
 	if h.fixtures != nil {
 		h.fixtures.close()
 	}
@@ -75,7 +81,8 @@ type Outcome struct {
 // Run executes what the plan asks for and done does not hold yet, writing each trial as it ends. The error is that of
 // writing the file, or of a fixture that died; the file is resumable in either case.
 func (h *Harness) Run(ctx context.Context, plan results.Plan, offer *protocol.Description, done *results.Run, w *results.Writer) (Outcome, error) {
-	r := &runner{h: h, plan: plan, offer: offer, w: w, broken: map[int]bool{}, have: map[[2]int]bool{}, mean: newMeans(plan)}
+	r := newRunner(plan)
+	r.h, r.offer, r.w = h, offer, w
 	if done != nil {
 		r.takeOver(done)
 	}
@@ -95,10 +102,20 @@ type runner struct {
 	want   []string        // expected digest by cell
 	broken map[int]bool    // cells that failed: not run again
 	have   map[[2]int]bool // (round, cell) already in the file
+	left   []int           // by cell: rounds to go
+	again  map[int][]int   // by round: cells that others disturbed and that were not repeated yet
 	mean   *means
 	seq    int
 	extra  int // repeats so far
 	failed int
+}
+
+func newRunner(plan results.Plan) *runner {
+	r := &runner{plan: plan, broken: map[int]bool{}, have: map[[2]int]bool{}, again: map[int][]int{}, mean: newMeans(plan)}
+	for range plan.Cells {
+		r.left = append(r.left, plan.Rounds)
+	}
+	return r
 }
 
 func (r *runner) takeOver(run *results.Run) {
@@ -107,15 +124,27 @@ func (r *runner) takeOver(run *results.Run) {
 		r.seq = max(r.seq, t.Seq+1)
 		if t.Attempt > 0 {
 			r.extra++
+			r.again[t.Round] = slices.DeleteFunc(r.again[t.Round], func(c int) bool { return c == t.Cell })
 			continue
+		}
+		if t.Disturbed() {
+			r.again[t.Round] = append(r.again[t.Round], t.Cell)
 		}
 		if t.Status != results.OK {
 			r.failed++
 			r.broken[t.Cell] = true
 		}
-		r.have[[2]int{t.Round, t.Cell}] = true
-		r.mean.add(t.Cell, time.Duration(t.TotalNS))
+		r.ran(t)
 	}
+}
+
+// ran notes a trial that the plan asked for.
+func (r *runner) ran(t *results.Trial) {
+	if at := [2]int{t.Round, t.Cell}; !r.have[at] {
+		r.have[at] = true
+		r.left[t.Cell]--
+	}
+	r.mean.add(t.Cell, time.Duration(t.TotalNS))
 }
 
 func (r *runner) addProtocolCell(c results.Cell) {
@@ -163,7 +192,6 @@ func (r *runner) stopped(ctx context.Context) bool {
 
 func (r *runner) all(ctx context.Context) (Outcome, error) {
 	for round := range r.plan.Rounds {
-		var disturbed []int
 		for _, cell := range order(r.plan.Seed, round, len(r.plan.Cells)) {
 			if r.broken[cell] || r.have[[2]int{round, cell}] {
 				continue
@@ -180,11 +208,12 @@ func (r *runner) all(ctx context.Context) (Outcome, error) {
 				return Outcome{Failed: r.failed}, err
 			}
 			if flagged {
-				disturbed = append(disturbed, cell)
+				r.again[round] = append(r.again[round], cell)
 			}
 		}
-		for _, cell := range disturbed {
-			if r.extra >= len(r.plan.Cells)*r.plan.Rounds/5 || r.broken[cell] {
+		for _, cell := range r.again[round] {
+			// A fifth more trials at most, counted up to this round: later rounds have as much right to be repeated.
+			if r.extra >= len(r.plan.Cells)*(round+1)/5 || r.broken[cell] {
 				continue
 			}
 			if r.stopped(ctx) {
@@ -192,7 +221,11 @@ func (r *runner) all(ctx context.Context) (Outcome, error) {
 			}
 			r.report("repeating", cell, round)
 			r.extra++
-			if _, err := r.trial(ctx, cell, round, 1); err != nil && !errors.Is(err, errInterrupted) {
+			_, err := r.trial(ctx, cell, round, 1)
+			if errors.Is(err, errInterrupted) {
+				return r.end("interrupted", Outcome{Interrupted: true, Failed: r.failed})
+			}
+			if err != nil {
 				return Outcome{Failed: r.failed}, err
 			}
 		}
@@ -212,21 +245,23 @@ func (r *runner) end(reason string, o Outcome) (Outcome, error) {
 
 // trial runs one trial and writes it. flagged says that others disturbed it.
 func (r *runner) trial(ctx context.Context, cell, round, attempt int) (flagged bool, err error) {
-	if name := r.h.fixtures.dead(); name != "" {
-		return false, fmt.Errorf("the fixture %q has ended; the run so far is kept: continue it with --resume", name)
-	}
 	c := r.plan.Cells[cell]
 	before := r.h.probe(c.CPUs)
-	o := runTrial(ctx, r.cells[cell])
+	l := r.cells[cell]
+	l.group = r.h.group
+	o := runTrial(ctx, l)
 	after := r.h.probe(c.CPUs)
 	if ctx.Err() != nil {
 		return false, errInterrupted // what was cut off is no result
+	}
+	if name := r.h.fixtures.dead(); name != "" {
+		return false, fmt.Errorf("the fixture %q has ended, so the trial at hand is no result", name)
 	}
 	t := &o.trial
 	t.Cell, t.Round, t.Attempt, t.Seq = cell, round, attempt, r.seq
 	r.seq++
 	t.FixtureCPUNS = (after.fixtures - before.fixtures).Nanoseconds()
-	t.Others = outside(before, after, o.selfCPU)
+	t.Others = outside(before, after, o.selfCPU, r.plan.SharesFixture)
 	t.MHz = r.h.Machine.Mhz(c.CPUs)
 	want := r.want[cell]
 	if d := o.digests; len(d) > 0 && want == "" {
@@ -239,20 +274,19 @@ func (r *runner) trial(ctx context.Context, cell, round, attempt int) (flagged b
 		r.failed++
 		r.broken[cell] = true
 	}
-	r.mean.add(cell, time.Duration(t.TotalNS))
 	if attempt == 0 {
-		r.have[[2]int{round, cell}] = true
+		r.ran(t)
 	}
 	if err := r.w.Trial(t); err != nil {
 		return false, err
 	}
-	return t.Others != nil && t.Others.Flagged && t.Status == results.OK, nil
+	return t.Disturbed(), nil
 }
 
 func (r *runner) report(phase string, cell, round int) {
 	r.h.progress(Progress{
 		Phase: phase, Workload: r.plan.Cells[cell].Workload, Cell: &r.plan.Cells[cell], Round: round, Rounds: r.plan.Rounds,
-		Done: len(r.have), Total: len(r.plan.Cells) * r.plan.Rounds, Failed: r.failed, ETA: r.mean.left(r),
+		Done: len(r.have), Total: len(r.plan.Cells) * r.plan.Rounds, Failed: r.failed, ETA: r.mean.eta(r.left, r.broken),
 		Overrun: r.plan.Budget > 0 && r.plan.Estimate > r.plan.Budget,
 	})
 }

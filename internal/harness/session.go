@@ -33,20 +33,44 @@ type session struct {
 	started time.Time
 	ended   bool
 	state   spawn.State
+	// group, if any, holds every process of the trial, those that left the process group included.
+	group *trialGroup
 }
 
 // startSession starts a program on the given CPUs (nil: inherited) with GOMAXPROCS (0: inherited).
 func startSession(p Program, cpus []int, maxprocs int) (*session, error) {
+	return start(p, spawn.Command{CPUs: cpus, Env: trialEnv(p.Env, maxprocs)})
+}
+
+// startTrial starts a program in the trials' control group, if there is one.
+func startTrial(l launch) (*session, error) {
+	cmd := spawn.Command{CPUs: l.cpus, Env: trialEnv(l.program.Env, l.maxprocs)}
+	if l.group != nil {
+		cmd.ControlGroup = l.group.dir
+	}
+	s, err := start(l.program, cmd)
+	if err == nil {
+		s.group = l.group
+	}
+	return s, err
+}
+
+// startFixture starts a program that is to serve a fixture. Only its lifeline ends it, not a signal, so that it can remove
+// what it made even when the harness was killed.
+func startFixture(p Program, cpus []int) (*session, error) {
+	return start(p, spawn.Command{CPUs: cpus, Env: trialEnv(p.Env, 0), NoDeathSignal: true})
+}
+
+func start(p Program, cmd spawn.Command) (*session, error) {
 	s := &session{program: p}
 	out, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start program %s: %w", p.Label, err)
 	}
 	s.started = time.Now()
-	s.child, err = spawn.Start(spawn.Command{
-		Path: p.Path, Args: append([]string{"parbench"}, p.Args...), Env: trialEnv(p.Env, maxprocs),
-		CPUs: cpus, Stdout: w, Stderr: w, NewGroup: true, Protocol: true,
-	})
+	cmd.Path, cmd.Args = p.Path, append([]string{"parbench"}, p.Args...)
+	cmd.Stdout, cmd.Stderr, cmd.NewGroup, cmd.Protocol = w, w, true, true
+	s.child, err = spawn.Start(cmd)
 	w.Close()
 	if err != nil {
 		out.Close()
@@ -114,6 +138,9 @@ func (s *session) end() {
 	defer cancelReap()
 	s.state, _ = s.child.Wait(reap)
 	_ = s.child.Reap(reap)
+	if s.group != nil {
+		s.group.sweep()
+	}
 	s.child.Out.Close()
 	s.tail.close()
 }

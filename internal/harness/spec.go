@@ -20,8 +20,8 @@ type Selection struct {
 	Params map[string]string
 }
 
-// label is the selection as the command line writes it: "process-pool:mode=imap,chunk=16".
-func (s Selection) label() string {
+// Label is the selection as the command line writes it: "process-pool:mode=imap,chunk=16".
+func (s Selection) Label() string {
 	if len(s.Params) == 0 {
 		return s.Name
 	}
@@ -62,6 +62,8 @@ const (
 	// tasksPerWorker is the least number of tasks a batch holds for each worker, so that an unlucky last task costs at
 	// most a quarter.
 	tasksPerWorker = 4
+	// chunksPerWorker is the least number of chunks for each worker where the chunk is given: with fewer, some get none.
+	chunksPerWorker = 2
 	// batchFloor is how long a batch should last on the largest core count: far above the cost of forking and joining.
 	batchFloor = 10 * time.Millisecond
 	// minMeasured and minWarmup are the protocol's MinBatchNS and MinWarmupNS.
@@ -139,17 +141,18 @@ type resolvedStrategy struct {
 
 func resolveStrategies(sels []Selection, offer *protocol.Description) ([]resolvedStrategy, error) {
 	var out []resolvedStrategy
-	seen := map[string]bool{}
+	seen := map[string]string{} // complete parameters to label
 	haveReference := false
 	for _, sel := range sels {
 		r, err := resolveStrategy(sel, offer)
 		if err != nil {
 			return nil, err
 		}
-		if seen[r.label] {
-			return nil, usage("--strategy %s: given twice", r.label)
+		same := r.Name + workloads.Params(r.params).String() + strconv.Itoa(r.workers)
+		if first, twice := seen[same]; twice {
+			return nil, usage("--strategy %s: the same as %s; leave one out", r.label, first)
 		}
-		seen[r.label] = true
+		seen[same] = r.label
 		haveReference = haveReference || r.Name == "sequential"
 		out = append(out, r)
 	}
@@ -165,7 +168,7 @@ func resolveStrategies(sels []Selection, offer *protocol.Description) ([]resolve
 }
 
 func resolveStrategy(sel Selection, offer *protocol.Description) (resolvedStrategy, error) {
-	r := resolvedStrategy{label: sel.label()}
+	r := resolvedStrategy{label: sel.Label()}
 	found := false
 	for _, s := range offer.Strategies {
 		if s.Name == sel.Name {
@@ -173,7 +176,7 @@ func resolveStrategy(sel Selection, offer *protocol.Description) (resolvedStrate
 		}
 	}
 	if !found {
-		return r, usage("--strategy %q: no such strategy; there are %s", sel.Name, strings.Join(strategyNames(offer), ", "))
+		return r, usage("--strategy %q: no such strategy; %sthere are %s", sel.Name, didYouMean(sel.Name, strategyNames(offer)), strings.Join(strategyNames(offer), ", "))
 	}
 	given := map[string]string{}
 	for k, v := range sel.Params {
@@ -237,7 +240,7 @@ func findWorkload(offer *protocol.Description, name string) (protocol.Workload, 
 func (d *draft) addEntry(sel Selection, offer *protocol.Description) error {
 	w, ok := findWorkload(offer, sel.Name)
 	if !ok {
-		return usage("--workload %q: no such workload; there are %s", sel.Name, strings.Join(workloadNames(offer), ", "))
+		return usage("--workload %q: no such workload; %sthere are %s", sel.Name, didYouMean(sel.Name, workloadNames(offer)), strings.Join(workloadNames(offer), ", "))
 	}
 	p, err := workloads.Resolve(paramSpecs(w.Params), sel.Params)
 	if err != nil {
@@ -251,7 +254,7 @@ func (d *draft) addEntry(sel Selection, offer *protocol.Description) error {
 	}
 	for _, e := range d.entries {
 		if e.Name == w.Name && workloads.Params(e.Params).String() == p.String() {
-			return usage("--workload %s: given twice with the same parameters", sel.label())
+			return usage("--workload %s: given twice with the same parameters", sel.Label())
 		}
 	}
 	d.entries = append(d.entries, results.PlanEntry{
@@ -305,7 +308,7 @@ func (d *draft) layOut(entry int, strategies []resolvedStrategy, program string,
 			c := draftCell{entry: entry}
 			c.Cell = results.Cell{
 				Program: program, Workload: e.Key, Strategy: s.Name, Label: s.label, StrategyParams: s.params,
-				Cores: k, Workers: s.workers, CPUs: firstCPUs(cpus, k), OneCore: s.OneCore, Serial: s.Serial, Unbounded: s.Unbounded,
+				Cores: k, Workers: s.workers, CPUs: firstCPUs(cpus, k), OneCore: s.OneCore, Serial: s.Serial, Unbounded: s.Unbounded, Processes: s.Processes,
 				Oversub: k > len(cpus), Reference: s.Name == "sequential",
 			}
 			switch {
@@ -382,6 +385,17 @@ func (d *draft) largestWorkers(entry int) int {
 	return n
 }
 
+// chunks is the number of tasks that gives every worker of a chunked cell chunksPerWorker chunks.
+func (d *draft) chunks(entry int) int {
+	n := 0
+	for _, c := range d.cells {
+		if chunk, err := strconv.Atoi(c.StrategyParams["chunk"]); c.entry == entry && err == nil && chunk > 0 {
+			n = max(n, chunksPerWorker*chunk*c.Workers)
+		}
+	}
+	return n
+}
+
 func (d *draft) largestCores(entry int) int {
 	n := 1
 	for _, c := range d.cells {
@@ -402,7 +416,7 @@ func (d *draft) tasks(entry int, grain time.Duration) int {
 		return d.spec.Tasks
 	}
 	w := d.largestWorkers(entry)
-	n := tasksPerWorker * w
+	n := max(tasksPerWorker*w, d.chunks(entry))
 	if grain > 0 {
 		if m := int(float64(batchFloor) * float64(d.largestCores(entry)) / float64(grain)); m > n {
 			n = m
@@ -415,3 +429,38 @@ func (d *draft) tasks(entry int, grain time.Duration) int {
 }
 
 var errInterrupted = errors.New("interrupted")
+
+// didYouMean names the candidate that is at most two edits away, if there is one.
+func didYouMean(name string, candidates []string) string {
+	best, distance := "", 3
+	for _, c := range candidates {
+		if n := edits(name, c); n < distance {
+			best, distance = c, n
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "did you mean " + best + "? "
+}
+
+// edits is the Levenshtein distance of two short names.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

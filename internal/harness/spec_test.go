@@ -17,7 +17,7 @@ func TestDraftRefusesWhatCannotBe(t *testing.T) {
 		edit func(*Spec)
 		want []string
 	}{
-		{"workload", func(s *Spec) { s.Workloads[0].Name = "primse" }, []string{`--workload "primse"`, "there are work, wait"}},
+		{"workload", func(s *Spec) { s.Workloads[0].Name = "wrk" }, []string{`--workload "wrk"`, "did you mean work? there are work, wait"}},
 		{"parameter", func(s *Spec) { s.Workloads[0].Params = map[string]string{"limt": "3"} }, []string{"--workload work", `no parameter "limt"`, "behave, limit"}},
 		{"value", func(s *Spec) { s.Workloads[0].Params = map[string]string{"limit": "many"} }, []string{`"many" is not a whole number`}},
 		{"range", func(s *Spec) { s.Workloads[0].Params = map[string]string{"limit": "101"} }, []string{"between 1 and 100"}},
@@ -26,7 +26,8 @@ func TestDraftRefusesWhatCannotBe(t *testing.T) {
 		{"workers", func(s *Spec) { s.Strategies[0] = parseSel("threads:workers=0") }, []string{"workers=\"0\""}},
 		{"no workers", func(s *Spec) { s.Strategies[0] = parseSel("sequential:workers=2") }, []string{"leave workers=2 out"}},
 		{"cores", func(s *Spec) { s.Cores = []int{1, 99} }, []string{"--cores 99", "only 2 cores are usable", "--oversubscribe"}},
-		{"twice", func(s *Spec) { s.Strategies = append(s.Strategies, s.Strategies[0]) }, []string{"given twice"}},
+		{"twice", func(s *Spec) { s.Strategies = append(s.Strategies, s.Strategies[0]) }, []string{"the same as threads"}},
+		{"twice with a default spelt out", func(s *Spec) { s.Strategies = []Selection{parseSel("procs"), parseSel("procs:mode=map")} }, []string{"procs:mode=map: the same as procs"}},
 		{"twice the same workload", func(s *Spec) { s.Workloads = append(s.Workloads, parseSel("work:limit=10")) }, []string{"given twice"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -154,29 +155,35 @@ func TestOutside(t *testing.T) {
 	}
 	const ms = time.Millisecond
 	// 100 ms of wall: 190 in all, 150 the trial's, 10 the harness's, 20 the fixtures': 10 of others, a tenth of a core.
-	o := outside(group(0, 0, 0, 0, 0), group(190*ms, 0, 100*ms, 10*ms, 20*ms), 150*ms)
+	o := outside(group(0, 0, 0, 0, 0), group(190*ms, 0, 100*ms, 10*ms, 20*ms), 150*ms, false)
 	if o == nil || o.CPUShare < 0.0999 || o.CPUShare > 0.1001 || !o.Flagged {
 		t.Errorf("others: %+v", o)
 	}
-	if o := outside(group(0, 0, 0, 0, 0), group(184*ms, 0, 100*ms, 10*ms, 20*ms), 150*ms); o.Flagged {
+	if o := outside(group(0, 0, 0, 0, 0), group(184*ms, 0, 100*ms, 10*ms, 20*ms), 150*ms, false); o.Flagged {
 		t.Errorf("4 %% of a core: %+v", o)
 	}
-	if o := outside(group(0, 0, 0, 0, 0), group(150*ms, 10*ms, 100*ms, 0, 0), 150*ms); o.Flagged {
+	if o := outside(group(0, 0, 0, 0, 0), group(150*ms, 10*ms, 100*ms, 0, 0), 150*ms, false); o.Flagged {
 		t.Errorf("a single tick of stolen time says nothing: %+v", o)
 	}
-	if o := outside(group(0, 0, 0, 0, 0), group(150*ms, 20*ms, 100*ms, 0, 0), 150*ms); !o.Flagged {
+	if o := outside(group(0, 0, 0, 0, 0), group(150*ms, 20*ms, 100*ms, 0, 0), 150*ms, false); !o.Flagged {
 		t.Errorf("a fifth of a core stolen: %+v", o)
 	}
 	tick := func(total, after time.Duration) reading {
 		return reading{sample: sample(total, 0, (10 * ms).Nanoseconds(), after), ok: true, source: "proc-stat"}
 	}
-	if o := outside(tick(0, 0), tick(500*ms, 399*ms), 0); o != nil {
+	if o := outside(tick(0, 0), tick(500*ms, 399*ms), 0, false); o != nil {
 		t.Errorf("too short for ticks: %+v", o)
 	}
-	if o := outside(tick(0, 0), tick(500*ms, 500*ms), 400*ms); o == nil || !o.Flagged {
+	if o := outside(tick(0, 0), tick(500*ms, 500*ms), 400*ms, false); o == nil || !o.Flagged {
 		t.Errorf("long enough for ticks: %+v", o)
 	}
-	if o := outside(reading{}, tick(0, ms), 0); o != nil {
+	// Where fixtures share the cells' CPUs, per-CPU counters hold their time too: it is not others'.
+	shared := tick(500*ms, 500*ms)
+	shared.fixtures = 90 * ms
+	if o := outside(tick(0, 0), shared, 400*ms, true); o == nil || o.Flagged {
+		t.Errorf("100 ms beside the trial, 90 of them the fixtures': %+v", o)
+	}
+	if o := outside(reading{}, tick(0, ms), 0, false); o != nil {
 		t.Errorf("no counters: %+v", o)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/parbench/parbench/internal/protocol"
@@ -18,6 +19,7 @@ type launch struct {
 	maxprocs int
 	run      protocol.Run
 	timeout  time.Duration
+	group    *trialGroup // nil: none could be made
 }
 
 // outcome is what came of it.
@@ -25,6 +27,7 @@ type outcome struct {
 	trial   results.Trial
 	digests map[int]string
 	selfCPU time.Duration // CPU time of all its processes over their whole lives
+	untimed time.Duration // the program's own work outside batches and set-up
 }
 
 var errDeadline = errors.New("deadline")
@@ -34,7 +37,7 @@ func runTrial(ctx context.Context, l launch) outcome {
 	t := results.Trial{Type: "trial", Start: time.Now().UTC(), Status: results.OK}
 	ctx, cancel := context.WithTimeoutCause(ctx, l.timeout, errDeadline)
 	defer cancel()
-	s, err := startSession(l.program, l.cpus, l.maxprocs)
+	s, err := startTrial(l)
 	if err != nil {
 		t.Status, t.Reason = results.Crashed, err.Error()
 		return outcome{trial: t}
@@ -96,6 +99,9 @@ func converse(ctx context.Context, s *session, l launch, o *outcome) error {
 		case "error":
 			return &programError{rec}
 		case "done":
+			if rec.Done != nil {
+				o.untimed = time.Duration(rec.Done.UntimedNS)
+			}
 			return nil
 		default:
 			// A later minor addition to the protocol: not ours to judge.
@@ -112,7 +118,7 @@ func (e *programError) Error() string { return e.rec.message() }
 func (o *outcome) judge(s *session, l launch, err error) {
 	t := &o.trial
 	fail := func(st results.Status, format string, args ...any) {
-		t.Status, t.Reason, t.Stderr = st, fmt.Sprintf(format, args...), s.output()
+		t.Status, t.Reason, t.Stderr = st, clip(fmt.Sprintf(format, args...), maxReason), s.output()
 	}
 	var reported *programError
 	switch {
@@ -136,7 +142,7 @@ func (o *outcome) judge(s *session, l launch, err error) {
 		}
 		fail(st, "%s", reported.Error())
 		if k := reported.rec.Error; k != nil && k.Stack != "" {
-			t.Stderr = k.Stack
+			t.Stderr = strings.TrimPrefix(t.Stderr+"\n"+clip(k.Stack, stderrTail), "\n")
 		}
 		return
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -161,10 +167,21 @@ func (o *outcome) judge(s *session, l launch, err error) {
 		fail(results.Protocol, "the program reported %v of work in a trial of %v", time.Duration(inside), time.Duration(t.TotalNS))
 		return
 	}
-	t.OverheadNS = t.TotalNS - inside
+	t.OverheadNS = max(0, t.TotalNS-inside-o.untimed.Nanoseconds())
 	if len(t.Wall) == 0 || t.Tasks < 1 {
 		fail(results.Protocol, "the program reported no measured batch")
 	}
+}
+
+// maxReason is how much of a failure's reason is kept, in bytes.
+const maxReason = 500
+
+// clip cuts text to at most n bytes, at a character.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
 }
 
 // check compares the digest with the expected one.

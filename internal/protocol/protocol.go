@@ -61,7 +61,7 @@ type Serve struct {
 	Fixture string `json:"fixture"`
 }
 
-// Record is a line the program sends. Type says which of the pointers is set ("done" has none).
+// Record is a line the program sends. Type says which of the pointers is set.
 type Record struct {
 	Type     string       `json:"type"` // description, ready, batches, usage, digests, serving, error, done
 	Describe *Description `json:"description,omitempty"`
@@ -71,6 +71,7 @@ type Record struct {
 	Digests  []Digest     `json:"digests,omitempty"`
 	Serving  *Serving     `json:"serving,omitempty"`
 	Error    *Error       `json:"error,omitempty"`
+	Done     *Done        `json:"done,omitempty"`
 }
 
 // Description is what a program offers.
@@ -159,6 +160,13 @@ type Digest struct {
 type Serving struct {
 	Pid  int    `json:"pid"`
 	Addr string `json:"addr"`
+}
+
+// Done ends a conversation that went well.
+type Done struct {
+	// UntimedNS is the time the program spent on work of its own outside set-up and batches: choosing a number of tasks,
+	// reading usage, ending the strategy, computing digests. What is left of a trial's wall time is the harness's overhead.
+	UntimedNS int64 `json:"untimed_ns"`
 }
 
 // Error ends a trial. Kind is one of the Err… constants.

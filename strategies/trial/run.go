@@ -141,9 +141,11 @@ func (s *session) measure(ctx context.Context, c *cell) (err error) {
 		}
 	}()
 	if c.Tasks == 0 {
+		begin := time.Now()
 		if c.Tasks, err = chooseTasks(ctx, ex, c.cap); err != nil {
 			return err
 		}
+		s.spent(begin)
 	}
 	s.send(protocol.Record{Type: "ready", Ready: &protocol.Ready{
 		Pid: os.Getpid(), SetupNS: setup.Nanoseconds(), Tasks: c.Tasks,
@@ -156,6 +158,7 @@ func (s *session) measure(ctx context.Context, c *cell) (err error) {
 		return err
 	}
 	s.send(protocol.Record{Type: "usage", Usage: usage})
+	defer s.spent(time.Now())
 	if err := closeExecutor(); err != nil {
 		return failed(protocol.ErrSetup, fmt.Errorf("close %s: %w", c.Strategy, err))
 	}
@@ -196,14 +199,18 @@ func (s *session) batches(ctx context.Context, c *cell, ex strategies.Executor) 
 	}
 	t.reserve(c.MinBatches, c.MinBatchNS)
 	// One forced collection outside the timed region: every trial begins its measured batches with the same heap.
+	begin := time.Now()
 	runtime.GC()
+	s.spent(begin)
 	before := readMeter(ex)
 	if err := t.run(&t.wall, max(c.MinBatches, 1), c.MinBatchNS); err != nil {
 		return nil, err
 	}
 	usage := readMeter(ex).since(before)
 	t.flush(true)
+	begin = time.Now()
 	usage.addMemory(ctx, ex)
+	s.spent(begin)
 	return &usage.Usage, nil
 }
 

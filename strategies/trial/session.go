@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,11 +21,15 @@ type session struct {
 	out      *protocol.Writer
 	requests chan arrival
 	gone     chan struct{} // closed at the end of the input, where that is not deadly
+	untimed  atomic.Int64  // nanoseconds of the program's own work outside set-up and batches
 
 	mu      sync.Mutex
 	last    bool // the last record was sent: nothing may follow, and the end of input means nothing any more
 	orderly bool // the end of input asks for an orderly end (serve)
 }
+
+// spent adds the time since begin to the program's own work outside set-up and batches.
+func (s *session) spent(begin time.Time) { s.untimed.Add(time.Since(begin).Nanoseconds()) }
 
 // arrival is a request, or why the next line was none.
 type arrival struct {
@@ -109,7 +114,7 @@ func (s *session) write(r protocol.Record) {
 func (s *session) end(err error) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, status := protocol.Record{Type: "done"}, 0
+	r, status := protocol.Record{Type: "done", Done: &protocol.Done{UntimedNS: s.untimed.Load()}}, 0
 	if err != nil {
 		r, status = protocol.Record{Type: "error", Error: errorRecord(err)}, 1
 	}

@@ -49,6 +49,9 @@ type Command struct {
 	// NoDeathSignal leaves out the signal that the kernel kills the child with when this process ends. The child must then
 	// watch its lifeline, which gives it time to notice; one that is stopped or stuck in the kernel stays behind.
 	NoDeathSignal bool
+	// ControlGroup, if set, is the directory of a cgroup v2 group that the child is born into, and with it everything it
+	// starts. It stays open here. Moving a running process instead costs 10 to 15 ms of waiting in the kernel.
+	ControlGroup *os.File
 	// Protocol gives the child a pipe on FDIn and one on FDOut. Child.In and Child.Out are the other ends.
 	Protocol bool
 	// Extra become the child's descriptors 5 and up, in order (3 and up without Protocol). They stay open here.

@@ -124,12 +124,13 @@ func (r *request) start() (err error) {
 	if cmd.NoDeathSignal {
 		death = 0
 	}
+	sys := &syscall.SysProcAttr{Setpgid: cmd.NewGroup, Pdeathsig: death, PidFD: &r.pidfd}
+	if cmd.ControlGroup != nil {
+		sys.UseCgroupFD, sys.CgroupFD = true, int(cmd.ControlGroup.Fd())
+	}
 	groups.Lock()
 	defer groups.Unlock()
-	pid, _, err := syscall.StartProcess(cmd.Path, args, &syscall.ProcAttr{
-		Dir: cmd.Dir, Env: env, Files: files,
-		Sys: &syscall.SysProcAttr{Setpgid: cmd.NewGroup, Pdeathsig: death, PidFD: &r.pidfd},
-	})
+	pid, _, err := syscall.StartProcess(cmd.Path, args, &syscall.ProcAttr{Dir: cmd.Dir, Env: env, Files: files, Sys: sys})
 	runtime.KeepAlive(cmd)
 	if err != nil {
 		return &os.PathError{Op: "start", Path: cmd.Path, Err: err}
