@@ -89,3 +89,101 @@ func ExampleNewLocalPool() {
 	fmt.Println(pool.Map(ctx, []string{"a", "bcd"}))
 	// Output: [1 3] <nil>
 }
+
+// One goroutine submits, another looks at the results and ends the pool at the first match. However large the range,
+// no more than 64 calls are under way and 64 results wait.
+func Example_search() {
+	ctx := context.Background()
+	pool, err := multiproc.NewPool(ctx, collatz, multiproc.Workers(2), multiproc.MaxInFlight(64))
+	if err != nil {
+		log.Fatal(err)
+	}
+	results := make(chan *multiproc.Future[int], 64)
+	go func() {
+		defer close(results)
+		for n := 1; n <= 500_000_000; n++ {
+			future, err := pool.ApplyAsync(ctx, n) // waits while 64 calls are unfinished
+			if err != nil {
+				return // multiproc.ErrClosed: the search is over
+			}
+			results <- future
+		}
+	}()
+	n := 0
+	for future := range results {
+		n++
+		if steps, err := future.Get(ctx); err == nil && steps > 250 {
+			fmt.Println(n, steps)
+			break
+		}
+	}
+	pool.Terminate()    // the submitter's next call returns ErrClosed
+	for range results { // it may be waiting to hand over a result
+	}
+	// Output: 6171 261
+}
+
+// A value with a Run method runs in a process of its own, as a subclass of Python's Process does.
+type greeter struct{ Name string }
+
+func (g greeter) Run(context.Context) error {
+	if g.Name == "" {
+		return errors.New("nobody to greet")
+	}
+	return nil
+}
+
+var greeters = multiproc.RegisterRunner[greeter]("greeter")
+
+func ExampleRegisterRunner() {
+	ctx := context.Background()
+	p := greeters.New(greeter{"Ada"}, multiproc.WithName("hello"))
+	if err := p.Start(ctx); err != nil {
+		log.Fatal(err)
+	}
+	exit, err := p.Join(ctx)
+	fmt.Println(p.Name(), exit, err)
+	// Output: hello exit status 0 <nil>
+}
+
+// Several functions share the workers of one set.
+func ExampleBind() {
+	ctx := context.Background()
+	workers, err := multiproc.NewWorkers(ctx, multiproc.Workers(2))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer workers.Shutdown(ctx)
+	fmt.Println(multiproc.Bind(workers, collatz).Apply(ctx, 27))
+	fmt.Println(multiproc.Bind(workers, lengths).Map(ctx, []string{"a", "bcd"}))
+	// Output:
+	// 111 <nil>
+	// [1 3] <nil>
+}
+
+var lengths = multiproc.Register("lengths", func(_ context.Context, s string) (int, error) { return len(s), nil })
+
+// An error type that is registered arrives as what it was.
+type rangeError struct{ Min, Max int }
+
+func (e rangeError) Error() string { return "out of range" }
+
+var (
+	_       = multiproc.RegisterError[rangeError]("rangeError")
+	checked = multiproc.Register("checked", func(_ context.Context, n int) (int, error) {
+		if n > 9 {
+			return 0, fmt.Errorf("checking %d: %w", n, rangeError{0, 9})
+		}
+		return n, nil
+	})
+)
+
+func ExampleRegisterError() {
+	_, err := multiproc.Call(context.Background(), checked, 12)
+	var bad rangeError
+	fmt.Println(err)
+	fmt.Println(errors.As(err, &bad), bad.Max)
+	// Output:
+	// task 0: checking 12: out of range
+	// true 9
+}

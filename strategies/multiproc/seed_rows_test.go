@@ -472,3 +472,62 @@ func TestS004_19_DummyTerminate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestS004_20_DummyProcess(t *testing.T) {
+	ctx := ctxT(t)
+	leave := make(chan bool)
+	p := NewLocalProcess("worker bee", func(context.Context) error { <-leave; return errOdd })
+	if err := p.Join(ctx); !errors.Is(err, ErrNotStarted) || p.Alive() || p.Name() != "worker bee" {
+		t.Error("wrong state before Start", err)
+	}
+	if err := p.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(ctx); !errors.Is(err, ErrStarted) || !p.Alive() {
+		t.Error(err)
+	}
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := p.Join(over); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	close(leave)
+	if err := p.Join(ctx); err != errOdd || p.Alive() {
+		t.Error(err)
+	}
+	a, b := NewLocalProcess("", nil), NewLocalProcess("", nil)
+	if a.Name() == b.Name() {
+		t.Error("default names repeat")
+	}
+	var pe *PanicError
+	_ = a.Start(ctx) // a nil function
+	if err := a.Join(ctx); !errors.As(err, &pe) {
+		t.Error(err)
+	}
+	c := NewLocalProcess("", func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) })
+	if err := c.Stop(ctx); !errors.Is(err, ErrNotStarted) {
+		t.Error(err)
+	}
+	_ = c.Start(ctx)
+	if err := c.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := c.Join(ctx); !errors.Is(err, ErrStopped) {
+		t.Error(err)
+	}
+}
+
+// Join waits for the one process that it is called for.
+func TestS004_21_JoinIsForOne(t *testing.T) {
+	leave := make(chan bool)
+	long := NewLocalProcess("", func(context.Context) error { <-leave; return nil })
+	short := NewLocalProcess("", func(context.Context) error { return nil })
+	_, _ = long.Start(ctxT(t)), short.Start(ctxT(t))
+	if err := short.Join(ctxT(t)); err != nil || !long.Alive() {
+		t.Error(err, long.Alive())
+	}
+	close(leave)
+	if err := long.Join(ctxT(t)); err != nil {
+		t.Error(err)
+	}
+}
