@@ -55,7 +55,7 @@ func run(stdout, stderr io.Writer) int {
 // list returns the slash-separated paths of the files below dir: those that git
 // tracks or would track, or all of them where there is no repository.
 func list(dir string) ([]string, error) {
-	cmd := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	cmd := exec.Command("git", "ls-files", "-z", "--cached")
 	cmd.Dir = dir
 	if out, err := cmd.Output(); err == nil {
 		var files []string

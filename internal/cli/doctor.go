@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,8 +99,12 @@ func doctorText(w io.Writer, r doctor.Report, color bool) error {
 	if n := r.Noise; n != nil {
 		fmt.Fprintf(&b, "\nNoise: a fixed loop of about a millisecond, repeated for %v on each CPU\n", time.Duration(n.SpanNS).Round(time.Millisecond))
 		fmt.Fprintf(&b, "%5s  %6s  %10s  %9s  %10s  %12s  %6s\n", "CPU", "loops", "median", "variation", "p99/median", "others' CPU", "steal")
-		for _, c := range n.CPUs {
+		shown := steadiestLast(n.CPUs)
+		for _, c := range shown {
 			fmt.Fprintf(&b, "%5d  %6d  %7.1f µs  %7.2f %%  %10.3f  %12s  %6s\n", c.CPU, c.Loops, c.MedianNS/1e3, 100*c.CV, c.Tail, share(c.Others), share(c.Steal))
+		}
+		if hidden := len(n.CPUs) - len(shown); hidden > 0 {
+			fmt.Fprintf(&b, "… and %d steadier CPUs (-f json has them)\n", hidden)
 		}
 		if n.Usable > len(n.CPUs) {
 			fmt.Fprintf(&b, "%d of %d usable CPUs were sampled\n", len(n.CPUs), n.Usable)
@@ -106,6 +112,19 @@ func doctorText(w io.Writer, r doctor.Report, color bool) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// mostNoiseRows is how many CPUs the text shows.
+const mostNoiseRows = 16
+
+// steadiestLast returns the CPUs to show: all in their order, or of many the least steady ones first.
+func steadiestLast(cpus []doctor.CPUNoise) []doctor.CPUNoise {
+	if len(cpus) <= mostNoiseRows {
+		return cpus
+	}
+	worst := slices.Clone(cpus)
+	slices.SortStableFunc(worst, func(a, b doctor.CPUNoise) int { return cmp.Compare(b.CV, a.CV) })
+	return worst[:mostNoiseRows]
 }
 
 func share(cores *float64) string {

@@ -236,6 +236,7 @@ func (a *app) reportCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "text", "text or md")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "md"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVarP(&output, "output", "o", "-", "file to write; - is standard output")
 	cmd.Flags().BoolVar(&noPlots, "no-plots", false, "with -f md: no plots beside the page")
 	t.add(cmd.Flags())
@@ -265,6 +266,7 @@ func (a *app) convertCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "gobench", "gobench, csv or json")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"gobench", "csv", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVarP(&output, "output", "o", "-", "file to write; - is standard output")
 	return cmd
 }

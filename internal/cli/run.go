@@ -21,6 +21,8 @@ import (
 	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/stat"
+	"github.com/parbench/parbench/strategies"
+	"github.com/parbench/parbench/workloads/builtin"
 )
 
 // runName is the run file's name inside the output directory.
@@ -89,7 +91,31 @@ func (a *app) runCommand() *cobra.Command {
 	fl.BoolVar(&f.ignoreFailure, "ignore-failure", false, "exit 0 although a workload failed")
 	f.text.add(fl)
 	cmd.MarkFlagsMutuallyExclusive(roundFlags...)
+	for _, name := range []string{"workload", "strategy"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, completeNames(name)) // fails only for a flag that is not there
+	}
 	return cmd
+}
+
+// completeNames completes the last of the names that a list flag has so far.
+func completeNames(flag string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		if flag == "workload" {
+			for _, w := range builtin.Registry().All() {
+				names = append(names, w.Info().Name)
+			}
+		} else {
+			for _, s := range strategies.Builtin().All() {
+				names = append(names, s.Info().Name)
+			}
+		}
+		before := typed[:strings.LastIndexByte(typed, ',')+1]
+		for i := range names {
+			names[i] = before + names[i]
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 // roundFlags exclude each other: each says how many rounds there are.

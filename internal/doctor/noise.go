@@ -39,8 +39,8 @@ const (
 	// loopTarget is how long one loop takes: long against the clock's cost (50 ns) and short against a scheduler tick
 	// (1 to 10 ms), so that a tick, an interrupt or a preemption shows as a slow loop.
 	loopTarget = time.Millisecond
-	// maxNoiseCPUs bounds the CPUs measured; 3 s give each of 8 about 375 loops, enough for a 99th percentile.
-	maxNoiseCPUs = 8
+	// maxNoiseCPUs bounds the CPUs measured; 3 s give each of 256 about 11 loops, just enough for a variation.
+	maxNoiseCPUs = 256
 	// maxLoops bounds the memory for one CPU whatever the clock says.
 	maxLoops = 1 << 16
 	// minLoops is the fewest loops that give a figure.
@@ -63,15 +63,15 @@ func splitmix(iterations int) uint64 {
 	return out
 }
 
-// sample chooses at most maxNoiseCPUs of the CPUs, spread evenly over the hand-out order, first and last included, so
+// sample chooses at most so many of the CPUs, spread evenly over the hand-out order, first and last included, so
 // that every kind of core has a chance.
-func sample(cpus []int) []int {
-	if len(cpus) <= maxNoiseCPUs {
+func sample(cpus []int, most int) []int {
+	if len(cpus) <= most {
 		return slices.Clone(cpus)
 	}
-	out := make([]int, maxNoiseCPUs)
+	out := make([]int, most)
 	for i := range out {
-		out[i] = cpus[i*(len(cpus)-1)/(maxNoiseCPUs-1)]
+		out[i] = cpus[i*(len(cpus)-1)/(most-1)]
 	}
 	return out
 }
@@ -94,7 +94,7 @@ func measure(ctx context.Context, m *host.Machine, usable []int, opt Options) (*
 	if len(usable) == 0 {
 		return nil, fmt.Errorf("%w: no usable CPU is known", errNotMeasured)
 	}
-	cpus := sample(usable)
+	cpus := sample(usable, maxNoiseCPUs)
 	total := opt.Noise
 	if total == 0 {
 		total = DefaultNoise

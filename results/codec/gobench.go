@@ -40,6 +40,9 @@ func WriteGobench(w io.Writer, run *results.Run) error {
 	names := cellNames(&run.Header.Plan)
 	for _, i := range run.Used() {
 		t := &run.Trials[i]
+		if run.Header.Plan.Cells[t.Cell].Ceiling {
+			continue // the machine's own scaling, not a way of running tasks
+		}
 		n := executions(t)
 		values := []benchfmt.Value{{Value: float64(sum(t.Wall)) / float64(len(t.Wall)) / float64(t.Tasks), Unit: "ns/op"}}
 		for _, v := range []struct {
