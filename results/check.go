@@ -1,6 +1,9 @@
 package results
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // check refuses a header whose plan contradicts itself, so that no later stage has to look twice.
 func (h *Header) check() error {
@@ -52,6 +55,37 @@ func (t *Trial) check(cells int) error {
 	}
 	if _, ok := t.Wall.sum(); !ok {
 		return fmt.Errorf("the measured batches are negative or add up to more than 2^63 ns")
+	}
+	return t.possible()
+}
+
+// maxCPUs is more CPUs than a machine has, and clockTick the coarsest step in which systems account CPU time.
+const (
+	maxCPUs   = 1 << 16
+	clockTick = 10_000_000 // ns
+)
+
+// possible refuses measured figures that no machine could give. Switches and faults may be negative: they are differences
+// of sums over processes, of which one may end in between, and so is what fixtures used. So may the overhead be in a file
+// of another writer, where set-up and batches come from another clock than the total.
+func (t *Trial) possible() error {
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"setup_ns", t.SetupNS}, {"total_ns", t.TotalNS}, {"cpu_ns", t.CPUNS}, {"span_ns", t.SpanNS},
+		{"peak_bytes", t.PeakBytes}, {"pss_bytes", t.PSSBytes}, {"gc_pause_ns", t.GCPauseNS},
+		{"processes", int64(t.Processes)}, {"gc_cycles", int64(t.GCCycles)},
+	} {
+		if f.value < 0 {
+			return fmt.Errorf("%s %d is negative", f.name, f.value)
+		}
+	}
+	if t.SpanNS > 0 && t.CPUNS/maxCPUs > t.SpanNS && t.CPUNS/maxCPUs-t.SpanNS > clockTick {
+		return fmt.Errorf("cpu_ns %d is more than %d CPUs can spend in a span_ns of %d", t.CPUNS, maxCPUs, t.SpanNS)
+	}
+	if t.MHz < 0 {
+		return errors.New("mhz is negative")
 	}
 	return nil
 }

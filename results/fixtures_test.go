@@ -79,7 +79,7 @@ func drawTrial(cells int) *rapid.Generator[Trial] {
 			Status: rapid.SampledFrom([]Status{OK, TaskFailed, Crashed, TimedOut, Wrong, Protocol}).Draw(t, "status"),
 			Reason: text().Draw(t, "reason"), Stderr: text().Draw(t, "stderr"), Tasks: rapid.IntRange(0, 99).Draw(t, "tasks"),
 			Warmup: nanos.Draw(t, "warmup"), Wall: nanos.Draw(t, "wall"), OverheadNS: rapid.Int64().Draw(t, "overhead"),
-			PeakBytes: rapid.Int64().Draw(t, "peak"), MHz: rapid.Float64().Draw(t, "mhz"),
+			PeakBytes: rapid.Int64Min(0).Draw(t, "peak"), MHz: rapid.Float64Min(0).Draw(t, "mhz"),
 		}
 		if rapid.Bool().Draw(t, "known") {
 			x.Others = &Outside{Source: text().Draw(t, "source"), Steal: rapid.Float64().Draw(t, "steal"), Flagged: rapid.Bool().Draw(t, "flagged")}

@@ -206,7 +206,7 @@ func (t *Trial) Observation() (seconds float64, ok bool) {
 type Note struct {
 	Type    string    `json:"type"` // "resume" or "end"
 	Time    time.Time `json:"time"`
-	Reason  string    `json:"reason,omitempty"` // of an end: "complete", "interrupted", "error: …"
+	Reason  string    `json:"reason,omitempty"` // of an end: "complete", "interrupted" or another reason to stop
 	Joined  bool      `json:"joined,omitempty"` // of a resume: conditions differed and the user said to join anyway
 	Differs []string  `json:"differs,omitempty"`
 }

@@ -62,6 +62,8 @@ func TestWriterRefusesTrials(t *testing.T) {
 		"cell":     func(x *Trial) { x.Cell = 2 },
 		"round":    func(x *Trial) { x.Round = -1 },
 		"negative": func(x *Trial) { x.Wall[0] = -1 },
+		"setup":    func(x *Trial) { x.SetupNS = -1 },
+		"CPU":      func(x *Trial) { x.CPUNS, x.SpanNS = math.MaxInt64, 1 },
 		"sum":      func(x *Trial) { x.Warmup = Nanos{math.MaxInt64, 1} },
 		"NaN":      func(x *Trial) { x.MHz = math.NaN() },
 		"infinite": func(x *Trial) { x.Others.Steal = math.Inf(1) },

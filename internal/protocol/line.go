@@ -98,10 +98,17 @@ func (r *Reader) Request() (Request, error) {
 	return q, r.decode(&q)
 }
 
-// Record returns the next record; its errors are those of Request.
+// Record returns the next record; its errors are those of Request. A record with figures that cannot be true is malformed
+// too.
 func (r *Reader) Record() (Record, error) {
 	var rec Record
-	return rec, r.decode(&rec)
+	if err := r.decode(&rec); err != nil {
+		return rec, err
+	}
+	if err := rec.check(); err != nil {
+		return rec, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return rec, nil
 }
 
 func (r *Reader) decode(v any) error {

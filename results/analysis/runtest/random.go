@@ -9,8 +9,8 @@ import (
 	"github.com/parbench/parbench/results"
 )
 
-// Random draws any run that a reader of run files could hand out: missing rounds, repeats, failures of every kind,
-// nonsense durations, programs and labels with the given texts, and notes or none.
+// Random draws any run that a reader of run files could hand out, and some that it would refuse, because runs come from
+// other tools' files too: missing rounds, repeats, failures of every kind, nonsense durations, programs and labels with the given texts, and notes or none.
 func Random(t *rapid.T, text *rapid.Generator[string]) *results.Run {
 	status := rapid.SampledFrom([]results.Status{results.OK, results.OK, results.OK, results.OK, results.TaskFailed,
 		results.Crashed, results.TimedOut, results.Wrong, results.Protocol, "unheard-of"})
