@@ -26,9 +26,8 @@ type footnote struct {
 
 // measured is a workload's table ready for layout.
 type measured struct {
-	grid  grid
-	notes []footnote
-	// same says in words what was the same in every row and has no column.
+	grid   grid
+	notes  []footnote
 	marked bool // some row has the winner's mark
 }
 
@@ -114,7 +113,7 @@ func cellsOf(t *analysis.Table, unit quantity.Unit) measured {
 	marks := winners(t)
 	for i := range t.Rows {
 		r := &t.Rows[i]
-		cells := []string{marks[i] + r.Name, fmt.Sprint(r.Cell.Cores), fmt.Sprint(r.Cell.Workers), taskCells[i]}
+		cells := []string{marks[i] + r.Name, fmt.Sprint(r.Cell.Cores), workers(&r.Cell), taskCells[i]}
 		if !t.Entry.OwnN {
 			cells = append(cells, number(r.PerBatch, batch), speedCells[i], percent(r.Efficiency))
 		}
@@ -199,6 +198,17 @@ func outcome(r *analysis.Row) string {
 	return "not run"
 }
 
+// workers is how many workers a cell has; those that start one per task have no number of their own.
+func workers(c *results.Cell) string {
+	switch {
+	case c.Workers > 0:
+		return fmt.Sprint(c.Workers)
+	case c.Unbounded:
+		return "per task"
+	}
+	return absent
+}
+
 func number(iv analysis.Interval, u quantity.Unit) string {
 	if iv.N == 0 {
 		return absent
@@ -233,7 +243,7 @@ func footnotes(t *analysis.Table) []footnote {
 	for i := range t.Rows {
 		r := &t.Rows[i]
 		for _, w := range r.Warnings {
-			w = withReason(w, r)
+			w = withStatus(w, r)
 			k := 0
 			for k < len(notes) && notes[k].Warning != w {
 				k++
@@ -247,14 +257,10 @@ func footnotes(t *analysis.Table) []footnote {
 	return notes
 }
 
-// withReason puts the reason of a failure into its footnote.
-func withReason(w analysis.Warning, r *analysis.Row) analysis.Warning {
+// withStatus says in the footnote of a failure how it ended; the reason stands in the list of failures.
+func withStatus(w analysis.Warning, r *analysis.Row) analysis.Warning {
 	if w.Code == analysis.CodeFailed {
-		w.Text += fmt.Sprintf(" (%s", r.Status)
-		if r.FailReason != "" {
-			w.Text += ": " + r.FailReason
-		}
-		w.Text += ")"
+		w.Text += fmt.Sprintf(" (%s)", clip(string(r.Status)))
 	}
 	return w
 }
@@ -270,7 +276,7 @@ func mark(k int) string {
 func marksOf(notes []footnote, row int, t *analysis.Table) string {
 	var marks []string
 	for _, w := range t.Rows[row].Warnings {
-		w = withReason(w, &t.Rows[row])
+		w = withStatus(w, &t.Rows[row])
 		for _, n := range notes {
 			if n.Warning == w {
 				marks = append(marks, n.mark)
@@ -305,7 +311,7 @@ func failures(rep *analysis.Report) []failure {
 		for i := range rows {
 			if r := &rows[i]; r.HasFailed() {
 				out = append(out, failure{
-					where: where + ": " + rowName(r), status: r.Status, reason: r.FailReason, stderr: r.FailStderr,
+					where: where + ": " + rowName(r), status: r.Status, reason: clip(r.FailReason), stderr: r.FailStderr,
 					count: fmt.Sprintf("%d of %d trials", r.Failed, r.Failed+r.OK),
 				})
 			}

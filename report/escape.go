@@ -11,8 +11,43 @@ import (
 
 // EscapeTerminal makes untrusted text harmless for a terminal: control characters (C0, DEL, C1), line and paragraph
 // separators, bidirectional controls, invisible format characters and invalid UTF-8 become visible escapes such as \x1b
-// and \u202e. The result is one line.
+// and \u202e. What a CI system could take for a command ("::error::…" at the beginning of a line, "##[error]…" anywhere) is
+// broken by a space. The result is one line.
 func EscapeTerminal(s string) string {
+	return disarmed(visible(s))
+}
+
+// Commands in the log of a CI system. GitHub's runner trims white space from a line and takes "::name::text" at its
+// beginning, and the older "##[name]text" anywhere (actions/runner, ActionCommand.cs); others look for "##vso[" and
+// "##teamcity[". Any word may come to stand at the beginning of a line when a text is wrapped.
+var (
+	leadingCommand = regexp.MustCompile(`(^|[\s\x{85}\pZ]):(:)`)
+	innerCommand   = regexp.MustCompile(`#(#[A-Za-z]*\[)`)
+)
+
+func disarmed(s string) string {
+	if strings.Contains(s, "::") {
+		s = leadingCommand.ReplaceAllString(s, "$1: $2")
+	}
+	if strings.Contains(s, "##") {
+		s = innerCommand.ReplaceAllString(s, "# $1")
+	}
+	return s
+}
+
+// inert goes over finished lines: what was broken inside a word, such as a long name after its colons, may begin one.
+func inert(s string) string {
+	if !strings.Contains(s, "::") {
+		return s
+	}
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = disarmed(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func visible(s string) string {
 	clean := true
 	for _, r := range s {
 		if hidden(r) || r == utf8.RuneError {
@@ -54,7 +89,7 @@ func hidden(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs)
 }
 
-// terminalLines splits captured output into lines, a tab as four spaces, each made harmless, and keeps the last n.
+// terminalLines splits captured output into lines, a tab as four spaces, each made harmless and clipped, and keeps the last n.
 // Empty lines at either end are left out.
 func terminalLines(s string, n int) []string {
 	s = strings.Trim(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
@@ -66,9 +101,24 @@ func terminalLines(s string, n int) []string {
 		lines = lines[len(lines)-n:]
 	}
 	for i, l := range lines {
-		lines[i] = EscapeTerminal(strings.ReplaceAll(strings.TrimRight(l, " \t\r"), "\t", "    "))
+		lines[i] = EscapeTerminal(clip(strings.ReplaceAll(strings.TrimRight(l, " \t\r"), "\t", "    ")))
 	}
 	return lines
+}
+
+// maxQuoted is how many characters of a reason or of a line of standard error are shown. The file has all of them.
+const maxQuoted = 500
+
+// clip cuts a text after maxQuoted characters and says so.
+func clip(s string) string {
+	n := 0
+	for i := range s {
+		if n == maxQuoted {
+			return s[:i] + "… (cut)"
+		}
+		n++
+	}
+	return s
 }
 
 // zero is a zero-width space. It separates what GitHub would otherwise turn into a mention, an issue reference or a link

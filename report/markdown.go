@@ -50,7 +50,7 @@ func Markdown(w io.Writer, rep *analysis.Report, opt MDOptions) error {
 	p.warnings()
 	p.reading()
 	p.data()
-	_, err := io.WriteString(w, p.b.String())
+	_, err := io.WriteString(w, inert(p.b.String()))
 	return err
 }
 

@@ -180,7 +180,7 @@ func TestWriteErrorsAreReturned(t *testing.T) {
 var hostile = rapid.OneOf(
 	rapid.SampledFrom([]string{
 		"\x1b[2J\x1b[31m", "a\r\nb", "\x9b31m", "\u202egnp.exe", "`````", "```\n# title\n", "| a | b |\n|--|--|", "<script>alert(1)</script>",
-		"@admin", "![x](http://x/y.png)", "[x](javascript:x)", "&lt;b&gt;", "</details>", "\xff\xfe", "::error::x", "www.example.org", "https://example.org",
+		"@admin", "![x](http://x/y.png)", "[x](javascript:x)", "&lt;b&gt;", "</details>", "\xff\xfe", "::error::x", "x ::error::boom", "##[error]x", "a:::error::x", "\u00a0::warning::x", "www.example.org", "https://example.org",
 		"#12", "\u200b\u2066", "a\x00b", "<!--", "-->", "\\", "\\|", "~~~", "* a", "1. a", "", "\u2028", "世界世界世界世界世界世界世界世界", "e\u0301e\u0301",
 	}),
 	rapid.String(),
@@ -205,6 +205,11 @@ func TestHostileTextStaysText(t *testing.T) {
 			if !utf8.ValidString(s) {
 				t.Fatalf("%s is not UTF-8", name)
 			}
+			for _, l := range strings.Split(s, "\n") {
+				if ciCommand(l) {
+					t.Fatalf("%s holds a command for a CI system: %q", name, l)
+				}
+			}
 			for _, r := range s {
 				if r != '\n' && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)) {
 					t.Fatalf("%s holds %U", name, r)
@@ -215,11 +220,111 @@ func TestHostileTextStaysText(t *testing.T) {
 	})
 }
 
+// ciCommand reports whether GitHub's runner would take a line of a log for a command.
+func ciCommand(l string) bool {
+	return strings.HasPrefix(strings.TrimSpace(l), "::") || strings.Contains(l, "##[")
+}
+
+func TestNoLineIsACommand(t *testing.T) {
+	s := runtest.RealisticSpec()
+	cells := s.Workloads[0].Cells
+	s.Rounds, s.Workloads = 1, s.Workloads[:1]
+	s.Workloads[0].Cells = append(cells[:4:4], cells[len(cells)-1])
+	s.Workloads[0].Cells[4].FailFrom = 0
+	long := strings.Repeat("a", 23) + "::error::boom"
+	for _, evil := range []string{"x ::error::boom", "::error file=a::boom", "##[error]boom", "###[error]boom", "a,::error::boom", "a:::error::boom", long,
+		"x\u00a0::error::boom", "x\u2003::error::boom", strings.Repeat("word ", 20) + "::error::boom"} {
+		w := &s.Workloads[0]
+		w.Entry.Doc, w.Entry.Key, w.Cells[3].Label = evil, evil, evil
+		last := &w.Cells[len(w.Cells)-1]
+		last.Reason, last.Stderr = evil, evil+"\n\t"+evil
+		run := runtest.Build(s)
+		run.Header.ID, run.Header.Environment.CPUModel = evil, evil
+		rep := analysed(t, run)
+		for width := 40; width < 130; width++ {
+			for i, l := range strings.Split(textOf(t, rep, TextOptions{Width: width}), "\n") {
+				if ciCommand(l) {
+					t.Fatalf("%q at %d columns makes line %d a command: %q", evil, width, i+1, l)
+				}
+			}
+		}
+		for i, l := range strings.Split(pageOf(t, rep, MDOptions{Title: evil}), "\n") {
+			if ciCommand(l) {
+				t.Fatalf("%q makes line %d of the page a command: %q", evil, i+1, l)
+			}
+		}
+	}
+}
+
+func TestReasonsAreClipped(t *testing.T) {
+	s := runtest.RealisticSpec()
+	last := &s.Workloads[0].Cells[len(s.Workloads[0].Cells)-1]
+	last.Reason, last.Stderr = strings.Repeat("ä ", 100_000), strings.Repeat("ö", 100_000)
+	rep := analysed(t, runtest.Build(s))
+	for name, got := range map[string]string{"text": textOf(t, rep, TextOptions{}), "page": pageOf(t, rep, MDOptions{})} {
+		if n := strings.Count(got, "ä"); n != maxQuoted/2 {
+			t.Errorf("%s shows %d characters of the reason, want %d, once", name, n, maxQuoted/2)
+		}
+		if n := strings.Count(got, "ö"); n < 1 || n > maxQuoted {
+			t.Errorf("%s shows %d characters of one line of standard error, want up to %d", name, n, maxQuoted)
+		}
+		if !strings.Contains(got, "… (cut)") {
+			t.Errorf("%s does not say that it was cut", name)
+		}
+	}
+	if got := clip(strings.Repeat("世", maxQuoted)); got != strings.Repeat("世", maxQuoted) {
+		t.Error("a text of the full length was cut")
+	}
+}
+
+func TestWorkersWithoutANumber(t *testing.T) {
+	for want, c := range map[string]results.Cell{"4": {Workers: 4}, "per task": {Unbounded: true}, absent: {}, "8": {Workers: 8, Unbounded: true}} {
+		if got := workers(&c); got != want {
+			t.Errorf("workers %d, unbounded %v: %q, want %q", c.Workers, c.Unbounded, got, want)
+		}
+	}
+	s := runtest.RealisticSpec()
+	run := runtest.Build(s)
+	for i := range run.Header.Plan.Cells {
+		if c := &run.Header.Plan.Cells[i]; c.Strategy == "goroutines" {
+			c.Workers, c.Unbounded = 0, true
+		}
+	}
+	if got := textOf(t, analysed(t, run), TextOptions{Width: 200}); !strings.Contains(got, "  per task  ") || strings.Contains(got, "      0  ") {
+		t.Errorf("workers without a number:\n%s", got)
+	}
+}
+
+func TestCeilingWithoutAnIntervalIsNotClaimed(t *testing.T) {
+	s := runtest.RealisticSpec()
+	s.Rounds = 1
+	rep := analysed(t, runtest.Build(s))
+	for name, got := range map[string]string{"text": textOf(t, rep, TextOptions{}), "page": pageOf(t, rep, MDOptions{})} {
+		if strings.Contains(got, "busy work reach") || strings.Contains(got, "computes better") {
+			t.Errorf("%s claims a ceiling from one round:\n%s", name, got)
+		}
+		if !strings.Contains(got, "Too few rounds to tell how far") {
+			t.Errorf("%s does not say why there is no ceiling", name)
+		}
+	}
+}
+
+func TestOverheadSaysWhatIsLeftOut(t *testing.T) {
+	rep := analysed(t, runtest.Realistic())
+	if got := overheadText(rep); !strings.Contains(got, "strategies with processes and probes that choose their number of tasks are left out") {
+		t.Errorf("overhead: %s", got)
+	}
+	rep.Overhead.N = rep.Used
+	if got := overheadText(rep); strings.Contains(got, "left out") {
+		t.Errorf("overhead of all trials: %s", got)
+	}
+}
+
 // markup checks a page outside its code blocks: every line is of a kind that this package writes, and nothing in it is
 // live that came from outside.
 func markup(t *rapid.T, page string) {
 	fenced := ""
-	ours := regexp.MustCompile("^(#{1,2} |- |\\| |\\|[:-]|> |>$|\\*\\*|!\\[|\\*[^*]|Every |The trials |Of |To repeat |Notes:|▲ |Run |Pinned |Nothing |[^`]|$)")
+	ours := regexp.MustCompile("^(#{1,2} |- |\\| |\\|[:-]|> |>$|\\*\\*|!\\[|\\*[^*]|Every |The trials |Of |To repeat |Notes:|▲ |Run |Pinned |Too few |Nothing |[^`]|$)")
 	for i, l := range strings.Split(page, "\n") {
 		if bars := regexp.MustCompile("^`{3,}").FindString(l); bars != "" && (fenced == "" || l == fenced) {
 			if fenced == "" {
@@ -266,6 +371,8 @@ func TestFence(t *testing.T) {
 func TestEscapeTerminal(t *testing.T) {
 	tests := map[string]string{
 		"plain µs": "plain µs", "\x1b[31m": `\x1b[31m`, "a\nb\tc\r": `a\nb\tc\r`, "\x9b": `\x9b`, "\u009b": `\x9b`, "\u202e": `\u202e`,
+		"::error::x": ": :error::x", "x ::error::x": "x : :error::x", "std::vector": "std::vector", "[::1]:80": "[::1]:80", "##[error]": "# #[error]",
+		"###[error]": "## #[error]", "##vso[task]": "# #vso[task]", "a ## b": "a ## b", "\u00a0::x": "\u00a0: :x",
 		"\xff": `\xff`, "\x7f": `\x7f`, "\u2028": `\u2028`, "\U000e0001": `\U000e0001`, "\ufffd": "\ufffd",
 	}
 	for in, want := range tests {

@@ -44,7 +44,7 @@ func Text(w io.Writer, rep *analysis.Report, opt TextOptions) error {
 	p.failures()
 	p.warnings()
 	p.legend()
-	_, err := io.WriteString(w, p.b.String())
+	_, err := io.WriteString(w, inert(p.b.String()))
 	return err
 }
 

@@ -104,17 +104,23 @@ func params(p map[string]string) string {
 	return strings.Join(names, ", ")
 }
 
-// ceilingText says how far this machine itself scales, or is empty.
+// ceilingText says how far this machine itself scales, or is empty. Estimates without an interval bear no such claim.
 func ceilingText(rep *analysis.Report) string {
 	var parts []string
+	few := false
 	for _, c := range rep.Ceiling {
-		if c.Cores < 2 {
-			continue
+		switch {
+		case c.Cores < 2:
+		case c.Speedup.Has():
+			parts = append(parts, fmt.Sprintf("%s on %d cores", estimate(c.Speedup), c.Cores))
+		default:
+			few = true
 		}
-		s := fmt.Sprintf("%s on %d cores", estimate(c.Speedup), c.Cores)
-		parts = append(parts, s)
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) == 0 && few:
+		return "Too few rounds to tell how far this machine itself scales."
+	case len(parts) == 0:
 		return ""
 	}
 	return "Pinned threads of pure busy work reach a speedup of " + strings.Join(parts, ", ") +

@@ -300,10 +300,19 @@ func (a *analyser) costs(r *Row, samples []sample) {
 	r.GCCycles, r.GCPause, r.CtxPerTask = mid(cycles), mid(pause), mid(ctx)
 }
 
-// overhead sums up what trials cost beside their own work.
+// overhead sums up what trials cost beside their own work. Cells whose difference holds work of their own are left out:
+// a probe that chooses its own number of tasks tries some before it is ready, and workers in processes are started and
+// ended outside the timed regions.
 func (a *analyser) overhead(rep *Report) {
 	var x []float64
+	own := map[string]bool{}
+	for _, e := range a.run.Header.Plan.Workloads {
+		own[e.Key] = e.OwnN
+	}
 	for i := range a.cells {
+		if c := &a.run.Header.Plan.Cells[i]; c.Processes || own[c.Workload] {
+			continue
+		}
 		for _, s := range a.cells[i].samples {
 			x = append(x, float64(max(s.trial.OverheadNS, 0))/1e9)
 		}

@@ -327,9 +327,18 @@ func TestCeiling(t *testing.T) {
 	if c := rep.Ceiling[1].Speedup; !c.Has() || c.Lo > 1/.51 || c.Hi < 1/.51 {
 		t.Errorf("ceiling at 2 cores %+v, want an interval around %v", c, 1/.51)
 	}
-	if want := "Pure busy threads reach 1.96 on 2 cores of this machine."; !strings.Contains(rep.Tables[0].Finding, want) {
+	if want := "Pure busy threads reach 1.96"; !strings.Contains(rep.Tables[0].Finding, want) {
 		t.Errorf("the finding does not hold the speedup against the ceiling: %s", rep.Tables[0].Finding)
 	}
+	if want := " on 2 cores of this machine (95 % interval 1.9"; !strings.Contains(rep.Tables[0].Finding, want) {
+		t.Errorf("the ceiling has no interval: %s", rep.Tables[0].Finding)
+	}
+
+	s.Rounds = 1
+	if rep := analyse(t, runtest.Build(s)); strings.Contains(rep.Tables[0].Finding, "busy threads") {
+		t.Errorf("a ceiling of one round is quoted: %s", rep.Tables[0].Finding)
+	}
+	s.Rounds = 10
 
 	s.Workloads[1].Cells[1] = failing(two, results.Crashed, 3)
 	rep = analyse(t, runtest.Build(s))
@@ -338,6 +347,51 @@ func TestCeiling(t *testing.T) {
 	}
 	if strings.Contains(rep.Tables[0].Finding, "busy threads") {
 		t.Errorf("a failed ceiling is quoted: %s", rep.Tables[0].Finding)
+	}
+}
+
+// TestNoGainNamesTheCeiling: where busy threads do not gain either, the machine is why, for work that computes.
+func TestNoGainNamesTheCeiling(t *testing.T) {
+	for _, tt := range []struct {
+		kind string
+		two  float64 // ms per task of the ceiling on 2 cores, 1 on one
+		want bool
+	}{{"cpu", .98, true}, {"cpu", .51, false}, {"io", .98, false}} {
+		one, two := cell("threads", 1, 1, .001), cell("threads", 2, tt.two, .001)
+		one.Ceiling, two.Ceiling = true, true
+		s := spec(tt.kind, cell("sequential", 1, 10, .001), cell("pool", 1, 10, .001), cell("pool", 2, 9.9, .001))
+		s.Workloads = append(s.Workloads, runtest.Workload{
+			Entry: results.PlanEntry{Key: "spin", Name: "spin", Kind: "cpu", Probe: true, Ceiling: true, Tasks: 8}, Cells: []runtest.Cell{one, two}})
+		got := analyse(t, runtest.Build(s)).Tables[0].Finding
+		if !strings.Contains(got, "More cores gained nothing for pool") {
+			t.Fatalf("finding %q", got)
+		}
+		if has := strings.Contains(got, "The machine did not give more: pure busy threads reach 1.02"); has != tt.want {
+			t.Errorf("%s, ceiling of %v ms: named %v, want %v: %s", tt.kind, tt.two, has, tt.want, got)
+		}
+	}
+}
+
+// TestOverheadLeavesOutWhatIsNotTheHarness: own-n probes and strategies with processes do work of their own outside the
+// timed regions.
+func TestOverheadLeavesOutWhatIsNotTheHarness(t *testing.T) {
+	pool := cell("process-pool", 2, 5, .001)
+	pool.Processes = true
+	s := spec("cpu", cell("sequential", 1, 10, .001), cell("pool", 2, 5.2, .001), pool)
+	s.Workloads = append(s.Workloads, runtest.Workload{
+		Entry: results.PlanEntry{Key: "empty", Name: "empty", Kind: "cpu", Probe: true, OwnN: true, Tasks: 8}, Cells: []runtest.Cell{cell("pool", 2, 1e-4, .001)}})
+	run := runtest.Build(s)
+	for i := range run.Trials {
+		if tr := &run.Trials[i]; tr.Cell >= 2 {
+			tr.OverheadNS = 3e9
+		}
+	}
+	rep := analyse(t, run)
+	if rep.Overhead.N != 20 || rep.Overhead.Point != 4e-3 || rep.OverheadP95 != 4e-3 {
+		t.Errorf("overhead %+v, 95th percentile %v; want those of 20 trials, 4 ms", rep.Overhead, rep.OverheadP95)
+	}
+	if o := rep.Tables[0].Rows[2].Overhead; o.Point != 3 {
+		t.Errorf("the row's own overhead is %+v", o)
 	}
 }
 

@@ -103,12 +103,20 @@ func (a *analyser) allowed(t *Table) string {
 	if w.Ratio.N == 0 || cores < 2 || !busyKind(t.Entry.Kind) {
 		return ""
 	}
-	for _, c := range a.top {
-		if c.Cores == cores && c.Speedup.N > 0 {
-			return fmt.Sprintf("Pure busy threads reach %s on %d cores of this machine.", quantity.Digits(c.Speedup.Point, 3), cores)
-		}
+	if c := a.ceilingAt(cores); c.Has() {
+		return fmt.Sprintf("Pure busy threads reach %s on %d cores of this machine%s.", ratio(c), cores, a.withRatio(c))
 	}
 	return ""
+}
+
+// ceilingAt is the machine's own speedup on so many cores; without an interval where it cannot be told.
+func (a *analyser) ceilingAt(cores int) Interval {
+	for _, c := range a.top {
+		if c.Cores == cores {
+			return c.Speedup
+		}
+	}
+	return Interval{}
 }
 
 // nextBest says how far the first row outside the set is behind.
@@ -190,8 +198,12 @@ func (a *analyser) unscaled(t *Table) string {
 			}
 		}
 	}
-	return fmt.Sprintf("More cores gained nothing for %s: at most %s times one core's speed, on %s.",
+	said := fmt.Sprintf("More cores gained nothing for %s: at most %s times one core's speed, on %s.",
 		list(limit(t.NoGain)), quantity.Fixed(top, 2), plural(most, "core"))
+	if c := a.ceilingAt(most); busyKind(t.Entry.Kind) && c.Has() && c.Point < gainLimit {
+		said += fmt.Sprintf(" The machine did not give more: pure busy threads reach %s there%s.", ratio(c), a.withRatio(c))
+	}
+	return said
 }
 
 // bound says whether the work computes or waits, as seen from the CPU time of the reference.

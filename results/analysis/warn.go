@@ -19,7 +19,6 @@ const (
 	superlinear   = 1.05  // lower end of the efficiency's interval
 	driftEffect   = 0.02  // relative change over the run
 	unknownShare  = 0.05  // trials without evidence about others
-	minIntervalN  = 6     // smallest n with a 95 % interval for a median or a paired ratio
 	moreRounds    = "run more rounds (--rounds, or --rigorous)"
 	quietMachine  = "close other programs or use a quieter machine; parbench doctor shows what disturbs"
 	disturbedHint = "close other programs and run again; the trials are marked in the file"
@@ -53,7 +52,7 @@ func (a *analyser) rowWarnings(t *Table, r *Row) []Warning {
 		w.add(Warn, CodeFewTasks, "give more tasks (--tasks)",
 			"fewer than %d tasks per worker: some workers idle while the last tasks run", tasksPerCore)
 	}
-	if !r.HasFailed() && r.OK < minIntervalN && r.OK < a.rounds() && a.rounds() >= minIntervalN {
+	if !r.HasFailed() && r.OK < a.minRounds() && r.OK < a.rounds() && a.rounds() >= a.minRounds() {
 		w.add(Warn, CodeMissingRounds, "resume the run (--resume FILE)", "fewer usable trials than the run has rounds: no interval")
 	}
 	if wide(r.PerTask) || wide(r.Speedup) {
@@ -112,6 +111,16 @@ func (t *Table) Waits() bool { return !busyKind(t.Entry.Kind) }
 
 func busyKind(kind string) bool { return kind == "cpu" || kind == "memory" }
 
+// minRounds is the smallest number of trials with an interval, for a median or a paired ratio, at the report's level: the
+// widest of n trials attains 1 − 2^(1−n). It is 6 at 95 % and 8 at 99 %.
+func (a *analyser) minRounds() int {
+	n := 2
+	for math.Exp2(float64(1-n)) > 1-a.opt.Level+1e-9 {
+		n++
+	}
+	return n
+}
+
 // rounds is the largest number of used trials that any cell has.
 func (a *analyser) rounds() int {
 	n := 0
@@ -126,17 +135,15 @@ func (a *analyser) tableWarnings(t *Table) []Warning {
 	if !t.Entry.OwnN && len(t.Rows) > 0 {
 		a.referenceWarnings(&w, t)
 	}
-	if t.Winner != nil && !t.Winner.Decided() && t.Winner.Pairs >= minIntervalN {
+	if t.Winner != nil && !t.Winner.Decided() && t.Winner.Pairs >= a.minRounds() {
 		w.add(Warn, CodeManyRivals, fmt.Sprintf("run at least %d rounds, or compare fewer cells", t.Winner.Floor),
 			"%d rounds are too few to tell any of %d cells from the best: the correction for so many comparisons needs %d",
 			t.Winner.Pairs, t.Winner.candidates(t), t.Winner.Floor)
 	}
-	if share, n := a.fixtureShare(t); t.Entry.Fixture != "" && n > 0 && share > 0 {
-		if cpus := len(a.run.Header.Environment.UsableCPUs); cpus > 0 && cpus < 4 {
-			w.add(Warn, CodeFixtureShares, "use a machine with 4 or more CPUs, where one is reserved for it",
-				"the %s service ran on the same CPUs as the tasks, in every cell alike, and took %s of a core on average",
-				t.Entry.Fixture, quantity.Percent(share))
-		}
+	if share, n := a.fixtureShare(t); a.run.Header.Plan.SharesFixture && t.Entry.Fixture != "" && n > 0 && share > 0 {
+		w.add(Warn, CodeFixtureShares, "give the run 4 or more CPUs (machine, affinity and quota), so that one is reserved for it",
+			"the %s service ran on the same CPUs as the tasks, in every cell alike, and took %s of a core on average",
+			t.Entry.Fixture, quantity.Percent(share))
 	}
 	return w
 }

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"fmt"
 	"sort"
 	"strings"
 
@@ -85,8 +86,12 @@ func (a *analyser) runData(w *warnings, rep *Report) {
 	if plan.Quick {
 		w.add(Warn, CodeQuick, "run without --quick before you rely on or publish a number", "this is a first look (--quick), not a measurement")
 	}
-	if n := a.rounds(); n > 0 && n < minIntervalN {
-		w.add(Warn, CodeFewRounds, "run at least 6 rounds, better 10 (--rounds)",
+	if n, need := a.rounds(), a.minRounds(); n > 0 && n < need {
+		remedy := fmt.Sprintf("run at least %d rounds (--rounds)", need)
+		if need < 10 {
+			remedy = fmt.Sprintf("run at least %d rounds, better 10 (--rounds)", need)
+		}
+		w.add(Warn, CodeFewRounds, remedy,
 			"%s: too few for a %s interval or for any comparison", rounds(n), quantity.Level(a.opt.Level))
 	}
 	if rep.Used > 0 && a.flaggedUsed > 0 {
@@ -148,7 +153,7 @@ func (a *analyser) machine(w *warnings) {
 			"turbo is on: one busy core may run at a higher clock than many, which lowers every speedup")
 	}
 	if cpus := max(e.UsableCores, 1); e.Load1 > busyLoad*float64(cpus) {
-		w.add(Note, CodeBusyMachine, quietMachine, "the machine was busy before the run: load average %s on %d usable cores", quantity.Digits(e.Load1, 2), cpus)
+		w.add(Note, CodeBusyMachine, quietMachine, "the machine was busy before the run: load average %s on %s", quantity.Digits(e.Load1, 2), plural(cpus, "usable core"))
 	}
 }
 

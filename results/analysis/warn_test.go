@@ -114,6 +114,7 @@ func TestWarnings(t *testing.T) {
 		{analysis.CodeGovernor, env(func(e *results.Environment) { e.Governor = "powersave" }), "powersave"},
 		{analysis.CodeTurbo, env(func(e *results.Environment) { e.Turbo = "on" }), "turbo is on"},
 		{analysis.CodeBusyMachine, env(func(e *results.Environment) { e.Load1 = 3 }), "load average 3.0 on 4 usable cores"},
+		{analysis.CodeBusyMachine, env(func(e *results.Environment) { e.Load1, e.UsableCores = 3, 1 }), "load average 3.0 on 1 usable core"},
 		{analysis.CodeFailed, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[2] = failing(s.Workloads[0].Cells[2], results.Crashed, 0) }}, "no trial ended well"},
 		{analysis.CodeFailed, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[2] = failing(s.Workloads[0].Cells[2], results.Crashed, 4) }}, "cannot win"},
 		{analysis.CodeFailed, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[2] = failing(s.Workloads[0].Cells[2], results.Wrong, 4) }}, "must not be used"},
@@ -149,7 +150,7 @@ func TestWarnings(t *testing.T) {
 			r.Trials = slices.DeleteFunc(r.Trials, func(tr results.Trial) bool { return tr.Cell == 3 && tr.Round > 3 })
 		}}, "fewer usable trials"},
 		{analysis.CodeFixtureShares, change{spec: func(s *runtest.Spec) {
-			s.Environment.UsableCPUs = []int{1, 0}
+			s.SharesFixture = true // though there are four CPUs: a quota or --affinity leaves fewer
 			s.Workloads[0].Entry.Fixture = "http"
 			s.Workloads[0].Cells[0].Fixture = .2
 		}}, "the http service ran on the same CPUs as the tasks, in every cell alike, and took 20 % of a core"},
@@ -189,6 +190,49 @@ func TestWarnings(t *testing.T) {
 	for _, c := range analysis.Codes() {
 		if !tested[c] {
 			t.Errorf("code %s has no test", c)
+		}
+	}
+}
+
+// TestFixtureOfItsOwnIsNotWarnedAbout: few CPUs alone do not mean that the fixture shares them.
+func TestFixtureOfItsOwnIsNotWarnedAbout(t *testing.T) {
+	s := calm()
+	s.Environment.UsableCPUs = []int{1, 0}
+	s.Workloads[0].Entry.Fixture = "http"
+	s.Workloads[0].Cells[0].Fixture = .2
+	if got := codes(analyse(t, smooth(runtest.Build(s)))); slices.Contains(got, analysis.CodeFixtureShares) {
+		t.Errorf("codes %v of a run whose plan does not share CPUs with fixtures", got)
+	}
+}
+
+// TestWarningsFollowTheLevel: how many rounds an interval needs depends on the confidence asked for.
+func TestWarningsFollowTheLevel(t *testing.T) {
+	for _, tt := range []struct {
+		level  float64
+		rounds int
+		remedy string // of few-rounds; empty: it is not there
+	}{
+		{.95, 5, "at least 6 rounds, better 10"}, {.95, 6, ""}, {.98, 6, "at least 7 rounds"}, {.98, 7, ""},
+		{.99, 7, "at least 8 rounds, better 10"}, {.99, 8, ""}, {.9999, 14, "at least 15 rounds (--rounds)"}, {.9999, 15, ""},
+		{.9, 4, "at least 5 rounds"}, {.9, 5, ""},
+	} {
+		s := calm()
+		s.Rounds = tt.rounds
+		rep, err := analysis.Analyse(smooth(runtest.Build(s)), analysis.Options{Level: tt.level})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, w := range rep.Warnings {
+			if w.Code == analysis.CodeFewRounds {
+				got = w.Remedy
+			}
+		}
+		if (got == "") != (tt.remedy == "") || !strings.Contains(got, tt.remedy) {
+			t.Errorf("%v with %d rounds: remedy %q, want %q", tt.level, tt.rounds, got, tt.remedy)
+		}
+		if has := rep.Tables[0].Rows[2].PerTask.Has(); has != (tt.remedy == "") {
+			t.Errorf("%v with %d rounds: an interval is %v", tt.level, tt.rounds, has)
 		}
 	}
 }

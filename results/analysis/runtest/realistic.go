@@ -55,6 +55,7 @@ func RealisticSpec() Spec {
 					p, b = p/k, busy*k
 				}
 				cells = append(cells, cell(s.name, c, w, p, noise, b, base+s.extra*int64(w), s.setup*float64(w)))
+				cells[len(cells)-1].Processes = s.name == "process-pool"
 			}
 		}
 		return cells
@@ -70,13 +71,14 @@ func RealisticSpec() Spec {
 		return cells
 	}
 	capped := cell("process-per-task", 2, 2, 4.1e-3, 0.04, 1.2, 40*mib, 10e-6)
-	capped.Capped, capped.Tasks = true, 16
+	capped.Capped, capped.Tasks, capped.Processes = true, 16, true
 	stuck := cell("process-pool", 2, 2, 0.6e-3, 0.02, 1.8, 40*mib, 7e-3)
+	stuck.Processes = true
 	stuck.Label, stuck.StrategyParams = "process-pool:mode=imap-unordered,chunk=16", map[string]string{"mode": "imap-unordered", "chunk": "16"}
 	stuck.Fail, stuck.Reason, stuck.FailFrom = results.TimedOut, "no answer for 60 s; the group was killed", 3
 	stuck.Stderr = "worker 1: waiting for a task\nworker 0: waiting for a task\nfatal: \x1b[31mall asleep\x1b[0m\n"
 	return Spec{
-		Rounds: 10, Seed: 20261120, Environment: Machine(), Shared: 0.01, Disturbed: 41,
+		Rounds: 10, Seed: 20261120, Environment: Machine(), Shared: 0.01, SharesFixture: true, Disturbed: 41,
 		Workloads: []Workload{
 			{
 				Entry: results.PlanEntry{Key: "primes", Name: "primes", Kind: "cpu", Doc: "counts primes up to a limit by trial division",

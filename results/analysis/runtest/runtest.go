@@ -42,7 +42,9 @@ type Spec struct {
 	Workloads   []Workload
 	Shared      float64 // standard deviation of the logarithm of a factor that all trials of a round share
 	Drift       float64 // relative change of all times from the first round to the last
-	Disturbed   int     // every so many trials others used the machine: the trial is flagged and repeated; 0: none
+	// SharesFixture says that fixtures had no CPU of their own.
+	SharesFixture bool
+	Disturbed     int // every so many trials others used the machine: the trial is flagged and repeated; 0: none
 }
 
 // Build makes the run. It is complete and in the order of execution of its rounds.
@@ -57,7 +59,7 @@ func Build(s Spec) *results.Run {
 	run := &results.Run{Header: results.Header{
 		Type: "run", Schema: results.Schema, Version: results.Version, ID: "20261120T221530Z-k3fq", Created: start,
 		Tool: "parbench 0.1.0", Args: []string{"run"}, Environment: s.Environment,
-		Plan: results.Plan{Seed: s.Seed, Rounds: s.Rounds, Timeout: 60},
+		Plan: results.Plan{Seed: s.Seed, Rounds: s.Rounds, Timeout: 60, SharesFixture: s.SharesFixture},
 	}}
 	plan := &run.Header.Plan
 	var cells []Cell
