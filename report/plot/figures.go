@@ -9,6 +9,7 @@ import (
 
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/quantity"
 )
 
 // table is one workload of a report, as the figures want it: rows grouped under one label for each strategy.
@@ -224,8 +225,15 @@ func machine(model string) string {
 	return footerStyle.fit(elide(model), 300)
 }
 
-// statistic says what the marks are: "median and 95 % interval". The level is the lowest that any shown interval has.
-func statistic(rows []*analysis.Row, of func(*analysis.Row) analysis.Interval) string {
+// What the marks of a figure are.
+const (
+	asMedian = "median"
+	asRatio  = "ratio paired by round"
+)
+
+// statistic says what the marks are: "median and 98 % interval". The level is the lowest that any shown interval attains,
+// in the same words as the heading of a table's column.
+func statistic(what string, rows []*analysis.Row, of func(*analysis.Row) analysis.Interval) string {
 	level := 2.0
 	for _, r := range rows {
 		if i := of(r); i.Has() {
@@ -236,10 +244,9 @@ func statistic(rows []*analysis.Row, of func(*analysis.Row) analysis.Interval) s
 	case len(rows) == 0:
 		return "every cell failed"
 	case level > 1:
-		return "median (too few rounds for intervals)"
+		return what + " (too few rounds for intervals)"
 	}
-	// Order statistics attain somewhat more than the 95 % that is asked for; less is said as it is.
-	return fmt.Sprintf("median and %.0f %% interval", math.Min(95, math.Floor(level*100+1e-9)))
+	return fmt.Sprintf("%s and %s interval", what, quantity.Level(level))
 }
 
 // measured returns the rows for which of has an estimate.
@@ -327,8 +334,8 @@ func (t *table) time() Figure {
 	}
 	p.x = valueAxis(e, logSpan)
 	p.ticks = func(a *axis, room int) string { return a.timeTicks("time per task", room) }
-	p.heading = t.heading("time per task, "+statistic(t.measured(perTask), perTask), "lower is better", base(p.x), cut(p.x, e))
-	return t.fromRows(KindTime, p, t.describe("Time per task", "lowest", perTask, false, duration))
+	p.heading = t.heading("time per task, "+statistic(asMedian, t.measured(perTask), perTask), "lower is better", base(p.x), cut(p.x, e))
+	return t.fromRows(KindTime, p, t.describe("Time per task", "lowest median", perTask, false, duration))
 }
 
 func (t *table) distribution() Figure {
@@ -406,9 +413,9 @@ func (t *table) cpu() Figure {
 		}
 		return title
 	}
-	p.heading = t.heading("CPU seconds per wall second, "+statistic(t.measured(cpuPerWall), cpuPerWall),
+	p.heading = t.heading("CPU seconds per wall second, "+statistic(asMedian, t.measured(cpuPerWall), cpuPerWall),
 		"at its dashed line: bound by CPU · far left of it: waiting", cut(p.x, e))
-	return t.fromRows(KindCPU, p, t.describe("CPU seconds per wall second", "highest", cpuPerWall, true, round3))
+	return t.fromRows(KindCPU, p, t.describe("CPU seconds per wall second", "highest median", cpuPerWall, true, round3))
 }
 
 // duration writes seconds in a unit that suits.
@@ -437,7 +444,7 @@ func (t *table) describe(what, extreme string, of func(*analysis.Row) analysis.I
 	}
 	out := fmt.Sprintf("%s of %s: %s on %s.", what, t.name, strategies, countOf(t.coreNames()))
 	if best != nil {
-		out += fmt.Sprintf(" The %s median is %s, of %s on %s.", extreme, format(of(best).Point), elide(bestLabel),
+		out += fmt.Sprintf(" The %s is %s, of %s on %s.", extreme, format(of(best).Point), elide(bestLabel),
 			countOf([]string{strconv.Itoa(best.Cell.Cores)}))
 	}
 	return out

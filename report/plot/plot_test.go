@@ -16,10 +16,12 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/runtest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -176,7 +178,7 @@ func TestSVGTextKeepsItsWidth(t *testing.T) {
 		t.Errorf("%d texts, %d with a fixed length", n, m)
 	}
 	for _, want := range []string{`<g font-family="'Liberation Sans',Arial,Helvetica,`, `text-anchor="end"`, `text-anchor="middle"`,
-		`width="820"`, "<title>primes: time per task, median and 95 % interval</title>", "The lowest median is "} {
+		`width="820"`, "<title>primes: time per task, median and 98 % interval</title>", "The lowest median is "} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("the SVG lacks %s", want)
 		}
@@ -351,6 +353,91 @@ func TestWriteDir(t *testing.T) {
 	}
 	if _, err := WriteDir(t.Context(), dir, scenes()["failed"]); err != nil {
 		t.Errorf("writing over older plots: %v", err)
+	}
+}
+
+func TestWriteDirRemovesStaleFigures(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := WriteDir(t.Context(), dir, synthetic(
+		spec{key: "primes", strategies: 2, cores: []int{1, 2}, grain: 1e-3, rounds: 6},
+		spec{key: "http", strategies: 2, cores: []int{1, 2}, grain: 1e-3, rounds: 6})); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"notes.txt", "primes-time.svg.bak", "primes-memory.svg", "My-time.svg", ".x-time.svg"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "a-time.svg"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// One core count leaves no efficiency to be drawn.
+	if _, err := WriteDir(t.Context(), dir, synthetic(spec{key: "primes", strategies: 2, cores: []int{1}, grain: 1e-3, rounds: 6})); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	want := []string{".x-time.svg", "My-time.svg", "a-time.svg", "notes.txt", "primes-cpu.png", "primes-cpu.svg", "primes-distribution.png",
+		"primes-distribution.svg", "primes-memory.svg", "primes-speedup.png", "primes-speedup.svg", "primes-time.png", "primes-time.svg", "primes-time.svg.bak"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("left in the directory (-want +got):\n%s", d)
+	}
+}
+
+// TestRatiosAreNotMedians: speedups and efficiencies are paired estimates, and every title names the level attained.
+func TestRatiosAreNotMedians(t *testing.T) {
+	run := runtest.Realistic()
+	for _, tt := range []struct {
+		level float64
+	}{{.95}, {.98}} {
+		rep, err := analysis.Analyse(run, analysis.Options{Level: tt.level})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range drawable(rep) {
+			switch f.Kind() {
+			case KindSpeedup, KindEfficiency:
+				if strings.Contains(f.Title()+f.Alt(), "median") || !strings.Contains(f.Title(), "paired by round and ") || strings.Contains(f.Title(), "95 %") != (tt.level == .95) {
+					t.Errorf("at %v: title %q, alt %q", tt.level, f.Title(), f.Alt())
+				}
+			case KindTime:
+				if !strings.Contains(f.Alt(), "lowest median") || !strings.Contains(f.Title(), "median and ") || strings.Contains(f.Title(), "95 %") {
+					t.Errorf("at %v: title %q, alt %q", tt.level, f.Title(), f.Alt())
+				}
+			}
+		}
+	}
+}
+
+func TestCeilingNeedsAnInterval(t *testing.T) {
+	s := runtest.RealisticSpec()
+	for rounds, want := range map[int]bool{1: false, 5: false, 10: true} {
+		s.Rounds = rounds
+		rep, err := analysis.Analyse(runtest.Build(s), analysis.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := figureOf(t, rep, KindSpeedup)
+		if got := strings.Contains(f.Alt(), "The machine itself reaches 1.96 × (1.96 to 1.97) on 2 cores."); got != want {
+			t.Errorf("%d rounds: alt %q", rounds, f.Alt())
+		}
+		if got := bytes.Contains(svgOf(t, f), []byte("this machine&#39;s ceiling")); got != want {
+			t.Errorf("%d rounds: the ceiling is drawn: %v, want %v", rounds, got, want)
+		}
+	}
+}
+
+func TestWaitingWorkHasALineAtOne(t *testing.T) {
+	for _, f := range drawable(scenes()["realistic"]) {
+		if f.Kind() == KindSpeedup && f.Workload() == "http" && !bytes.Contains(svgOf(t, f), []byte(">sequential = 1<")) {
+			t.Error("the legend does not name the line at 1")
+		}
 	}
 }
 

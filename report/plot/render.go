@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -124,7 +125,8 @@ func (f Figure) png(w io.Writer) error {
 }
 
 // WriteDir writes both formats of every figure that the report allows into dir, which it makes where it is missing, and
-// returns them in the report's order. Each file appears whole or not at all. Figures are drawn on all CPUs at once; an
+// returns them in the report's order. Figures of an earlier report that this one does not have are removed from dir: files
+// whose names end like those of figures ("-time.svg"), and no others. Each file appears whole or not at all. Figures are drawn on all CPUs at once; an
 // error names the file, and files that were finished before it stay.
 func WriteDir(ctx context.Context, dir string, rep *analysis.Report) ([]File, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -168,7 +170,34 @@ func WriteDir(ctx context.Context, dir string, rep *analysis.Report) ([]File, er
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	current := make(map[string]bool)
+	for _, f := range files {
+		current[f.Name], current[f.PNG()] = true, true
+	}
+	if err := removeStale(dir, current); err != nil {
+		return nil, err
+	}
 	return files, nil
+}
+
+// ownName matches the names that figures have.
+var ownName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*-(` + strings.Join([]string{KindTime, KindSpeedup, KindEfficiency, KindDistribution, KindCPU}, "|") + `)\.(svg|png)$`)
+
+// removeStale removes figures of an earlier report that this one does not have. Nothing but regular files with the names
+// of figures is touched.
+func removeStale(dir string, current map[string]bool) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("look for older plots: %w", err)
+	}
+	for _, e := range entries {
+		if name := e.Name(); e.Type().IsRegular() && !current[name] && ownName.MatchString(name) {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				return fmt.Errorf("remove an older plot: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // writeFile writes a file under another name and renames it when it is complete.

@@ -47,8 +47,8 @@ func (t *table) speedup() Figure {
 	case len(rows) == 0:
 		return omit(KindSpeedup, t.name+": "+short, "no round has both the reference and another cell")
 	}
-	title := short + ", " + statistic(rows, speedup)
-	alt := t.describe("Speedup over "+t.reference(), "highest", speedup, true, func(v float64) string { return round3(v) + " ×" })
+	title := short + ", " + statistic(asRatio, rows, speedup)
+	alt := t.describe("Speedup over "+t.reference(), "highest estimate", speedup, true, func(v float64) string { return round3(v) + " ×" })
 	if !t.scales(speedup) {
 		return t.speedupRows(title, alt)
 	}
@@ -56,7 +56,7 @@ func (t *table) speedup() Figure {
 	l.ideal, l.idealAs = func(k float64) float64 { return k }, "ideal: one for each core"
 	if t.waits() {
 		// Waiting tasks share cores, so neither the number of cores nor what busy threads reach bounds them.
-		l.ideal, l.idealAs = func(float64) float64 { return 1 }, t.reference()+": 1"
+		l.ideal, l.idealAs = func(float64) float64 { return 1 }, t.reference()+" = 1"
 	}
 	l.yTitle, l.ySuffix, l.yFactor = "speedup (×)", "", 1
 	e := l.extent(l.ideal)
@@ -106,8 +106,8 @@ func (t *table) efficiency() Figure {
 	l.yTitle, l.ySuffix, l.yFactor = "efficiency", " %", 100
 	e := l.extent(l.ideal)
 	l.y = axis{min: 0, max: math.Max(1.06, math.Min(e.hi, e.point1*wide)*1.06)}
-	l.heading = t.heading(short+", "+statistic(t.measured(efficiency), efficiency), "higher is better", cut(l.y, e))
-	return t.fromLines(KindEfficiency, l, t.describe("Efficiency", "highest", efficiency, true,
+	l.heading = t.heading(short+", "+statistic(asRatio, t.measured(efficiency), efficiency), "higher is better", cut(l.y, e))
+	return t.fromLines(KindEfficiency, l, t.describe("Efficiency", "highest estimate", efficiency, true,
 		func(v float64) string { return round3(v*100) + " %" }))
 }
 
@@ -128,9 +128,16 @@ func (t *table) linePlot(of func(*analysis.Row) analysis.Interval, ceiling func(
 		l.curves = append(l.curves, c)
 	}
 	slices.Sort(l.cores)
+	claimed := false // by an interval: a ceiling that one round gave is none
 	for _, c := range t.rep.Ceiling {
-		if t.waits() {
+		claimed = claimed || c.Speedup.Has()
+	}
+	for _, c := range t.rep.Ceiling {
+		if t.waits() || !claimed {
 			break
+		}
+		if c.Cores > 1 && !c.Speedup.Has() {
+			continue
 		}
 		if m, ok := estimate(ceiling(c)); ok && c.Cores >= l.cores[0] && c.Cores <= l.cores[len(l.cores)-1] {
 			l.ceiling = append(l.ceiling, point{c.Cores, m})
@@ -180,13 +187,13 @@ func logNote(a axis) string {
 }
 
 func (t *table) fromLines(kind string, l *linePlot, alt string) Figure {
-	if len(l.ceiling) > 0 {
-		top := l.ceiling[len(l.ceiling)-1]
-		v := round3(top.mark.point) + " ×"
+	if n := len(l.ceiling); n > 0 && l.ceiling[n-1].mark.bar {
+		top, factor, unit := l.ceiling[n-1], 1.0, " ×"
 		if kind == KindEfficiency {
-			v = round3(top.mark.point*100) + " %"
+			factor, unit = 100, " %"
 		}
-		alt += fmt.Sprintf(" The machine itself reaches %s on %s.", v, countOf([]string{fmt.Sprint(top.cores)}))
+		alt += fmt.Sprintf(" The machine itself reaches %s%s (%s to %s) on %s.", round3(top.mark.point*factor), unit,
+			round3(top.mark.lo*factor), round3(top.mark.hi*factor), countOf([]string{fmt.Sprint(top.cores)}))
 	}
 	return Figure{kind: kind, title: l.title, alt: alt, height: math.Ceil(l.layout().height), draw: l.draw}
 }
