@@ -393,22 +393,20 @@ func TestWriteDirRemovesStaleFigures(t *testing.T) {
 // TestRatiosAreNotMedians: speedups and efficiencies are paired estimates, and every title names the level attained.
 func TestRatiosAreNotMedians(t *testing.T) {
 	run := runtest.Realistic()
-	for _, tt := range []struct {
-		level float64
-	}{{.95}, {.98}} {
-		rep, err := analysis.Analyse(run, analysis.Options{Level: tt.level})
+	for _, level := range []float64{.95, .98} {
+		rep, err := analysis.Analyse(run, analysis.Options{Level: level})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range drawable(rep) {
 			switch f.Kind() {
 			case KindSpeedup, KindEfficiency:
-				if strings.Contains(f.Title()+f.Alt(), "median") || !strings.Contains(f.Title(), "paired by round and ") || strings.Contains(f.Title(), "95 %") != (tt.level == .95) {
-					t.Errorf("at %v: title %q, alt %q", tt.level, f.Title(), f.Alt())
+				if strings.Contains(f.Title()+f.Alt(), "median") || !strings.Contains(f.Title(), "paired by round and ") || strings.Contains(f.Title(), "95 %") != (level == .95) {
+					t.Errorf("at %v: title %q, alt %q", level, f.Title(), f.Alt())
 				}
 			case KindTime:
 				if !strings.Contains(f.Alt(), "lowest median") || !strings.Contains(f.Title(), "median and ") || strings.Contains(f.Title(), "95 %") {
-					t.Errorf("at %v: title %q, alt %q", tt.level, f.Title(), f.Alt())
+					t.Errorf("at %v: title %q, alt %q", level, f.Title(), f.Alt())
 				}
 			}
 		}
