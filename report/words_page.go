@@ -173,7 +173,7 @@ func short(hash string) string {
 	return hash
 }
 
-// overheadText says what a trial took outside what is timed, empty where no trial tells.
+// overheadText says what a trial cost beside its own work, empty where no trial tells.
 func overheadText(rep *analysis.Report) string {
 	if rep.Overhead.N == 0 {
 		return ""
@@ -182,6 +182,6 @@ func overheadText(rep *analysis.Report) string {
 	if rep.Overhead.N < rep.Used {
 		without = "; strategies with processes and probes that choose their number of tasks are left out of it"
 	}
-	return fmt.Sprintf("Outside what is timed (starting, checking results, ending) a trial took %s (median; 95th percentile %s), which no other figure contains%s.",
+	return fmt.Sprintf("Starting, following and ending a trial cost %s (median; 95th percentile %s), which no other figure contains%s.",
 		quantity.Duration(rep.Overhead.Point), quantity.Duration(rep.OverheadP95), without)
 }

@@ -147,8 +147,8 @@ type Report struct {
 	Repeated    int       // repeats that were run
 	Failed      int       // trials that did not end well
 	Complete    bool
-	// Overhead is what a used trial took outside what is timed (starting, talking, checking results, reaping), in seconds:
-	// none of it is in any time. OverheadP95 is its 95th percentile. Cells that run tasks in other processes and
+	// Overhead is what the harness added to a used trial outside the trial's own work (starting, talking, reaping), in
+	// seconds: none of it is in any time. OverheadP95 is its 95th percentile. Cells that run tasks in other processes and
 	// probes that choose their own number of tasks are left out: N is then less than Used.
 	Overhead    Interval
 	OverheadP95 float64
