@@ -44,7 +44,7 @@ func startChild(o *procOptions, kind, fn, name string, env ...string) (*child, e
 		Path: "/proc/self/exe", Args: os.Args[:1], Dir: o.dir, CPUs: o.cpus,
 		Env: childEnv(append(env, o.env...),
 			cookie+"="+cookieVersion+" "+kind+" "+fn, cookieTraits+"="+self.childTraits(o, name)),
-		Stdout: stdout, Stderr: w, NewGroup: o.ownGroup, NoDeathSignal: o.orphanGrace > 0, Protocol: true,
+		Stdout: stdout, Stderr: w, NewGroup: o.ownGroup, NoDeathSignal: o.orphanGrace > 0, Protocol: true, Extra: o.extra,
 	})
 	if err != nil {
 		_ = r.Close()

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 	"unsafe"
 )
@@ -74,7 +75,7 @@ func (c codec[T]) appendAll(b []byte, v []T) ([]byte, error) {
 		if len(v) == 0 || c.size == 0 {
 			return b, nil
 		}
-		return append(b, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), c.size*len(v))...), nil
+		return appendBulk(b, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), c.size*len(v))), nil
 	}
 	for i := range v {
 		var err error
@@ -97,7 +98,7 @@ func (c codec[T]) decodeAll(b []byte, v []T) ([]byte, error) {
 			return nil, &DecodeError{c.p.typ.String(), errShort}
 		}
 		if n > 0 {
-			copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), n), b)
+			copyBulk(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), n), b[:n])
 		}
 		return b[n:], nil
 	}
@@ -323,6 +324,33 @@ func (b *planner) planStruct(p *plan, t reflect.Type) {
 	}
 }
 
+const (
+	bulk = 4 << 10
+	// strides of this size stay below what the runtime copies past the caches, from where the next reader, the other
+	// process, would have to fetch it again.
+	stride = 256 << 10
+)
+
+// copyBulk copies src to dst, which is as long.
+func copyBulk(dst, src []byte) {
+	for len(src) > stride {
+		copy(dst[:stride], src)
+		dst, src = dst[stride:], src[stride:]
+	}
+	copy(dst, src)
+}
+
+// appendBulk is append for what may be large.
+func appendBulk(b, src []byte) []byte {
+	if len(src) <= stride {
+		return append(b, src...)
+	}
+	at := len(b)
+	b = slices.Grow(b, len(src))[:at+len(src)]
+	copyBulk(b[at:], src)
+	return b
+}
+
 // A slice is its length plus one, then its elements; 0 is nil.
 func (b *planner) planSlice(p *plan, t reflect.Type) {
 	e := b.plan(t.Elem())
@@ -341,7 +369,7 @@ func (b *planner) planSlice(p *plan, t reflect.Type) {
 		b = binary.AppendUvarint(b, uint64(len(s))+1)
 		data := unsafe.Pointer(unsafe.SliceData(s))
 		if e.plain {
-			return append(b, unsafe.Slice((*byte)(data), uintptr(len(s))*size)...), nil
+			return appendBulk(b, unsafe.Slice((*byte)(data), uintptr(len(s))*size)), nil
 		}
 		for i := range len(s) {
 			if b, err = e.append(b, unsafe.Add(data, uintptr(i)*size), depth+1); err != nil {
@@ -363,6 +391,12 @@ func (b *planner) planSlice(p *plan, t reflect.Type) {
 		n--
 		if e.plain && size > 0 && n > uint64(len(b))/uint64(size) || !e.plain && n > uint64(len(b)) || n > 1<<40 {
 			return nil, errShort
+		}
+		if bytes := int(n) * int(size); e.plain && bytes >= bulk {
+			// Memory without pointers that need not be cleared first; of this size, it is aligned for any type.
+			m := appendBulk(nil, b[:bytes])
+			*(*[]byte)(v) = unsafe.Slice(unsafe.SliceData(m), n) // the header; its length counts elements of any type
+			return b[bytes:], nil
 		}
 		s := reflect.MakeSlice(t, int(n), int(n))
 		reflect.NewAt(t, v).Elem().Set(s)

@@ -103,7 +103,7 @@ func refuse[T any](t *testing.T, v T) {
 	}
 }
 
-type ring struct{ Next *ring }
+type circle struct{ Next *circle }
 
 func TestCodecRefuses(t *testing.T) {
 	refuse(t, make(chan int))
@@ -117,7 +117,7 @@ func TestCodecRefuses(t *testing.T) {
 	refuse[*sync.WaitGroup](t, nil)
 	refuse(t, map[string]chan int{})
 	refuse(t, struct{ F []func() }{})
-	r := &ring{}
+	r := &circle{}
 	r.Next = r
 	refuse(t, r)
 	type selfSlice []selfSlice
@@ -129,9 +129,9 @@ func TestCodecRefuses(t *testing.T) {
 	m[0] = m
 	refuse(t, m)
 	// A long list is not a cycle.
-	list := &ring{}
+	list := &circle{}
 	for range 5000 {
-		list = &ring{list}
+		list = &circle{list}
 	}
 	checkTrip(t, list)
 }
@@ -148,7 +148,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		var v tree
 		_, _ = c.decode(b, &v)
-		_, _ = decodeOutcomes("f", 0, b, make([]string, 5))
-		_, _ = decodeOutcomes("f", 0, b, make([]int, 5))
+		_, _ = decodeOutcomes(codecOf[string](), "f", 0, b, make([]string, 5))
+		_, _ = decodeOutcomes(codecOf[int](), "f", 0, b, make([]int, 5))
 	})
 }

@@ -9,21 +9,29 @@ import (
 	"time"
 )
 
-// call is a job in its untyped form.
+// call is a job in its untyped form. It is part of the job and lives as long.
 type call struct {
 	frame    []byte
-	ctx      context.Context // of the waiting caller, or nil
+	small    [headerSize + inlineSize]byte // where a short frame lies
+	ctx      context.Context               // of the waiting caller, or nil
 	timeout  time.Duration
 	retries  int
-	attempts int // workers it has cost
-	// deliver is called exactly once for each accepted call, without locks held; payload is valid during the call only.
-	deliver func(payload []byte, err error)
-	fate    error // set when the call is resolved without a result
+	attempts int    // workers it has cost
+	used     uint64 // position in the worker's area up to which the payload reaches, 0 if it is not there
+	owner    receiver
+	fate     error // set when the call is resolved without a result
 }
 
-func (c *call) reset(ctx context.Context, frame []byte, opt callOptions) {
-	c.frame, c.ctx, c.timeout, c.retries = frame, ctx, opt.timeout, opt.retry
-	c.attempts, c.fate = 0, nil
+// receiver takes the result of a call.
+type receiver interface {
+	// deliver is called exactly once for each accepted call, without the fleet's mu held; payload is valid during the call
+	// only. It must not call the pool.
+	deliver(payload []byte, err error)
+}
+
+func (c *call) reset(ctx context.Context, frame []byte, opt callOptions, owner receiver) {
+	c.frame, c.ctx, c.timeout, c.retries, c.owner = frame, ctx, opt.timeout, opt.retry, owner
+	c.attempts, c.used, c.fate = 0, 0, nil
 }
 
 // fleet is the untyped part of a ProcessPool: a queue of calls and the workers they go to. Every accepted call is in
@@ -32,9 +40,13 @@ func (c *call) reset(ctx context.Context, frame []byte, opt callOptions) {
 type fleet struct {
 	fn   string
 	opt  poolOptions
-	room chan struct{} // one token for each unresolved call
 	quit chan struct{} // closed by close
 	gone chan struct{} // closed when the pool has finished
+	turns
+
+	large    atomic.Bool  // the last call was
+	inflight atomic.Int64 // unresolved calls; grows under mu only
+	sent     atomic.Int64 // calls in the workers' lists
 
 	mu      sync.Mutex
 	state   int
@@ -49,8 +61,10 @@ type fleet struct {
 }
 
 func newFleet(fn string, opt poolOptions) *fleet {
-	return &fleet{fn: fn, opt: opt, room: make(chan struct{}, opt.maxInFlight), quit: make(chan struct{}),
-		gone: make(chan struct{}), ready: make(chan error, opt.workers), events: events{f: opt.event}}
+	f := &fleet{fn: fn, opt: opt, quit: make(chan struct{}), gone: make(chan struct{}), ready: make(chan error, opt.workers),
+		events: events{f: opt.event}}
+	f.turns.init()
+	return f
 }
 
 // start starts the workers and waits until they are ready.
@@ -93,6 +107,7 @@ func (f *fleet) start(ctx context.Context) error {
 func (f *fleet) launch() {
 	p := &peer{f: f, limit: 1, slot: f.freeSlot()}
 	f.workers = append(f.workers, p)
+	f.publish()
 	go p.run()
 }
 
@@ -127,32 +142,68 @@ func (f *fleet) grow() bool {
 	return idle == 0 && coming > 0
 }
 
-func (f *fleet) submit(ctx context.Context, c *call, wait bool) error {
-	if err := enter(ctx, f.room, f.quit, wait); err != nil {
-		if err == ErrClosed { //nolint:errorlint // as enter returns it
-			err = f.refusal()
+// submit accepts calls in their order and returns how many. waited says that the caller awaits them next (see await),
+// or calls stepDown. Without wait it returns ErrFull where it would have to wait for room.
+func (f *fleet) submit(ctx context.Context, calls []*call, wait, waited bool) (n int, err error) {
+	var dropped []*call
+	for n < len(calls) && err == nil {
+		var room int
+		if room, err = f.enter(ctx, wait); err != nil { // else mu is held
+			break
 		}
-		return err
-	}
-	f.mu.Lock()
-	if f.state != poolOpen {
+		room = min(room, len(calls)-n)
+		f.inflight.Add(int64(room))
+		coming := false
+		for _, c := range calls[n : n+room] {
+			f.queue.push(c)
+			coming = f.grow()
+		}
+		n += room
+		var fed []*peer
+		for !coming && f.queue.len() > 0 {
+			p := f.idlest()
+			if p == nil {
+				break
+			}
+			dropped = p.refill(dropped, waited)
+			if len(p.pend)+len(p.tail) > 0 {
+				fed = append(fed, p)
+			}
+		}
 		f.mu.Unlock()
-		<-f.room
-		return f.refusal()
+		f.flushAll(fed)
 	}
-	f.queue.push(c)
-	var p *peer
-	if !f.grow() {
-		p = f.idlest()
-	}
-	if p == nil {
-		f.mu.Unlock()
-		return nil
-	}
-	dropped := p.refill(nil)
-	p.flush() // unlocks mu
 	f.drop(dropped)
-	return nil
+	return n, err
+}
+
+// enter returns with mu held and for how many calls there is room, at least one; or without mu and an error.
+func (f *fleet) enter(ctx context.Context, wait bool) (room int, err error) {
+	most := int64(f.opt.maxInFlight)
+	hint := false // took the only hint that there is room, and passes it on
+	for {
+		f.mu.Lock()
+		in := f.inflight.Load()
+		open := f.state == poolOpen
+		if open && in < most {
+			if hint && in+1 < most {
+				f.offerRoom()
+			}
+			return int(most - in), nil
+		}
+		f.mu.Unlock()
+		switch {
+		case !open:
+			f.offerRoom()
+			return 0, f.refusal()
+		case !wait:
+			return 0, ErrFull
+		}
+		if err := f.awaitRoom(ctx); err != nil {
+			return 0, err
+		}
+		hint = true
+	}
 }
 
 // refusal says why a pool that is not open takes no work.
@@ -187,7 +238,7 @@ func (f *fleet) spread(dropped []*call) ([]*peer, []*call) {
 		if p == nil {
 			break
 		}
-		dropped = p.refill(dropped)
+		dropped = p.refill(dropped, false)
 		fed = append(fed, p)
 	}
 	return fed, dropped
@@ -195,9 +246,9 @@ func (f *fleet) spread(dropped []*call) ([]*peer, []*call) {
 
 // resolve gives the outcome of a call that has been taken out of every list.
 func (f *fleet) resolve(c *call, payload []byte, err error) {
-	<-f.room
 	f.completed.Add(1)
-	c.deliver(payload, err)
+	f.leaveRoom(1)
+	c.owner.deliver(payload, err)
 }
 
 // drop resolves calls whose fate is set.
@@ -243,6 +294,8 @@ func (f *fleet) close() {
 	if f.state == poolOpen {
 		f.state = poolClosed
 		close(f.quit)
+		f.shut.Store(true)
+		f.offerRoom()
 	}
 	f.mu.Unlock()
 	f.settle()
@@ -290,12 +343,14 @@ func (f *fleet) terminate(err error) {
 			close(f.quit)
 		}
 		f.state = poolTerminated
+		f.shut.Store(true)
+		f.offerRoom()
 		for f.queue.len() > 0 {
 			open = append(open, f.queue.pop())
 		}
 		for _, p := range f.workers {
 			for p.fifo.len() > 0 {
-				open = append(open, p.fifo.pop())
+				open = append(open, p.take())
 			}
 			if p.child != nil {
 				_ = p.child.Kill()
@@ -359,18 +414,20 @@ func (f *fleet) ended(p *peer, cause error) {
 	f.mu.Lock()
 	for i, q := range f.workers {
 		if q == p {
-			f.workers = append(f.workers[:i], f.workers[i+1:]...)
+			f.workers = slices.Delete(f.workers, i, i+1)
 			break
 		}
 	}
+	f.publish()
 	if p.timer != nil {
 		p.timer.Stop()
 	}
 	var failed []*call
 	if p.fifo.len() > 0 && cause != nil {
 		// Calls are answered in order: the first unanswered one was running.
-		c := p.fifo.pop()
+		c := p.take()
 		if c.attempts++; c.attempts <= c.retries && !errors.Is(cause, ErrTimeout) {
+			f.sent.Add(1)
 			p.fifo.pushFront(c)
 		} else {
 			var ce *CrashError
@@ -384,6 +441,7 @@ func (f *fleet) ended(p *peer, cause error) {
 	for i := p.fifo.len() - 1; i >= 0; i-- { // the others never started: back to the head of the queue, in order
 		f.queue.pushFront(*p.fifo.at(i))
 	}
+	f.sent.Add(-int64(p.fifo.len()))
 	if p.taken > 0 {
 		f.lost = 0
 	} else if cause != nil {

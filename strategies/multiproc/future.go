@@ -8,55 +8,108 @@ import (
 // Future is the coming result of a call. It is made by a pool, safe for concurrent use, and keeps its value after the
 // pool is gone. It resolves exactly once.
 type Future[T any] struct {
-	done     chan struct{}
-	resolved atomic.Bool
-	val      T
-	err      error
-	cancel   func() bool
+	claimed atomic.Bool
+	// signal is nil, or a channel that somebody waits on, or resolved once val and err are there. A channel is only made
+	// when somebody needs one: most results are there, or fetched by the waiter itself, before that.
+	signal atomic.Pointer[chan struct{}]
+	val    T
+	err    error
+	pool   awaiter // may be nil
+	owner  interface{ withdraw() bool }
 }
 
-func newFuture[T any]() *Future[T] { return &Future[T]{done: make(chan struct{})} }
+// awaiter lets a pool use the time of those who wait for it.
+type awaiter interface {
+	// await returns nil once w is ready, or ctx's error if that ends first.
+	await(ctx context.Context, w waitable) error
+}
+
+// waitable is something to wait for.
+type waitable interface {
+	ready() bool
+	// wake returns a channel that is closed, or sent to, when ready turns true.
+	wake() <-chan struct{}
+}
+
+// waitOn is await without a pool.
+func waitOn(ctx context.Context, w waitable) error {
+	for !w.ready() {
+		select {
+		case <-w.wake():
+		case <-ctx.Done():
+			if w.ready() {
+				return nil
+			}
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// resolved marks a future that has its value.
+var resolved = func() *chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return &c
+}()
+
+func newFuture[T any]() *Future[T] { return &Future[T]{} }
 
 // resolve stores the outcome unless there is one already.
 func (f *Future[T]) resolve(v T, err error) {
-	if f.resolved.CompareAndSwap(false, true) {
+	if f.claimed.CompareAndSwap(false, true) {
 		f.val, f.err = v, err
-		close(f.done)
+		if c := f.signal.Swap(resolved); c != nil {
+			close(*c)
+		}
 	}
+}
+
+func (f *Future[T]) ready() bool { return f.signal.Load() == resolved }
+
+func (f *Future[T]) wake() <-chan struct{} {
+	c := f.signal.Load()
+	if c == nil {
+		n := make(chan struct{})
+		if f.signal.CompareAndSwap(nil, &n) {
+			return n
+		}
+		c = f.signal.Load()
+	}
+	return *c
 }
 
 // Get waits for the result. It returns ctx's error if that ends first; the call goes on then, and a later Get succeeds.
 func (f *Future[T]) Get(ctx context.Context) (T, error) {
-	select {
-	case <-f.done:
-		return f.val, f.err
-	default:
+	if !f.ready() {
+		var err error
+		if f.pool != nil {
+			err = f.pool.await(ctx, f)
+		} else {
+			err = waitOn(ctx, f)
+		}
+		if err != nil {
+			var zero T
+			return zero, err
+		}
 	}
-	select {
-	case <-f.done:
-		return f.val, f.err
-	case <-ctx.Done():
-		var zero T
-		return zero, ctx.Err()
-	}
+	return f.val, f.err
 }
 
 // TryGet returns the result if it is there; the last value says whether it is.
 //
 //nolint:revive // a value, its error, and whether there is either: the order of Get and then of a map look-up
 func (f *Future[T]) TryGet() (T, error, bool) {
-	select {
-	case <-f.done:
+	if f.ready() {
 		return f.val, f.err, true
-	default:
-		var zero T
-		return zero, nil, false
 	}
+	var zero T
+	return zero, nil, false
 }
 
 // Done returns a channel that is closed when the result is there.
-func (f *Future[T]) Done() <-chan struct{} { return f.done }
+func (f *Future[T]) Done() <-chan struct{} { return f.wake() }
 
 // Cancel withdraws a call that has not been handed to a worker; it then resolves with ErrCancelled. It reports whether
 // that was so: a call that a worker has, or that is done, cannot be cancelled.
-func (f *Future[T]) Cancel() bool { return f.cancel != nil && f.cancel() }
+func (f *Future[T]) Cancel() bool { return f.owner != nil && f.owner.withdraw() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"sync/atomic"
 )
 
 // Imap implements Pool.
@@ -37,29 +38,59 @@ func infallible[In any](in iter.Seq[In]) iter.Seq2[In, error] {
 	}
 }
 
-// flow is one running Imap. Only finished, behind mu, is touched by other goroutines.
+// flow is one running Imap. Only done, behind mu, and any are touched by other goroutines.
 type flow[In, Out any] struct {
 	ctx       context.Context
 	pool      front[In, Out]
 	opt       callOptions
 	ordered   bool
 	yield     func(i int, v Out, err error) bool
-	taken     int // items read from the source
-	delivered int // items yielded
-	pending   []*piece[In, Out]
+	taken     int                    // items read from the source
+	delivered int                    // items yielded
+	pending   queue[*piece[In, Out]] // ordered: sent, not yet delivered
+	out       []*piece[In, Out]      // unordered: the same
 	spare     []*piece[In, Out]
 
-	mu       sync.Mutex
-	finished []*piece[In, Out] // unordered: done, not yet delivered
-	wake     chan struct{}     // capacity 1
+	got   queue[*piece[In, Out]] // unordered: taken from done, not yet delivered
+	mu    sync.Mutex
+	done  queue[*piece[In, Out]] // unordered: answered; emptied at once into got
+	any   atomic.Bool            // whether done holds something
+	rouse chan struct{}          // capacity 1
 }
+
+func (fl *flow[In, Out]) ready() bool           { return fl.any.Load() }
+func (fl *flow[In, Out]) wake() <-chan struct{} { return fl.rouse }
 
 // piece is a chunk on its way.
 type piece[In, Out any] struct {
 	job[In, Out]
-	err  error
-	done chan struct{} // ordered: capacity 1, one token when done
+	fl     *flow[In, Out]
+	err    error
+	isDone atomic.Bool
+	place  int // in out
 }
+
+// finished implements finisher.
+func (p *piece[In, Out]) finished(_ *job[In, Out], err error) {
+	fl := p.fl
+	p.err = err
+	if fl.ordered {
+		p.isDone.Store(true)
+	} else {
+		fl.mu.Lock()
+		if fl.done.push(p); fl.done.len() == 1 {
+			fl.any.Store(true)
+		}
+		fl.mu.Unlock()
+	}
+	select {
+	case fl.rouse <- struct{}{}:
+	default:
+	}
+}
+
+func (p *piece[In, Out]) ready() bool           { return p.isDone.Load() }
+func (p *piece[In, Out]) wake() <-chan struct{} { return p.fl.rouse }
 
 // stream reads the source and yields results, all in the caller's goroutine: the source is a range loop whose body
 // also delivers, so that a break ends both at once and nothing is left behind.
@@ -84,10 +115,10 @@ func (f front[In, Out]) stream(ctx context.Context, in iter.Seq2[In, error], opt
 		opt.chunk = 1
 	}
 	if opt.window == 0 {
-		opt.window = 4 * opt.chunk * f.b.size()
+		opt.window = 32 * opt.chunk * f.b.size()
 	}
 	opt.chunk = min(opt.chunk, opt.window)
-	fl := &flow[In, Out]{ctx: ctx, pool: f, opt: opt, ordered: ordered, yield: yield, wake: make(chan struct{}, 1)}
+	fl := &flow[In, Out]{ctx: ctx, pool: f, opt: opt, ordered: ordered, yield: yield, rouse: make(chan struct{}, 1)}
 	defer fl.abandon()
 	buf := fl.piece()
 	for v, err := range in {
@@ -107,7 +138,7 @@ func (f front[In, Out]) stream(ctx context.Context, in iter.Seq2[In, error], opt
 			buf = fl.piece()
 		}
 		// Items in an unsent chunk can only be delivered by sending it.
-		if !full && fl.taken-fl.delivered >= opt.window && !fl.ready() {
+		if !full && fl.taken-fl.delivered >= opt.window && !fl.available() {
 			if !fl.send(buf) {
 				return
 			}
@@ -129,7 +160,8 @@ func (fl *flow[In, Out]) piece() *piece[In, Out] {
 		fl.spare = fl.spare[:n-1]
 		return p
 	}
-	p := &piece[In, Out]{done: make(chan struct{}, 1)}
+	p := &piece[In, Out]{fl: fl}
+	p.job.done = p
 	p.in = make([]In, 0, fl.opt.chunk)
 	p.out = make([]Out, fl.opt.chunk)
 	return p
@@ -143,20 +175,7 @@ func (fl *flow[In, Out]) send(p *piece[In, Out]) bool {
 	p.base = fl.taken - len(p.in)
 	p.out = p.out[:len(p.in)]
 	p.opt, p.ctx = fl.opt, fl.ctx
-	p.job.done = func(_ *job[In, Out], err error) {
-		p.err = err
-		if fl.ordered {
-			p.done <- struct{}{}
-			return
-		}
-		fl.mu.Lock()
-		fl.finished = append(fl.finished, p)
-		fl.mu.Unlock()
-		select {
-		case fl.wake <- struct{}{}:
-		default:
-		}
-	}
+	p.waited = true
 	if err := fl.pool.b.submit(fl.ctx, &p.job, true); err != nil {
 		var zero Out
 		if fl.drain(0) {
@@ -164,24 +183,27 @@ func (fl *flow[In, Out]) send(p *piece[In, Out]) bool {
 		}
 		return false
 	}
-	fl.pending = append(fl.pending, p)
+	if fl.ordered {
+		fl.pending.push(p)
+	} else {
+		p.place = len(fl.out)
+		fl.out = append(fl.out, p)
+	}
 	return true
 }
 
-// ready reports whether drain could deliver something without waiting.
-func (fl *flow[In, Out]) ready() bool {
+// available reports whether drain could deliver something without waiting.
+func (fl *flow[In, Out]) available() bool {
 	if fl.ordered {
-		return len(fl.pending) > 0 && len(fl.pending[0].done) > 0
+		return fl.pending.len() > 0 && fl.pending.front().ready()
 	}
-	fl.mu.Lock()
-	defer fl.mu.Unlock()
-	return len(fl.finished) > 0
+	return fl.got.len() > 0 || fl.ready()
 }
 
 // drain delivers what is there, and waits for more while over more than limit items are taken and undelivered. False
 // means that the loop is over.
 func (fl *flow[In, Out]) drain(limit int) bool {
-	for len(fl.pending) > 0 {
+	for fl.pending.len()+len(fl.out) > 0 {
 		p := fl.next(fl.taken-fl.delivered > limit)
 		if p == nil {
 			break
@@ -200,46 +222,28 @@ func (fl *flow[In, Out]) drain(limit int) bool {
 
 // next returns the next finished chunk, nil if there is none and block is false, or ctx has ended.
 func (fl *flow[In, Out]) next(block bool) *piece[In, Out] {
-	for {
-		var ready <-chan struct{} = fl.wake
+	if !fl.available() {
+		var w waitable = fl
 		if fl.ordered {
-			ready = fl.pending[0].done
-		} else {
-			fl.mu.Lock()
-			if n := len(fl.finished); n > 0 {
-				p := fl.finished[0]
-				fl.finished = append(fl.finished[:0], fl.finished[1:]...)
-				fl.mu.Unlock()
-				return fl.take(p)
-			}
-			fl.mu.Unlock()
+			w = fl.pending.front()
 		}
-		select {
-		case <-ready:
-		default:
-			if !block {
-				return nil
-			}
-			select {
-			case <-ready:
-			case <-fl.ctx.Done():
-				return nil
-			}
-		}
-		if fl.ordered {
-			return fl.take(fl.pending[0])
+		if !block || fl.pool.b.await(fl.ctx, w) != nil {
+			return nil
 		}
 	}
-}
-
-// take removes p from the pending list.
-func (fl *flow[In, Out]) take(p *piece[In, Out]) *piece[In, Out] {
-	for i, q := range fl.pending {
-		if q == p {
-			fl.pending = append(fl.pending[:i], fl.pending[i+1:]...)
-			break
-		}
+	if fl.ordered {
+		return fl.pending.pop()
 	}
+	if fl.got.len() == 0 {
+		fl.mu.Lock()
+		fl.got, fl.done = fl.done, fl.got
+		fl.any.Store(false)
+		fl.mu.Unlock()
+	}
+	p := fl.got.pop()
+	last := fl.out[len(fl.out)-1]
+	fl.out[p.place], last.place = last, p.place
+	fl.out = fl.out[:len(fl.out)-1]
 	return p
 }
 
@@ -260,14 +264,23 @@ func (fl *flow[In, Out]) deliver(p *piece[In, Out]) bool {
 	}
 	clear(p.in)
 	clear(p.out)
-	*p = piece[In, Out]{job: job[In, Out]{in: p.in[:0], out: p.out[:cap(p.out)], impl: p.impl}, done: p.done}
+	p.in, p.out, p.errs = p.in[:0], p.out[:cap(p.out)], nil
+	p.isDone.Store(false)
+	p.state.Store(0)
 	fl.spare = append(fl.spare, p)
 	return true
 }
 
 // abandon withdraws what no worker has; what runs goes on and its results are dropped.
 func (fl *flow[In, Out]) abandon() {
-	for _, p := range fl.pending {
+	if fl.pending.len()+len(fl.out) == 0 {
+		return
+	}
+	fl.pool.b.leave()
+	for fl.pending.len() > 0 {
+		fl.pool.b.cancel(&fl.pending.pop().job)
+	}
+	for _, p := range fl.out {
 		fl.pool.b.cancel(&p.job)
 	}
 }

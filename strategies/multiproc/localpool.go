@@ -64,7 +64,7 @@ func NewLocalPool[In, Out any](fn func(context.Context, In) (Out, error), opts .
 			err = e
 		}
 	}
-	p := &LocalPool[In, Out]{front[In, Out]{l}, l}
+	p := &LocalPool[In, Out]{front[In, Out]{b: l}, l}
 	if err != nil {
 		_ = p.Terminate()
 		return nil, &initError{err.Error()}
@@ -248,7 +248,7 @@ func (l *local[In, Out]) resolve(j *job[In, Out], err error, commit func()) bool
 	}
 	l.completed.Add(1)
 	<-l.room
-	j.done(j, err)
+	j.done.finished(j, err)
 	return true
 }
 
@@ -269,6 +269,15 @@ func (l *local[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool)
 		l.work.Signal()
 	}
 	return nil
+}
+
+func (l *local[In, Out]) submitAll(ctx context.Context, jobs []*job[In, Out]) (int, error) {
+	for n, j := range jobs {
+		if err := l.submit(ctx, j, true); err != nil {
+			return n, err
+		}
+	}
+	return len(jobs), nil
 }
 
 // enter takes room for one job, waiting for it or returning ErrFull.
@@ -302,6 +311,10 @@ func (l *local[In, Out]) cancel(j *job[In, Out]) bool {
 	l.mu.Unlock()
 	return ok && l.resolve(j, ErrCancelled, nil)
 }
+
+func (l *local[In, Out]) await(ctx context.Context, w waitable) error { return waitOn(ctx, w) }
+
+func (l *local[In, Out]) leave() {}
 
 func (l *local[In, Out]) size() int { return l.opt.workers }
 
@@ -342,6 +355,16 @@ func (p *LocalPool[In, Out]) mapLocal(ctx context.Context, in []In, opt callOpti
 	return p.mapShared(ctx, in, out, chunk)
 }
 
+// sharedMap is the finisher of a Map whose workers share an index.
+type sharedMap[In, Out any] struct{ g *gather }
+
+func (m sharedMap[In, Out]) finished(_ *job[In, Out], err error) {
+	if err != nil {
+		m.g.fail(0, err)
+	}
+	m.g.release()
+}
+
 func (p *LocalPool[In, Out]) mapShared(ctx context.Context, in []In, out []Out, chunk int) ([]Out, error) {
 	g := &gather{done: make(chan struct{})}
 	g.left.Store(1)
@@ -361,12 +384,7 @@ func (p *LocalPool[In, Out]) mapShared(ctx context.Context, in []In, out []Out, 
 		j.errs = nil
 		return load(j)
 	}
-	done := func(j *job[In, Out], err error) {
-		if err != nil {
-			g.fail(0, err)
-		}
-		g.release()
-	}
+	done := sharedMap[In, Out]{g}
 	jobs := make([]job[In, Out], min(p.l.opt.workers, (len(in)+chunk-1)/chunk))
 	for i := range jobs {
 		j := &jobs[i]
@@ -382,7 +400,7 @@ func (p *LocalPool[In, Out]) mapShared(ctx context.Context, in []In, out []Out, 
 		}
 	}
 	g.release()
-	return waitMap(ctx, g, out, func() {
+	return waitMap(ctx, p.l, g, out, func() {
 		for i := range jobs {
 			p.l.cancel(&jobs[i])
 		}

@@ -39,6 +39,7 @@ type procOptions struct {
 	killTree bool
 	daemon   bool
 	grace    time.Duration
+	extra    []*os.File // become descriptors 5 and up
 	nice     int
 	memory   int64 // bytes; 0: no limit
 	// orphanGrace, if not 0, is how long the child may outlive this process.
@@ -65,6 +66,7 @@ type poolOptions struct {
 	lazy        bool
 	pinned      []int // CPUs, one for each worker in turn
 	event       func(Event)
+	pipes       bool // no shared memory
 	init        *initCall
 }
 
@@ -307,7 +309,7 @@ func Chunk(n int) CallOption {
 }
 
 // Window bounds how many items Imap has taken from its source beyond those it has yielded, at least 1. The default is
-// four chunks for each worker.
+// 32 chunks for each worker.
 func Window(n int) CallOption {
 	return func(c *callOptions) {
 		c.window = n
@@ -361,6 +363,14 @@ func collectMap[Out any](opts []CallOption) (c callOptions, done func([]Out, err
 }
 
 func collectCall(opts []CallOption) (callOptions, error) {
+	if len(opts) == 0 {
+		return callOptions{}, nil
+	}
+	return collectCalls(opts)
+}
+
+// collectCalls is the part of collectCall that needs memory: the options' functions let c escape.
+func collectCalls(opts []CallOption) (callOptions, error) {
 	var c callOptions
 	for _, o := range opts {
 		o(&c)

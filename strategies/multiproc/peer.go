@@ -2,6 +2,7 @@ package multiproc
 
 import (
 	"context"
+	"os"
 	"syscall"
 	"time"
 )
@@ -32,14 +33,25 @@ type peer struct {
 	spare   []byte
 	writing bool
 	grown   bool // the pipes hold more than they did
+
+	// Shared memory, nil where the pipes do all the work.
+	ring    *ring
+	calls   uint64 // put into it
+	answers uint64 // taken out of it; changes with the lead and mu
+	freed   uint64 // position up to which payload of answers has been taken; behind the lead
+	told    uint64 // what the worker knows of it; behind the lead
+	big     []byte // an answer that came through the pipe, until it is taken; with the lead and mu
+	stalled bool   // the next answer comes through the pipe; with the lead and mu
 }
 
 const (
 	// lead is how much work, in time, may wait in a worker: long enough to hide a round trip (some 40 µs between cores),
 	// short enough not to matter when another worker falls idle.
 	lead     = time.Millisecond
-	maxLimit = 256
-	maxBytes = 256 << 10
+	maxLimit = ringSlots
+	// maxBytes is how much payload may wait in a pipe, ringBytes in shared memory, beyond the first call.
+	maxBytes  = 256 << 10
+	ringBytes = 1536 << 10
 	// ownFrame is the size from which a frame is written from where it is instead of being copied behind others.
 	ownFrame = 16 << 10
 	// pipeSize is what a pipe holds by default.
@@ -47,15 +59,30 @@ const (
 )
 
 func (p *peer) accepts() bool {
-	return p.up && !p.left && p.fifo.len() < p.limit && (p.fifo.len() == 0 || p.bytes < maxBytes) &&
+	bytes := maxBytes
+	if p.ring != nil {
+		bytes = ringBytes
+	}
+	return p.up && !p.left && p.late == nil && p.fifo.len() < p.limit && (p.fifo.len() == 0 || p.bytes < bytes) &&
 		(p.f.opt.maxTasks == 0 || p.taken < p.f.opt.maxTasks)
 }
 
 // refill moves calls from the queue to the worker until it has enough. Calls whose caller has gone are appended to
-// dropped, with their fate. Called with mu held.
-func (p *peer) refill(dropped []*call) []*call {
+// dropped, with their fate. waited says that the caller takes the answers next, so that no bell is needed. Called with
+// mu held.
+func (p *peer) refill(dropped []*call, waited bool) []*call {
 	f := p.f
-	for f.queue.len() > 0 && p.accepts() {
+	sent := 0
+	// A fair share, so that one worker does not get what another could begin at once.
+	most := 1 + f.queue.len()/len(f.workers)
+	if p.ring != nil && !waited {
+		// Before the call is there, whose answer may come at once; and counted before, so that whoever is giving up the lead
+		// sees it or is seen by ask.
+		f.sent.Add(1)
+		sent--
+		p.ask()
+	}
+	for n := 0; n < most && f.queue.len() > 0 && p.accepts(); {
 		c := f.queue.pop()
 		if c.ctx != nil && c.ctx.Err() != nil {
 			c.fate = c.ctx.Err()
@@ -66,13 +93,35 @@ func (p *peer) refill(dropped []*call) []*call {
 		p.fifo.push(c)
 		p.bytes += len(c.frame)
 		p.taken++
-		p.write(c.frame)
+		if p.ring != nil {
+			p.send(c)
+		} else {
+			p.write(c.frame)
+		}
+		sent++
+		n++
 		if first {
 			p.since = time.Now()
 			p.arm()
 		}
 	}
+	f.sent.Add(int64(sent)) // this also makes what was put visible before rouse looks
+	if p.ring != nil {
+		p.ring.rouse()
+	}
 	return dropped
+}
+
+// take removes the first call from the list. Called with mu held.
+func (p *peer) take() *call {
+	c := p.fifo.pop()
+	p.f.sent.Add(-1)
+	p.bytes -= len(c.frame)
+	if c.used != 0 && p.ring != nil {
+		p.ring.reqs.tail = c.used
+	}
+	c.used = 0
+	return c
 }
 
 // arm starts the clock of the call that has just become first. Called with mu held.
@@ -88,7 +137,8 @@ func (p *peer) arm() {
 	t = time.AfterFunc(p.fifo.front().timeout, func() {
 		p.f.mu.Lock()
 		defer p.f.mu.Unlock()
-		if p.timer == t { // else it fired while it was being stopped
+		// Else it fired while it was being stopped, or the answer is about to be taken.
+		if p.timer == t && (p.ring == nil || !p.hasAnswer()) {
 			p.late = p.fifo.front()
 			_ = p.child.Kill()
 		}
@@ -102,6 +152,12 @@ func (p *peer) dismiss() bool {
 		return false
 	}
 	p.left = true
+	if p.ring != nil {
+		p.put(p.nextSlot(), slotQuit)
+		p.f.sent.Add(0) // see refill
+		p.ring.rouse()
+		return false
+	}
 	p.write(appendHeader(nil, frameQuit, 0))
 	return true
 }
@@ -129,7 +185,7 @@ func (p *peer) write(frame []byte) {
 // flush sends what there is, unless somebody is at it already. It never blocks: when the pipe is full, a goroutine
 // takes over. Called with mu held, which it gives up.
 func (p *peer) flush() {
-	if p.writing || p.conn == nil {
+	if p.writing || p.conn == nil || len(p.pend)+len(p.tail) == 0 {
 		p.f.mu.Unlock()
 		return
 	}
@@ -200,18 +256,31 @@ func (p *peer) run() {
 
 func (p *peer) open() error {
 	f := p.f
-	opt := f.opt.proc
+	opt, kind := f.opt.proc, rolePool
 	if n := len(f.opt.pinned); n > 0 {
 		opt.cpus = f.opt.pinned[p.slot%n : p.slot%n+1]
 	}
+	var r *ring
+	if !f.opt.pipes {
+		var file *os.File
+		var err error
+		// Where it cannot be had, the pipes do the work.
+		if r, file, err = createRing(); err == nil {
+			defer file.Close()
+			opt.extra, kind = []*os.File{file}, roleRing
+		}
+	}
 	// One P starts faster, and a worker runs one task at a time.
-	c, err := startChild(&opt, rolePool, f.fn, self.childName("Worker", &self.workers), "GOMAXPROCS=1")
+	c, err := startChild(&opt, kind, f.fn, self.childName("Worker", &self.workers), "GOMAXPROCS=1")
 	if err != nil {
+		if r != nil {
+			r.unmap()
+		}
 		return err
 	}
 	f.events.emit(Event{Kind: WorkerStarted, Pid: c.Pid(), Slot: p.slot})
 	f.mu.Lock()
-	p.child = c
+	p.child, p.ring = c, r
 	if p.conn, err = c.In.SyscallConn(); err != nil || f.state == poolTerminated {
 		_ = c.Kill()
 	}
@@ -236,24 +305,19 @@ func (p *peer) receive() error {
 			break
 		}
 		buf.filled(n)
-		cause = p.answers(&buf)
+		cause = p.frames(&buf)
 	}
 	return cause
 }
 
-// answered is a call with its result.
-type answered struct {
-	c       *call
-	payload []byte
-}
-
-// answers handles every complete frame in the buffer: under one lock, with one refill and one write.
-func (p *peer) answers(buf *frameBuffer) error {
+// frames handles every complete frame in the buffer: under one lock, with one refill and one write.
+func (p *peer) frames(buf *frameBuffer) error {
 	f := p.f
-	var store [64]answered
+	var store [64]pipeAnswer
 	done := store[:0]
 	var dropped []*call
 	var fed []*peer
+	bell := false
 	f.mu.Lock()
 	for {
 		h, payload, ok := buf.next()
@@ -263,15 +327,20 @@ func (p *peer) answers(buf *frameBuffer) error {
 		switch {
 		case h.kind == frameReady && !p.up:
 			p.up = true
+			f.publish()
 			f.announce(nil)
 			fed, dropped = f.spread(dropped)
 		case h.kind == frameFailed:
 			f.mu.Unlock()
 			return &initError{string(payload)}
+		case h.kind == frameBell && p.ring != nil:
+			bell = true
+		case h.kind == frameResult && p.ring != nil:
+			f.mu.Unlock()
+			p.bigAnswer(payload)
+			f.mu.Lock()
 		case h.kind == frameResult && p.fifo.len() > 0:
-			c := p.fifo.pop()
-			p.bytes -= len(c.frame)
-			done = append(done, answered{c, payload})
+			done = append(done, pipeAnswer{p.take(), payload})
 		case h.kind == frameResult: // of a call that Terminate has resolved
 		default:
 			f.mu.Unlock()
@@ -280,15 +349,7 @@ func (p *peer) answers(buf *frameBuffer) error {
 		}
 	}
 	if len(done) > 0 {
-		p.adapt(len(done))
-		p.arm()
-		// Waiting for half of the room makes the next write a batch.
-		if p.fifo.len() <= p.limit/2 {
-			dropped = p.refill(dropped)
-		}
-		if f.opt.maxTasks > 0 && p.taken >= f.opt.maxTasks {
-			p.dismiss()
-		}
+		dropped = p.answered(len(done), dropped)
 	}
 	idle := p.fifo.len() == 0
 	p.flush()
@@ -297,10 +358,33 @@ func (p *peer) answers(buf *frameBuffer) error {
 		f.resolve(d.c, d.payload, nil)
 	}
 	f.drop(dropped)
+	if bell {
+		f.tend()
+	}
 	if idle {
 		f.settle()
 	}
 	return nil
+}
+
+// pipeAnswer is a call with its result.
+type pipeAnswer struct {
+	c       *call
+	payload []byte
+}
+
+// answered sees to what n answers change: the pace, the clock of the next call, more calls. Called with mu held.
+func (p *peer) answered(n int, dropped []*call) []*call {
+	p.adapt(n)
+	p.arm()
+	// Waiting for half of the room makes the next write a batch.
+	if p.fifo.len() <= p.limit/2 {
+		dropped = p.refill(dropped, true)
+	}
+	if m := p.f.opt.maxTasks; m > 0 && p.taken >= m {
+		p.dismiss()
+	}
+	return dropped
 }
 
 // announce tells start about one of the first workers. Called with mu held.
@@ -346,6 +430,14 @@ func (p *peer) finishUp(cause error) {
 	_ = c.Out.Close()
 	stderr := c.stderr.end()
 	exit, _ := c.Wait(context.Background())
+	if p.ring != nil {
+		// The worker's last answers count, and nobody may be polling when the memory goes.
+		f.takeLead()
+		f.mu.Lock()
+		p.up = false
+		f.mu.Unlock()
+		f.collect()
+	}
 	f.mu.Lock()
 	if cause == nil {
 		switch {
@@ -366,4 +458,8 @@ func (p *peer) finishUp(cause error) {
 	}
 	f.mu.Unlock()
 	f.ended(p, cause)
+	if p.ring != nil {
+		p.ring.unmap()
+		f.giveUp(true)
+	}
 }

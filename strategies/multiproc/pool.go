@@ -76,14 +76,23 @@ type job[In, Out any] struct {
 	out  []Out   // as long as in; written by the backend
 	errs []error // nil, or one for each item
 	opt  callOptions
-	// done is called exactly once after submit succeeded, from any goroutine; it must not block. err is set when all items
+	// waited says that the goroutine that submits the job awaits it next (backend.await), or calls backend.leave.
+	waited bool
+	// done is told exactly once after submit succeeded, from any goroutine; it must not block. err is set when all items
 	// share one fate (crash, timeout, terminated, cancelled).
-	// With an err a worker may still be using in, out and errs: they must be left alone.
-	done func(j *job[In, Out], err error)
+	// With an err a worker of a LocalPool may still be using in, out and errs: they must be left alone.
+	done finisher[In, Out]
 	// more, if set, loads the next inputs into a job that a LocalPool has just run; false ends it.
 	more  func(j *job[In, Out]) bool
 	state atomic.Int32
-	impl  *call // the process pool's own
+	// The process pool's own.
+	impl call
+	via  *remote[In, Out]
+}
+
+// finisher is told about the end of a job.
+type finisher[In, Out any] interface {
+	finished(j *job[In, Out], err error)
 }
 
 // jobDone is the state of a job that somebody has resolved; only who moves it there calls done.
@@ -111,56 +120,81 @@ func (j *job[In, Out]) wrap(i int, err error) error {
 
 // backend is what runs jobs: worker processes or goroutines.
 type backend[In, Out any] interface {
+	awaiter
 	// submit accepts a job. It waits for room until ctx ends, or returns ErrFull if wait is false.
 	submit(ctx context.Context, j *job[In, Out], wait bool) error
+	// submitAll accepts up to sheaf jobs, which are waited for, and returns how many. It waits for room until ctx ends.
+	submitAll(ctx context.Context, jobs []*job[In, Out]) (int, error)
 	// cancel withdraws a job that no worker has; it then finishes with ErrCancelled.
 	cancel(j *job[In, Out]) bool
+	// leave says that jobs submitted as waited are not awaited after all.
+	leave()
 	size() int
 	closed() bool
 }
 
-// front is the part of a pool that does not care what runs the jobs.
-type front[In, Out any] struct{ b backend[In, Out] }
+// sheaf is how many jobs of a Map are handed over at once.
+const sheaf = 64
 
+// front is the part of a pool that does not care what runs the jobs.
+type front[In, Out any] struct {
+	b backend[In, Out]
+	// spare keeps the memory of finished Apply calls; nil where a backend may touch a job after its end.
+	spare *sync.Pool
+}
+
+// single is one call with its future.
 type single[In, Out any] struct {
 	job[In, Out]
 	inv  [1]In
 	outv [1]Out
 	fut  Future[Out]
+	b    backend[In, Out]
+	// shared says that an Apply call has a callback, which outlives it.
+	shared bool
 }
+
+func (s *single[In, Out]) finished(j *job[In, Out], err error) {
+	if err != nil {
+		var zero Out
+		s.fut.resolve(zero, j.wrap(0, err))
+		return
+	}
+	s.fut.resolve(s.outv[0], j.itemErr(0, nil))
+}
+
+func (s *single[In, Out]) withdraw() bool { return s.b.cancel(&s.job) }
 
 // start submits one call. It waits for room until ctx ends, or not at all if wait is false; taskCtx is the caller's,
 // if there is one that waits.
-func (f front[In, Out]) start(ctx, taskCtx context.Context, wait bool, in In, opts []CallOption) (*Future[Out], *job[In, Out], error) {
+func (f front[In, Out]) start(ctx, taskCtx context.Context, wait bool, in In, opts []CallOption) (*single[In, Out], error) {
 	opt, err := collectCall(opts)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	done, err := callback[Out](&opt)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	s := &single[In, Out]{}
+	var s *single[In, Out]
+	if f.spare != nil && taskCtx != nil {
+		s, _ = f.spare.Get().(*single[In, Out])
+	}
+	if s == nil {
+		s = &single[In, Out]{b: f.b}
+		s.job.in, s.job.out, s.job.done = s.inv[:], s.outv[:], s
+		s.fut.pool, s.fut.owner = f.b, s
+	}
 	s.inv[0] = in
-	s.job.in, s.job.out, s.job.opt, s.job.ctx = s.inv[:], s.outv[:], opt, taskCtx
-	s.fut.done = make(chan struct{})
-	j := &s.job
-	j.done = func(j *job[In, Out], err error) {
-		if err != nil {
-			var zero Out
-			s.fut.resolve(zero, j.wrap(0, err))
-			return
-		}
-		s.fut.resolve(s.outv[0], j.itemErr(0, nil))
-	}
-	s.fut.cancel = func() bool { return f.b.cancel(j) }
-	if err := f.b.submit(ctx, j, wait); err != nil {
-		return nil, nil, err
+	s.job.opt, s.job.ctx, s.job.waited = opt, taskCtx, taskCtx != nil
+	if err := f.b.submit(ctx, &s.job, wait); err != nil {
+		return nil, err
 	}
 	if done != nil {
+		s.shared = true
 		s.fut.OnDone(done)
 	}
-	return &s.fut, j, nil
+	return s, nil
 }
 
 // Apply implements Pool.
@@ -169,17 +203,24 @@ func (f front[In, Out]) Apply(ctx context.Context, in In, opts ...CallOption) (O
 	if err := ctx.Err(); err != nil {
 		return zero, err
 	}
-	fut, j, err := f.start(ctx, ctx, true, in, opts)
+	s, err := f.start(ctx, ctx, true, in, opts)
 	if err != nil {
 		return zero, err
 	}
-	select {
-	case <-fut.done:
-		return fut.val, fut.err
-	case <-ctx.Done():
-		f.b.cancel(j)
-		return zero, ctx.Err()
+	if err := f.b.await(ctx, &s.fut); err != nil {
+		f.b.cancel(&s.job)
+		return zero, err
 	}
+	out, err := s.fut.val, s.fut.err
+	if err == nil && f.spare != nil && !s.shared {
+		// Nobody else knows of it.
+		s.inv[0], s.outv[0] = *new(In), zero
+		s.fut.val = zero
+		s.fut.claimed.Store(false)
+		s.fut.signal.Store(nil)
+		f.spare.Put(s)
+	}
+	return out, err
 }
 
 // ApplyAsync implements Pool.
@@ -187,14 +228,20 @@ func (f front[In, Out]) ApplyAsync(ctx context.Context, in In, opts ...CallOptio
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	fut, _, err := f.start(ctx, nil, true, in, opts)
-	return fut, err
+	s, err := f.start(ctx, nil, true, in, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &s.fut, nil
 }
 
 // TryApplyAsync implements Pool.
 func (f front[In, Out]) TryApplyAsync(in In, opts ...CallOption) (*Future[Out], error) {
-	fut, _, err := f.start(context.Background(), nil, false, in, opts)
-	return fut, err
+	s, err := f.start(context.Background(), nil, false, in, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &s.fut, nil
 }
 
 // gather collects the outcome of the jobs of one Map.
@@ -230,6 +277,9 @@ func (g *gather) release() {
 	}
 }
 
+func (g *gather) ready() bool           { return g.left.Load() == 0 }
+func (g *gather) wake() <-chan struct{} { return g.done }
+
 // defaultChunk is Python's rule: a quarter of an even share, rounded up.
 func defaultChunk(n, workers int) int { return max(1, (n+4*workers-1)/(4*workers)) }
 
@@ -256,19 +306,24 @@ func (f front[In, Out]) mapWith(ctx context.Context, in []In, opt callOptions) (
 	out := make([]Out, len(in))
 	m := &mapping[In, Out]{gather: gather{done: make(chan struct{})}}
 	m.left.Store(1)
-	for lo := 0; lo < len(in); lo += chunk {
-		hi := min(lo+chunk, len(in))
-		j := m.job()
-		j.ctx, j.base, j.in, j.out, j.opt = ctx, lo, in[lo:hi:hi], out[lo:hi:hi], opt
-		m.left.Add(1)
-		if err := f.b.submit(ctx, j, true); err != nil {
-			m.fail(lo, err)
-			m.release()
+	var store [sheaf]*job[In, Out]
+	for lo := 0; lo < len(in); {
+		jobs := m.jobs(store[:min(sheaf, (len(in)-lo+chunk-1)/chunk)])
+		first := lo
+		for _, j := range jobs {
+			hi := min(lo+chunk, len(in))
+			j.ctx, j.base, j.in, j.out, j.opt, j.waited = ctx, lo, in[lo:hi:hi], out[lo:hi:hi], opt, true
+			lo = hi
+		}
+		m.left.Add(int64(len(jobs)))
+		if n, err := f.b.submitAll(ctx, jobs); err != nil {
+			m.fail(first+n*chunk, err)
+			m.left.Add(-int64(len(jobs) - n)) // not the last: the submitter's own is left
 			break
 		}
 	}
 	m.release()
-	return waitMap(ctx, &m.gather, out, func() {
+	return waitMap(ctx, f.b, &m.gather, out, func() {
 		for _, j := range m.all {
 			f.b.cancel(j)
 		}
@@ -277,12 +332,10 @@ func (f front[In, Out]) mapWith(ctx context.Context, in []In, opt callOptions) (
 
 // waitMap waits for the jobs of a Map. The results are only handed out when no worker can touch them any more, or when
 // those that it can have an error of their own.
-func waitMap[Out any](ctx context.Context, g *gather, out []Out, abandon func()) ([]Out, error) {
-	select {
-	case <-g.done:
-	case <-ctx.Done():
+func waitMap[Out any](ctx context.Context, pool awaiter, g *gather, out []Out, abandon func()) ([]Out, error) {
+	if err := pool.await(ctx, g); err != nil {
 		abandon()
-		return nil, ctx.Err()
+		return nil, err
 	}
 	var te *TaskError
 	switch {
@@ -304,19 +357,21 @@ type mapping[In, Out any] struct {
 	free []*job[In, Out] // behind mu
 }
 
-func (m *mapping[In, Out]) job() *job[In, Out] {
+// jobs fills the list with jobs that are not in use.
+func (m *mapping[In, Out]) jobs(list []*job[In, Out]) []*job[In, Out] {
 	m.mu.Lock()
-	if n := len(m.free); n > 0 {
-		j := m.free[n-1]
-		m.free = m.free[:n-1]
-		m.mu.Unlock()
-		*j = job[In, Out]{impl: j.impl, done: m.finished}
-		return j
-	}
+	n := copy(list, m.free[max(0, len(m.free)-len(list)):])
+	m.free = m.free[:len(m.free)-n]
 	m.mu.Unlock()
-	j := &job[In, Out]{done: m.finished}
-	m.all = append(m.all, j)
-	return j
+	for _, j := range list[:n] {
+		j.errs = nil
+		j.state.Store(0)
+	}
+	for i := n; i < len(list); i++ {
+		list[i] = &job[In, Out]{done: m}
+		m.all = append(m.all, list[i])
+	}
+	return list
 }
 
 func (m *mapping[In, Out]) finished(j *job[In, Out], err error) {

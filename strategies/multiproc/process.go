@@ -84,7 +84,7 @@ func Result[Out any](ctx context.Context, p *Process) (Out, error) {
 		e := &CrashError{Pid: p.child.Pid(), Exit: exit, Attempts: 1, StderrTail: p.tail}
 		return out[0], &TaskError{Func: p.fn.name, Type: typeName(e), Msg: e.Error(), Err: e}
 	}
-	errs, err := decodeOutcomes(p.fn.name, 0, p.result, out[:])
+	errs, err := decodeOutcomes(codecOf[Out](), p.fn.name, 0, p.result, out[:])
 	if errs != nil {
 		err = errs[0]
 	}

@@ -3,6 +3,7 @@ package multiproc
 import (
 	"context"
 	"errors"
+	"sync"
 )
 
 // ProcessPool runs a registered function on persistent worker processes. A worker that crashes costs the task it was
@@ -33,7 +34,7 @@ func NewPool[In, Out any](ctx context.Context, fn Func[In, Out], opts ...PoolOpt
 
 func newRemote[In, Out any](f *fleet, fn Func[In, Out], prefix []byte) *ProcessPool[In, Out] {
 	r := &remote[In, Out]{f: f, fn: fn.Name(), prefix: prefix, ic: codecOf[In](), oc: codecOf[Out]()}
-	return &ProcessPool[In, Out]{front[In, Out]{r}, f}
+	return &ProcessPool[In, Out]{front[In, Out]{r, &sync.Pool{}}, f}
 }
 
 // Pids returns the process ids of the living workers.
@@ -78,24 +79,23 @@ type remote[In, Out any] struct {
 	oc     codec[Out]
 }
 
-func (r *remote[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool) error {
+// prepare encodes the job's inputs.
+func (r *remote[In, Out]) prepare(j *job[In, Out]) (*call, error) {
 	if r.oc.p.err != nil {
-		return &EncodeError{Type: r.oc.p.typ.String(), Err: r.oc.p.err}
+		return nil, &EncodeError{Type: r.oc.p.typ.String(), Err: r.oc.p.err}
 	}
 	if r.fn == "" {
-		return &optionError{"Bind: the function was not made by Register"}
+		return nil, &optionError{"Bind: the function was not made by Register"}
 	}
 	j.fn = r.fn
-	c := j.impl
-	if c == nil {
-		c = &call{}
-		c.deliver = func(payload []byte, err error) {
-			if err == nil {
-				j.errs, err = decodeOutcomes(r.fn, j.base, payload, j.out)
+	c := &j.impl
+	if c.frame == nil {
+		c.frame = c.small[:0]
+		if r.f.large.Load() {
+			if b, ok := frames.Get().(*[]byte); ok {
+				c.frame = *b
 			}
-			j.done(j, err)
 		}
-		j.impl = c
 	}
 	frame, err := r.ic.appendAll(append(appendHeader(c.frame[:0], frameCall, len(j.in)), r.prefix...), j.in)
 	if err != nil {
@@ -103,13 +103,67 @@ func (r *remote[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool
 		if errors.As(err, &ee) {
 			err = ee.at(j.base)
 		}
-		return err
+		return nil, err
 	}
 	sealFrame(frame, 0)
-	c.reset(j.ctx, frame, j.opt)
-	return r.f.submit(ctx, c, wait)
+	if large := len(frame) >= largeFrame; large != r.f.large.Load() {
+		r.f.large.Store(large)
+	}
+	j.via = r
+	c.reset(j.ctx, frame, j.opt, j)
+	return c, nil
 }
 
-func (r *remote[In, Out]) cancel(j *job[In, Out]) bool { return j.impl != nil && r.f.cancel(j.impl) }
+func (r *remote[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool) error {
+	c, err := r.prepare(j)
+	if err != nil {
+		return err
+	}
+	_, err = r.f.submit(ctx, []*call{c}, wait, j.waited)
+	return err
+}
+
+func (r *remote[In, Out]) submitAll(ctx context.Context, jobs []*job[In, Out]) (int, error) {
+	var store [sheaf]*call
+	calls := store[:0]
+	var bad error
+	for _, j := range jobs {
+		c, err := r.prepare(j)
+		if err != nil {
+			bad = err
+			break
+		}
+		calls = append(calls, c)
+	}
+	n, err := r.f.submit(ctx, calls, true, true)
+	if err == nil {
+		err = bad
+	}
+	return n, err
+}
+
+// frames keeps the memory of large calls: fresh memory costs several times as much as filling it.
+var frames sync.Pool
+
+const largeFrame = 32 << 10
+
+// deliver is called exactly once for each accepted call, without locks of the fleet's calls held; payload is valid
+// during the call only.
+func (j *job[In, Out]) deliver(payload []byte, err error) {
+	if err == nil {
+		j.errs, err = decodeOutcomes(j.via.oc, j.via.fn, j.base, payload, j.out)
+	}
+	if c := &j.impl; cap(c.frame) >= largeFrame {
+		b := c.frame[:0]
+		c.frame = nil
+		frames.Put(&b)
+	}
+	j.done.finished(j, err)
+}
+
+func (r *remote[In, Out]) cancel(j *job[In, Out]) bool { return r.f.cancel(&j.impl) }
 func (r *remote[In, Out]) size() int                   { return r.f.opt.workers }
 func (r *remote[In, Out]) closed() bool                { return r.f.closed() }
+func (r *remote[In, Out]) leave()                      { r.f.stepDown() }
+
+func (r *remote[In, Out]) await(ctx context.Context, w waitable) error { return r.f.await(ctx, w) }

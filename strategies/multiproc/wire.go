@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -21,6 +22,7 @@ const (
 	frameReady             // the worker waits for calls
 	frameFailed            // initialising failed; payload: text
 	frameResult            // count outcomes: see runner
+	frameBell              // an answer has come into shared memory
 )
 
 type header struct {
@@ -247,8 +249,14 @@ func (s *segment[In, Out]) runPlain(ctx context.Context) {
 
 // runner makes the untyped form of a function that the registry keeps.
 func runner[In, Out any](fn func(context.Context, In) (Out, error)) func(ctx context.Context, n int, req, out []byte) []byte {
+	// The last segment is used again: a short task should not cost an allocation and two look-ups.
+	var idle atomic.Pointer[segment[In, Out]]
 	return func(ctx context.Context, n int, req, out []byte) []byte {
-		s := segment[In, Out]{fn: fn, ic: codecOf[In](), oc: codecOf[Out](), n: n, req: req, out: out}
+		s := idle.Swap(nil)
+		if s == nil {
+			s = &segment[In, Out]{fn: fn, ic: codecOf[In](), oc: codecOf[Out]()}
+		}
+		s.i, s.n, s.req, s.out = 0, n, req, out
 		if n > 0 {
 			s.out = slices.Grow(s.out, n*s.oc.size+4)
 			s.open()
@@ -256,13 +264,21 @@ func runner[In, Out any](fn func(context.Context, In) (Out, error)) func(ctx con
 		for s.i < s.n {
 			s.run(ctx)
 		}
-		return s.out
+		out = s.out
+		var in In
+		var res Out
+		s.arg, s.res, s.req, s.out = in, res, nil, nil // what was worked on must not be kept alive
+		idle.Store(s)
+		return out
 	}
 }
 
 // decodeOutcomes fills out from an outcome list and returns the errors, nil if there are none.
-func decodeOutcomes[Out any](fn string, base int, payload []byte, out []Out) (errs []error, err error) {
-	c := codecOf[Out]()
+func decodeOutcomes[Out any](c codec[Out], fn string, base int, payload []byte, out []Out) (errs []error, err error) {
+	if len(payload) >= 4 && int(binary.LittleEndian.Uint32(payload)) == len(out) {
+		_, err = c.decodeAll(payload[4:], out)
+		return nil, err
+	}
 	bad := &DecodeError{reflect.TypeFor[Out]().String(), errShort}
 	for i := 0; i < len(out); {
 		if len(payload) < 4 {

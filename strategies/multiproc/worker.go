@@ -37,6 +37,8 @@ func serve() {
 	switch role.kind {
 	case rolePool:
 		w.pool(e)
+	case roleRing:
+		w.ringPool(e)
 	case roleProcess:
 		w.process(e)
 	default:
@@ -60,16 +62,20 @@ func (w *worker) receive() (header, []byte) {
 
 // send writes the frames in w.out.
 func (w *worker) send() {
-	for b := w.out; len(b) > 0; {
+	w.write(w.out)
+	w.out = w.out[:0]
+	if cap(w.out) > 4<<20 {
+		w.out = nil // only a huge result needed it
+	}
+}
+
+func (w *worker) write(b []byte) {
+	for len(b) > 0 {
 		n, err := rawWrite(spawn.FDOut, b)
 		if err != nil {
 			os.Exit(exitOrphan)
 		}
 		b = b[n:]
-	}
-	w.out = w.out[:0]
-	if cap(w.out) > 4<<20 {
-		w.out = nil // only a huge result needed it
 	}
 }
 
@@ -109,7 +115,7 @@ func (w *worker) initialise(payload []byte) {
 		return
 	}
 	res := e.run(w.ctx, 1, state, nil)
-	errs, err := decodeOutcomes(name, 0, res, make([]struct{}, 1))
+	errs, err := decodeOutcomes(codecOf[struct{}](), name, 0, res, make([]struct{}, 1))
 	if err != nil {
 		w.failInit(err.Error())
 	}

@@ -1,0 +1,288 @@
+package multiproc
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// turns decides who takes the workers' answers out of shared memory. Whoever waits for the pool takes a turn, the lead,
+// and polls for everybody: no other goroutine has to be woken for that, which would cost more than most tasks. When
+// nobody is waiting, or the wait gets long, each worker is asked to ring a bell in its pipe with its next answer, and
+// its reader, parked in the runtime's poller, takes the lead for a moment.
+//
+// Who holds the lead must not hold mu meanwhile, except to take answers, and calls stepDown after giving the lead up.
+type turns struct {
+	lead    sync.Mutex
+	leading atomic.Bool  // somebody has the lead and will ask for bells when giving it up
+	wanted  atomic.Int32 // goroutines in takeLead; who polls gives way
+	vacant  chan struct{}
+	waiting atomic.Int32            // goroutines blocked in await
+	polled  atomic.Pointer[[]*peer] // the workers with shared memory
+	batch   []answered              // of collect; behind lead
+	spin    bool                    // another CPU may be answering meanwhile
+
+	alone bool // one P: other goroutines run only when this one lets them
+
+	space      chan struct{} // rouses one who waits for room
+	roomSought atomic.Int32  // goroutines waiting for room
+	shut       atomic.Bool   // nobody gets room any more
+}
+
+func (t *turns) init() {
+	t.vacant, t.space = make(chan struct{}, 1), make(chan struct{}, 1)
+	t.polled.Store(new([]*peer))
+	t.spin, t.alone = usableCPUs() > 1, runtime.GOMAXPROCS(0) == 1
+}
+
+const (
+	// spinTime bounds how long somebody polls in vain: as long as it takes to be woken, which is what polling saves.
+	spinTime = 50 * time.Microsecond
+	// spinPolls is how many polls are between two looks at the clock, with a yield each: less than a microsecond.
+	spinPolls = 256
+)
+
+// room is the fleet as something to wait for room in.
+type room struct{ f *fleet }
+
+func (r room) ready() bool {
+	return r.f.shut.Load() || r.f.inflight.Load() < int64(r.f.opt.maxInFlight)
+}
+func (r room) wake() <-chan struct{} { return r.f.space }
+
+// leaveRoom gives back the room of n calls.
+func (f *fleet) leaveRoom(n int) {
+	f.inflight.Add(-int64(n))
+	f.offerRoom()
+}
+
+// offerRoom rouses one of those who wait for room.
+func (f *fleet) offerRoom() {
+	if f.roomSought.Load() > 0 {
+		select {
+		case f.space <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// awaitRoom waits until there may be room, or the pool is closed.
+func (f *fleet) awaitRoom(ctx context.Context) error {
+	f.roomSought.Add(1)
+	err := f.await(ctx, room{f})
+	f.roomSought.Add(-1)
+	return err
+}
+
+// await implements awaiter. A call that was submitted as waited needs nothing else to be answered.
+func (f *fleet) await(ctx context.Context, w waitable) error {
+	for !w.ready() {
+		if f.wanted.Load() == 0 && f.lead.TryLock() {
+			progress := f.poll(ctx, w)
+			f.giveUp(progress)
+			if w.ready() {
+				return nil
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		f.waiting.Add(1)
+		select {
+		case <-w.wake():
+		case <-f.vacant:
+		case <-ctx.Done():
+		}
+		f.waiting.Add(-1)
+	}
+	return nil
+}
+
+// poll takes answers until w is ready, ctx ends, somebody needs the lead, or nothing has come for a while. It reports
+// whether anything has come. Called with the lead.
+func (f *fleet) poll(ctx context.Context, w waitable) (progress bool) {
+	f.leading.Store(true)
+	peers := *f.polled.Load()
+	for _, p := range peers {
+		if c := &p.ring.ctl.ring; c.Load() != 0 {
+			c.Store(0)
+		}
+	}
+	if len(peers) == 0 {
+		return false
+	}
+	var since time.Time
+	yields := 0
+	for i := 1; ; i++ {
+		if anyAnswer(peers) {
+			f.collect()
+			progress = true
+			i, yields, since = 0, 0, time.Time{}
+			if w.ready() || f.wanted.Load() > 0 || ctx.Err() != nil {
+				return true
+			}
+			continue
+		}
+		if f.spin && i < spinPolls {
+			continue
+		}
+		i = 0
+		if w.ready() || f.wanted.Load() > 0 || ctx.Err() != nil {
+			return progress
+		}
+		osYield()
+		if f.alone {
+			runtime.Gosched() // with other Ps it would wake one for nothing
+		}
+		if yields++; !f.spin {
+			// The worker is on this CPU: it had its chance.
+			if yields > 2 {
+				return progress
+			}
+			continue
+		}
+		switch now := time.Now(); {
+		case since.IsZero():
+			since = now
+		case now.Sub(since) > spinTime:
+			return progress
+		}
+		peers = *f.polled.Load()
+	}
+}
+
+func anyAnswer(peers []*peer) bool {
+	for _, p := range peers {
+		if p.hasAnswer() {
+			return true
+		}
+	}
+	return false
+}
+
+// takeLead waits for the lead.
+func (f *fleet) takeLead() {
+	f.wanted.Add(1)
+	f.lead.Lock()
+	f.wanted.Add(-1)
+	f.leading.Store(true)
+}
+
+// giveUp ends a turn. handOver says whether somebody else who waits should take over: not if nothing came for so long
+// that one gave up, or those who wait would take turns for ever.
+func (f *fleet) giveUp(handOver bool) {
+	f.leading.Store(false)
+	f.lead.Unlock()
+	f.stepDown()
+	if handOver && f.spin && f.waiting.Load() > 0 {
+		select {
+		case f.vacant <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// stepDown makes sure that no answer is overlooked while nobody polls: it asks the workers that owe answers for a bell,
+// and takes those that have come before the worker could know.
+func (f *fleet) stepDown() {
+	for f.sent.Load() > 0 && f.askAll() {
+		if !f.lead.TryLock() {
+			return // whoever has the lead comes here later
+		}
+		f.leading.Store(true)
+		f.collect()
+		f.leading.Store(false)
+		f.lead.Unlock()
+	}
+}
+
+// askAll asks for bells and reports whether there is an answer already.
+func (f *fleet) askAll() (more bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.workers {
+		if p.ring != nil && p.fifo.len() > 0 {
+			p.ask()
+			more = more || p.hasAnswer()
+		}
+	}
+	return more
+}
+
+// tend is what a bell leads to.
+func (f *fleet) tend() {
+	if f.lead.TryLock() {
+		f.leading.Store(true)
+		f.giveUp(f.collect() > 0)
+	}
+}
+
+// publish tells those who poll about the workers. Called with mu held.
+func (f *fleet) publish() {
+	list := make([]*peer, 0, len(f.workers))
+	for _, p := range f.workers {
+		if p.ring != nil && p.up {
+			list = append(list, p)
+		}
+	}
+	f.polled.Store(&list)
+}
+
+// answered is a call with its result: payload, or n bytes of short.
+type answered struct {
+	c       *call
+	payload []byte
+	n       int
+	short   [inlineSize]byte
+}
+
+// collect takes every answer that has come: under one lock, with one refill for each worker. It returns their number.
+// Called with the lead, so that payload in shared memory stays until it has been delivered.
+func (f *fleet) collect() int {
+	batch := f.batch[:0]
+	var dropped []*call
+	var fed []*peer
+	idle := false
+	f.mu.Lock()
+	for _, p := range f.workers {
+		if p.ring == nil {
+			continue
+		}
+		n := len(batch)
+		if batch = p.drain(batch); len(batch) == n {
+			continue
+		}
+		dropped = p.answered(len(batch)-n, dropped)
+		idle = idle || p.fifo.len() == 0
+		if len(p.pend)+len(p.tail) > 0 {
+			fed = append(fed, p)
+		}
+	}
+	f.mu.Unlock()
+	f.flushAll(fed)
+	if n := len(batch); n > 0 {
+		f.completed.Add(int64(n))
+		f.leaveRoom(n)
+	}
+	for i := range batch {
+		a := &batch[i]
+		payload := a.payload
+		if payload == nil {
+			payload = a.short[:a.n]
+		}
+		c := a.c
+		a.c, a.payload = nil, nil
+		c.owner.deliver(payload, nil)
+	}
+	f.batch = batch
+	for _, p := range *f.polled.Load() {
+		p.release()
+	}
+	f.drop(dropped)
+	if idle && f.shut.Load() {
+		f.settle()
+	}
+	return len(batch)
+}

@@ -1,0 +1,160 @@
+package multiproc
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+	"testing"
+	"time"
+)
+
+// The rows of PoolRows have the shape of those that Python's multiprocessing is measured by: two workers that return
+// what they get. Compare ratios of the same minutes.
+
+func echoOf[T any](_ context.Context, v T) (T, error) { return v, nil }
+
+var (
+	echoInt   = Register("bench.int", echoOf[int])
+	echoBytes = Register("bench.bytes", echoOf[[]byte])
+)
+
+func ints(n int) []int {
+	s := make([]int, n)
+	for i := range s {
+		s[i] = i % 256
+	}
+	return s
+}
+
+// blobs are distinct values, as pickle would send a repeated one only once.
+func blobs(n, size int) [][]byte {
+	s := make([][]byte, n)
+	for i := range s {
+		s[i] = make([]byte, size)
+		binary.LittleEndian.PutUint64(s[i], uint64(i))
+	}
+	return s
+}
+
+const applies = 200
+
+// row is one call pattern over all inputs.
+type row[T any] struct {
+	name string
+	run  func(ctx context.Context, p Pool[T, T], in []T) error
+}
+
+func rows[T any]() []row[T] {
+	return []row[T]{
+		{"apply", func(ctx context.Context, p Pool[T, T], in []T) error {
+			for range applies {
+				if _, err := p.Apply(ctx, in[0]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"async", func(ctx context.Context, p Pool[T, T], in []T) error {
+			futs := make([]*Future[T], 0, len(in))
+			for _, v := range in {
+				f, err := p.ApplyAsync(ctx, v)
+				if err != nil {
+					return err
+				}
+				futs = append(futs, f)
+			}
+			for _, f := range futs {
+				if _, err := f.Get(ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"mapDefault", func(ctx context.Context, p Pool[T, T], in []T) error {
+			_, err := p.Map(ctx, in)
+			return err
+		}},
+		{"map1", func(ctx context.Context, p Pool[T, T], in []T) error {
+			_, err := p.Map(ctx, in, Chunk(1))
+			return err
+		}},
+		{"imap1", func(ctx context.Context, p Pool[T, T], in []T) error {
+			for _, err := range p.Imap(ctx, slices.Values(in)) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"unordered1", func(ctx context.Context, p Pool[T, T], in []T) error {
+			for _, err := range p.ImapUnordered(ctx, slices.Values(in)) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"imap100", func(ctx context.Context, p Pool[T, T], in []T) error {
+			for _, err := range p.Imap(ctx, slices.Values(in), Chunk(100)) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+	}
+}
+
+func benchRows[T any](b *testing.B, size string, fn Func[T, T], in []T) {
+	ctx := context.Background()
+	for _, r := range rows[T]() {
+		b.Run(size+"/"+r.name, func(b *testing.B) {
+			p, err := NewPool(ctx, fn, Workers(2))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = p.Terminate() }()
+			if err := r.run(ctx, p, in); err != nil { // warm up
+				b.Fatal(err)
+			}
+			n := len(in)
+			if r.name == "apply" {
+				n = applies
+			}
+			for b.Loop() {
+				if err := r.run(ctx, p, in); err != nil {
+					b.Fatal(err)
+				}
+			}
+			rate(b, n)
+		})
+	}
+}
+
+// BenchmarkPoolRows is items a second for every way to use a pool.
+func BenchmarkPoolRows(b *testing.B) {
+	benchRows(b, "int", echoInt, ints(100_000))
+	benchRows(b, "1KiB", echoBytes, blobs(20_000, 1<<10))
+	benchRows(b, "1MiB", echoBytes, blobs(64, 1<<20))
+}
+
+// BenchmarkPoolIdle is the time of a call that finds the workers asleep.
+func BenchmarkPoolIdle(b *testing.B) {
+	ctx := context.Background()
+	p, err := NewPool(ctx, echoInt, Workers(2))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = p.Terminate() }()
+	var all []time.Duration
+	for b.Loop() {
+		time.Sleep(2 * time.Millisecond)
+		t := time.Now()
+		if _, err := p.Apply(ctx, 7); err != nil {
+			b.Fatal(err)
+		}
+		all = append(all, time.Since(t))
+	}
+	slices.Sort(all)
+	b.ReportMetric(float64(all[len(all)/2].Nanoseconds())/1e3, "µs/median")
+}

@@ -1,0 +1,180 @@
+package multiproc
+
+import (
+	"encoding/binary"
+	"os"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
+)
+
+// roleRing is a pool worker with shared memory.
+const roleRing = "ring"
+
+// workerRing is the shared memory of this worker.
+var workerRing struct {
+	r   *ring
+	err error
+}
+
+// The memory is mapped and its descriptor gone before user code could start something that inherits it. This comes
+// after the init of main.go, which sets the role: files are initialised in the order of their names.
+func init() {
+	if role.kind == roleRing {
+		workerRing.r, workerRing.err = openRing()
+	}
+}
+
+// ringWorker is the child's side of shared memory.
+type ringWorker struct {
+	*worker
+	r    *ring
+	n    uint64 // number of the call at hand
+	last int    // size of the answer before
+	spin bool   // the parent may be on another CPU
+}
+
+var bell = sealed(appendHeader(nil, frameBell, 0))
+
+func sealed(frame []byte) []byte { sealFrame(frame, 0); return frame }
+
+// ringPool is pool with shared memory: only the initialiser and what has no room there goes through the pipes.
+func (w *worker) ringPool(e *entry) {
+	if workerRing.err != nil {
+		childFatal("shared memory: " + workerRing.err.Error())
+	}
+	h, payload := w.receive()
+	if h.kind != frameInit {
+		childFatal("unexpected frame " + strconv.Itoa(int(h.kind)))
+	}
+	w.initialise(payload)
+	w.out = appendHeader(w.out, frameReady, 0)
+	w.send()
+	rw := &ringWorker{worker: w, r: workerRing.r, spin: usableCPUs() > 1}
+	for ; ; rw.n++ {
+		s := rw.next()
+		switch s.kind {
+		case slotInline, slotArea:
+			payload, ok := s.payload(&rw.r.reqs)
+			if !ok {
+				childFatal("damaged slot")
+			}
+			rw.answer(e, int(s.count), payload)
+		case slotPipe:
+			h, payload := w.receive()
+			if h.kind != frameCall {
+				childFatal("unexpected frame " + strconv.Itoa(int(h.kind)))
+			}
+			rw.answer(e, int(h.count), payload)
+		case slotQuit:
+			leave(0)
+		default:
+			childFatal("unknown slot " + strconv.Itoa(int(s.kind)))
+		}
+		if rw.n%256 == 0 {
+			runtime.Gosched() // with one P, timers and the lifeline's watch wait for this
+		}
+	}
+}
+
+// next waits for the slot of the next call.
+func (w *ringWorker) next() *slot {
+	s := &w.r.req[w.n%ringSlots]
+	stamp := w.n + 1
+	for {
+		var since time.Time
+		for i := 1; s.stamp.Load() != stamp; i++ {
+			if w.spin && i < spinPolls {
+				continue
+			}
+			i = 0
+			osYield()
+			now := time.Now()
+			if since.IsZero() {
+				since = now
+			} else if !w.spin || now.Sub(since) > spinTime {
+				break
+			}
+		}
+		if s.stamp.Load() == stamp {
+			return s
+		}
+		w.r.ctl.asleep.Store(1)
+		if s.stamp.Load() == stamp {
+			w.r.ctl.asleep.Store(0)
+			return s
+		}
+		futexWait(word(&w.r.ctl.asleep), 1)
+	}
+}
+
+// answer runs the call and puts the outcome where there is room for it.
+func (w *ringWorker) answer(e *entry, count int, payload []byte) {
+	out, area := w.out[:0], []byte(nil)
+	if w.last > inlineSize {
+		// What it makes is probably as large as the last one: let it write to its place.
+		if area = w.r.ress.free(w.r.ctl.release.Load()); len(area) >= w.last {
+			out = area[:0]
+		}
+	}
+	out = e.run(w.ctx, count, payload, out)
+	w.last = len(out)
+	inPlace := len(area) > 0 && cap(out) > 0 && unsafe.SliceData(out) == unsafe.SliceData(area)
+	if !inPlace {
+		w.out = out // keep the memory
+	}
+	s := &w.r.res[w.n%ringSlots]
+	s.size = uint32(len(out))
+	switch {
+	case len(out) <= inlineSize:
+		copy(s.data[:], out)
+		s.kind = slotInline
+	case inPlace:
+		off, end := w.r.ress.commit(len(out))
+		s.at, s.kind = uint32(off), slotArea
+		*s.end() = end
+	default:
+		ress := &w.r.ress
+		ress.tail = max(ress.tail, w.r.ctl.release.Load())
+		off, end, ok := 0, uint64(0), len(out) <= areaMax
+		if ok {
+			off, end, ok = ress.alloc(len(out))
+		}
+		if !ok {
+			w.sendBig(s, count, out)
+			return
+		}
+		copyBulk(ress.buf[off:], out)
+		s.at, s.kind = uint32(off), slotArea
+		*s.end() = end
+	}
+	s.stamp.Store(w.n + 1)
+	if c := &w.r.ctl.ring; c.Load() == 1 && c.CompareAndSwap(1, 0) {
+		if _, err := rawWrite(spawn.FDOut, bell); err != nil {
+			os.Exit(exitOrphan)
+		}
+	}
+	if cap(w.out) > 4<<20 {
+		w.out = nil // only a huge result needed it
+	}
+}
+
+// sendBig sends an outcome through the pipe. The slot goes first: the parent's reader must find it when the frame is
+// complete.
+func (w *ringWorker) sendBig(s *slot, count int, out []byte) {
+	s.kind = slotPipe
+	s.stamp.Store(w.n + 1)
+	head := appendHeader(make([]byte, 0, headerSize), frameResult, count)
+	binary.LittleEndian.PutUint64(head, uint64(len(out)))
+	for _, b := range [][]byte{head, out} {
+		w.write(b)
+	}
+	w.out = nil
+}
+
+// word is where a futex lies.
+func word(a *atomic.Uint32) *uint32 { return (*uint32)(unsafe.Pointer(a)) }
