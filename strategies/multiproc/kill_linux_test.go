@@ -22,8 +22,6 @@ var transports = []struct {
 	{"pipes", []PoolOption{pipesOnly}},
 }
 
-var pipesOnly = poolOption(func(p *poolOptions) { p.pipes = true })
-
 // pattern is a payload whose every byte depends on its number and place.
 func pattern(id, size int) []byte {
 	b := make([]byte, size)

@@ -157,8 +157,12 @@ type maker struct {
 	opts  []PoolOption
 }
 
+// pipesOnly makes a pool that goes without shared memory, as where there is none.
+var pipesOnly = poolOption(func(p *poolOptions) { p.pipes = true })
+
 var makers = []maker{
 	{name: "process"},
+	{name: "pipes", opts: []PoolOption{pipesOnly}},
 	{name: "local", local: true},
 	{name: "threads", local: true, opts: []PoolOption{OnThreads()}},
 }
