@@ -63,7 +63,7 @@ const cores = 2
 // computing.
 func expected() []shape {
 	var list []shape
-	for _, w := range []string{"primes", "matmul"} {
+	for _, w := range []string{"primes", "sha256", "matmul", "mandelbrot", "sort", "json"} {
 		for _, s := range []string{"goroutines", "pool", "threads", "process-pool"} {
 			list = append(list, shape{w, s, 1.7, math.Inf(1)})
 		}

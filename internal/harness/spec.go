@@ -64,8 +64,11 @@ const (
 	tasksPerWorker = 4
 	// chunksPerWorker is the least number of chunks for each worker where the chunk is given: with fewer, some get none.
 	chunksPerWorker = 2
-	// batchFloor is how long a batch should last on the largest core count: far above the cost of forking and joining.
-	batchFloor = 10 * time.Millisecond
+	// batchFloor is how long a batch should last on the largest core count, and quickBatchFloor in a first look: far above
+	// the cost of forking and joining, and enough for chunks to even out. With 10 ms, 3-task chunks left the second of two
+	// worker processes idle for 12 % of the time.
+	batchFloor      = 20 * time.Millisecond
+	quickBatchFloor = 10 * time.Millisecond
 	// minMeasured and minWarmup are the protocol's MinBatchNS and MinWarmupNS.
 	minMeasured = 20 * time.Millisecond
 	minWarmup   = 5 * time.Millisecond
@@ -407,7 +410,8 @@ func (d *draft) largestCores(entry int) int {
 }
 
 // tasks chooses the number of tasks of an entry's batches: at least tasksPerWorker for each worker, enough for
-// batchFloor on the largest core count, and a multiple of the worker count so that equal tasks divide evenly.
+// batchFloor on the largest core count, and a multiple of both so that equal tasks divide evenly, also into the four chunks for
+// each worker that pools make by default.
 func (d *draft) tasks(entry int, grain time.Duration) int {
 	if d.entries[entry].OwnN {
 		return 0
@@ -418,14 +422,19 @@ func (d *draft) tasks(entry int, grain time.Duration) int {
 	w := d.largestWorkers(entry)
 	n := max(tasksPerWorker*w, d.chunks(entry))
 	if grain > 0 {
-		if m := int(float64(batchFloor) * float64(d.largestCores(entry)) / float64(grain)); m > n {
+		floor := batchFloor
+		if d.spec.Quick {
+			floor = quickBatchFloor
+		}
+		if m := int(float64(floor) * float64(d.largestCores(entry)) / float64(grain)); m > n {
 			n = m
 		}
 	}
 	if n > maxTasks {
 		n = maxTasks
 	}
-	return (n + w - 1) / w * w
+	even := tasksPerWorker * w
+	return (n + even - 1) / even * even
 }
 
 var errInterrupted = errors.New("interrupted")

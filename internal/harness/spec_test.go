@@ -111,11 +111,11 @@ func TestTasks(t *testing.T) {
 		want  int
 	}{
 		{time.Second, 8},                // four for each of two workers
-		{time.Millisecond, 20},          // 10 ms on two cores
-		{3 * time.Millisecond / 2, 14},  // 13.3, and even
+		{time.Millisecond, 40},          // 20 ms on two cores
+		{3 * time.Millisecond / 2, 32},  // 26.7, in eight equal chunks
 		{0, 8},                          // too short to see
 		{time.Nanosecond, 10_000_000},   // bounded
-		{100 * time.Nanosecond, 200000}, //
+		{100 * time.Nanosecond, 400000}, //
 	} {
 		if got := d.tasks(0, c.grain); got != c.want {
 			t.Errorf("grain %v: %d tasks, want %d", c.grain, got, c.want)

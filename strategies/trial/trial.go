@@ -70,6 +70,9 @@ func (p Program) serve() int {
 	if err := os.Unsetenv(protocol.Cookie); err != nil {
 		return complain(err)
 	}
+	// Through the poller, not in a blocking read: that one would keep the processor of a trial under GOMAXPROCS=1 after "go"
+	// has arrived, until the runtime's monitor takes it away, which it may do as late as 10 ms after.
+	_ = syscall.SetNonblock(protocol.FDIn, true)
 	in, out := os.NewFile(protocol.FDIn, "requests"), os.NewFile(protocol.FDOut, "records")
 	for _, f := range []*os.File{in, out} {
 		if err := checkPipe(f); err != nil {
