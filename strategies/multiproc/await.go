@@ -23,6 +23,7 @@ type turns struct {
 	polled  atomic.Pointer[[]*peer] // the workers with shared memory
 	batch   []answered              // of collect; behind lead
 	spin    bool                    // another CPU may be answering meanwhile
+	pace    atomic.Int64            // nanoseconds between the last answers of a worker, smoothed; 0: unknown
 
 	alone bool // one P: other goroutines run only when this one lets them
 
@@ -40,6 +41,9 @@ func (t *turns) init() {
 const (
 	// spinTime bounds how long somebody polls in vain: as long as it takes to be woken, which is what polling saves.
 	spinTime = 50 * time.Microsecond
+	// longCall is a pace from which polling is in vain: it would cost the workers their CPUs, and where these are all busy a
+	// yield lasts a whole time slice (1 to 3 ms, measured), in which answers wait although a sleeper would be woken at once.
+	longCall = 4 * spinTime
 	// spinPolls is how many polls are between two looks at the clock, with a yield each: less than a microsecond.
 	spinPolls = 256
 )
@@ -124,6 +128,9 @@ func (f *fleet) poll(ctx context.Context, w waitable) (progress bool) {
 				return true
 			}
 			continue
+		}
+		if time.Duration(f.pace.Load()) > longCall {
+			return progress
 		}
 		if f.spin && i < spinPolls {
 			continue

@@ -404,6 +404,7 @@ func (p *peer) adapt(n int) {
 		p.pace = each
 	}
 	p.pace += (each - p.pace) / 4
+	p.f.pace.Store(int64(p.pace * 1e9))
 	p.limit = 1 + min(maxLimit-1, int(lead.Seconds()/max(p.pace, 1e-7)))
 }
 

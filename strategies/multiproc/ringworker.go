@@ -36,6 +36,8 @@ type ringWorker struct {
 	n    uint64 // number of the call at hand
 	last int    // size of the answer before
 	spin bool   // the parent may be on another CPU
+	// long says that the call before took longCall or more: then the parent sleeps by now, and needs a CPU to wake up on.
+	long bool
 }
 
 var bell = sealed(appendHeader(nil, frameBell, 0))
@@ -63,7 +65,9 @@ func (w *worker) ringPool(e *entry) {
 			if !ok {
 				childFatal("damaged slot")
 			}
+			begin := time.Now()
 			rw.answer(e, int(s.count), payload)
+			rw.long = time.Since(begin) > longCall
 		case slotPipe:
 			h, payload := w.receive()
 			if h.kind != frameCall {
@@ -92,6 +96,9 @@ func (w *ringWorker) next() *slot {
 				continue
 			}
 			i = 0
+			if w.long {
+				break
+			}
 			osYield()
 			now := time.Now()
 			if since.IsZero() {
