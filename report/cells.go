@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"math"
-	"sort"
 	"strings"
 
 	"github.com/parbench/parbench/results"
@@ -21,13 +20,11 @@ const (
 type footnote struct {
 	mark string
 	analysis.Warning
-	rows []string // names of the rows it belongs to, in the table's order
 }
 
 // measured is a workload's table ready for layout.
 type measured struct {
 	grid   grid
-	notes  []footnote
 	marked bool // some row has the winner's mark
 }
 
@@ -85,20 +82,21 @@ func (e *estimates) level() string {
 	return "≥ " + quantity.Level(lo)
 }
 
-// cellsOf builds the table of one workload. unit is the unit of times; its zero value lets the data choose.
-func cellsOf(t *analysis.Table, unit quantity.Unit) measured {
-	m := measured{notes: footnotes(t)}
+// cellsOf builds the table of one workload. unit is the unit of times per task and per batch; its zero value lets the data
+// choose, as it does for set-up, whose size is another. notes are those of the whole run.
+func cellsOf(t *analysis.Table, unit quantity.Unit, notes []footnote) measured {
+	var m measured
 	var points, batches, setups, peaks []float64
 	for i := range t.Rows {
 		r := &t.Rows[i]
 		points, batches = append(points, r.PerTask.Point), append(batches, r.PerBatch.Point)
 		setups, peaks = append(setups, r.Setup.Point), append(peaks, float64(r.PeakBytes))
 	}
-	per, batch, setup := unit, unit, unit
+	per, batch := unit, unit
 	if unit.Scale == 0 {
-		per, batch, setup = quantity.Time(points...), quantity.Time(batches...), quantity.Time(setups...)
+		per, batch = quantity.Time(points...), quantity.Time(batches...)
 	}
-	mem := quantity.Bytes(peaks...)
+	setup, mem := quantity.Time(setups...), quantity.Bytes(peaks...)
 	var task, speed estimates
 	for i := range t.Rows {
 		r := &t.Rows[i]
@@ -117,7 +115,7 @@ func cellsOf(t *analysis.Table, unit quantity.Unit) measured {
 		if !t.Entry.OwnN {
 			cells = append(cells, number(r.PerBatch, batch), speedCells[i], percent(r.Efficiency))
 		}
-		cells = append(cells, ratioCell(r.CPUPerWall), sizeCell(r.PeakBytes, mem), number(r.Setup, setup), fmt.Sprint(r.OK), marksOf(m.notes, i, t))
+		cells = append(cells, ratioCell(r.CPUPerWall), sizeCell(r.PeakBytes, mem), number(r.Setup, setup), fmt.Sprint(r.OK), marksOf(notes, r))
 		st := plain
 		switch {
 		case marks[i] == winMark+" ":
@@ -145,21 +143,21 @@ func columns(t *analysis.Table, per, batch, setup, mem quantity.Unit, taskLevel,
 		return s + ", " + l + " interval"
 	}
 	cols := []column{
-		{head: "strategy", long: "strategy", left: true, wrap: true},
-		{head: "cores", long: "cores"},
+		{head: "strategy", long: "strategy", left: true, wrap: true, key: true},
+		{head: "cores", long: "cores", key: true},
 		{head: "workers", long: "workers", drop: 3},
 		{head: strings.TrimSpace(per.Symbol + " per task\n" + level(taskLevel)), long: long(per.Symbol+" per task", taskLevel)},
 	}
 	if !t.Entry.OwnN {
 		cols = append(cols,
-			column{head: batch.Symbol + " per\nbatch", long: batch.Symbol + " per batch", drop: 7},
+			column{head: batch.Symbol + " per\nbatch", long: batch.Symbol + " per batch", drop: 7, cost: true},
 			column{head: strings.TrimSpace("speedup\n" + level(speedLevel)), long: long("speedup", speedLevel), drop: 1},
 			column{head: "effi-\nciency", long: "efficiency", drop: 4})
 	}
 	return append(cols,
-		column{head: "CPU s\n/wall s", long: "CPU s per wall s", drop: 6},
-		column{head: "peak\n" + mem.Symbol, long: "peak memory, " + mem.Symbol, drop: 8},
-		column{head: "set-up\n" + setup.Symbol, long: "set-up, " + setup.Symbol, drop: 9},
+		column{head: "CPU s\n/wall s", long: "CPU s per wall s", drop: 6, cost: true},
+		column{head: "peak\n" + mem.Symbol, long: "peak memory, " + mem.Symbol, drop: 8, cost: true},
+		column{head: "set-up\n" + setup.Symbol, long: "set-up, " + setup.Symbol, drop: 9, cost: true},
 		column{head: "n", long: "n", drop: 5},
 		column{head: "", long: "notes", left: true})
 }
@@ -237,21 +235,20 @@ func sizeCell(n int64, u quantity.Unit) string {
 	return quantity.Digits(u.In(float64(n)), 3)
 }
 
-// footnotes gathers the warnings of all rows; rows with the same warning share one.
-func footnotes(t *analysis.Table) []footnote {
+// footnotes gathers the warnings of all rows of all tables: rows with the same warning share one, and a mark means the
+// same everywhere.
+func footnotes(rep *analysis.Report) []footnote {
 	var notes []footnote
-	for i := range t.Rows {
-		r := &t.Rows[i]
-		for _, w := range r.Warnings {
-			w = withStatus(w, r)
-			k := 0
-			for k < len(notes) && notes[k].Warning != w {
-				k++
+	seen := map[analysis.Warning]bool{}
+	for k := range rep.Tables {
+		for i := range rep.Tables[k].Rows {
+			r := &rep.Tables[k].Rows[i]
+			for _, w := range r.Warnings {
+				if w = withStatus(w, r); !seen[w] {
+					seen[w] = true
+					notes = append(notes, footnote{mark(len(notes)), w})
+				}
 			}
-			if k == len(notes) {
-				notes = append(notes, footnote{mark: mark(k), Warning: w})
-			}
-			notes[k].rows = append(notes[k].rows, rowName(r))
 		}
 	}
 	return notes
@@ -273,17 +270,18 @@ func mark(k int) string {
 	return mark(k/26-1) + mark(k%26)
 }
 
-func marksOf(notes []footnote, row int, t *analysis.Table) string {
+// marksOf lists the marks of a row in their order.
+func marksOf(notes []footnote, r *analysis.Row) string {
+	has := map[analysis.Warning]bool{}
+	for _, w := range r.Warnings {
+		has[withStatus(w, r)] = true
+	}
 	var marks []string
-	for _, w := range t.Rows[row].Warnings {
-		w = withStatus(w, &t.Rows[row])
-		for _, n := range notes {
-			if n.Warning == w {
-				marks = append(marks, n.mark)
-			}
+	for _, n := range notes {
+		if has[n.Warning] {
+			marks = append(marks, n.mark)
 		}
 	}
-	sort.Strings(marks)
 	return strings.Join(marks, " ")
 }
 

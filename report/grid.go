@@ -14,6 +14,8 @@ type column struct {
 	left bool   // aligned left; else right
 	// drop says when the column goes where space is short: the highest goes first, 0 never.
 	drop int
+	// cost columns stand in a page's second table, key columns in both.
+	cost, key bool
 	// wrap allows the cells to be broken after : and , where space is short.
 	wrap bool
 }
@@ -239,7 +241,26 @@ func hardCut(s string, width int) int {
 	return n
 }
 
-// markdown lays the grid out as a table of GitHub Markdown.
+// part is the grid with the key columns and either those that are about cost or all others.
+func (g *grid) part(cost bool) *grid {
+	out := &grid{lines: make([]line, len(g.lines))}
+	for k, l := range g.lines {
+		out.lines[k].style = l.style
+	}
+	for i, c := range g.cols {
+		if !c.key && c.cost != cost {
+			continue
+		}
+		out.cols = append(out.cols, c)
+		for k, l := range g.lines {
+			out.lines[k].cells = append(out.lines[k].cells, l.cells[i])
+		}
+	}
+	return out
+}
+
+// markdown lays the grid out as a table of GitHub Markdown. Numbers are not broken from their intervals and units, and a
+// row that has the winner's mark is not made wider by bold type.
 func (g *grid) markdown() string {
 	var b strings.Builder
 	for _, c := range g.cols {
@@ -256,8 +277,16 @@ func (g *grid) markdown() string {
 	b.WriteString("|\n")
 	for _, r := range g.lines {
 		for i, c := range r.cells {
-			text := EscapeMarkdown(strings.Join(strings.Fields(c), " "))
-			if i == 0 && r.style == strong {
+			words, marked := strings.Fields(c), false
+			blank := " "
+			if !g.cols[i].left {
+				blank = "\u00a0"
+			}
+			if len(words) > 1 && words[0] == winMark {
+				words, marked = append([]string{winMark + "\u00a0" + words[1]}, words[2:]...), true
+			}
+			text := EscapeMarkdown(strings.Join(words, blank))
+			if i == 0 && r.style == strong && !marked {
 				text = "**" + text + "**"
 			}
 			b.WriteString("| " + text + " ")

@@ -28,8 +28,8 @@ type MDOptions struct {
 }
 
 // Markdown writes the report as a page of GitHub Markdown that stands on its own: question, short answer, machine,
-// method with the command that repeats it, a section per workload with table, finding and plots, the machine's ceiling,
-// failures, warnings and how to read it. The same report gives the same bytes. Its only errors are an unknown TimeUnit
+// method with the command that repeats it, a section per workload with tables, finding and plots, what the tables' marks
+// mean, the machine's ceiling, failures, warnings and how to read it. The same report gives the same bytes. Its only errors are an unknown TimeUnit
 // and w's.
 func Markdown(w io.Writer, rep *analysis.Report, opt MDOptions) error {
 	p := page{rep: rep, opt: opt}
@@ -40,11 +40,13 @@ func Markdown(w io.Writer, rep *analysis.Report, opt MDOptions) error {
 		}
 		p.unit = u
 	}
+	p.foot = footnotes(rep)
 	p.title()
 	p.answer()
 	p.environment()
 	p.method()
 	p.workloads()
+	p.footnotes()
 	p.ceiling()
 	p.failures()
 	p.warnings()
@@ -59,6 +61,7 @@ type page struct {
 	rep  *analysis.Report
 	opt  MDOptions
 	unit quantity.Unit
+	foot []footnote
 }
 
 // f writes formatted text. Untrusted arguments have gone through EscapeMarkdown.
@@ -93,7 +96,7 @@ func and(s []string) string {
 	return strings.Join(s[:len(s)-1], ", ") + " and " + s[len(s)-1]
 }
 
-// answer puts the findings first, and before them what forbids relying on them.
+// answer puts one sentence on each workload first, and before them what forbids relying on them.
 func (p *page) answer() {
 	if len(p.rep.Tables) == 0 {
 		return
@@ -110,7 +113,7 @@ func (p *page) answer() {
 	}
 	for i := range p.rep.Tables {
 		t := &p.rep.Tables[i]
-		p.f("- **%s:** %s\n", EscapeMarkdown(t.Entry.Key), EscapeMarkdown(t.Finding))
+		p.f("- %s: **%s**\n", EscapeMarkdown(t.Entry.Key), EscapeMarkdown(t.Answer))
 	}
 	p.f("\n")
 }
@@ -138,11 +141,11 @@ func (p *page) method() {
 	p.f("Every number comes from **trials**: one execution of one combination of workload, strategy and core count in a fresh process, " +
 		"pinned to its cores. A trial sets up outside the timed region, warms up, and then times batches of tasks; its **observation** is the mean time per task. " +
 		"The results of every batch are checked against those of the sequential reference.\n\n")
-	p.f("The trials ran in %d **rounds**. A round runs every combination once, in an order drawn anew from the seed %d, so that slow drifts of the machine hit all alike. "+
+	p.f("The trials ran in %s. A round runs every combination once, in an order drawn anew from the seed %d, so that slow drifts of the machine hit all alike. "+
 		"Times are medians over the trials with order-statistic intervals of at least %s confidence. Speedups are ratios to the sequential reference on one core, "+
 		"paired within the round (Hodges–Lehmann estimate on log ratios with the interval of the signed-rank test). "+
 		"The winners are a set: the combination with the lowest median and all that a paired signed-rank test, corrected after Holm for the number of combinations, cannot tell from it. "+
-		"A difference of less than %s is taken as none that matters.\n\n", p.rep.Rounds, h.Plan.Seed, level, quantity.Percent(p.rep.Effect))
+		"A difference of less than %s is taken as none that matters.\n\n", roundsWord(p.rep.Rounds), h.Plan.Seed, level, quantity.Percent(p.rep.Effect))
 	p.f("%s\n\n", EscapeMarkdown(counts(p.rep)))
 	if len(h.Args) > 0 {
 		p.f("To repeat it:\n\n%s\n", fence("sh", []string{command(h)}))
@@ -154,30 +157,41 @@ func (p *page) workloads() {
 		t := &p.rep.Tables[i]
 		p.f("## Workload %s\n\n", EscapeMarkdown(t.Entry.Key))
 		p.f("%s\n\n", EscapeMarkdown(sentence(about(t))))
-		m := cellsOf(t, p.unit)
+		m := cellsOf(t, p.unit, p.foot)
 		if len(t.Rows) > 0 {
-			p.b.WriteString(m.grid.markdown())
+			p.b.WriteString(m.grid.part(false).markdown())
 			p.f("\n")
 		}
 		if m.marked {
 			p.f("%s marks the winning set.\n\n", winMark)
 		}
 		p.f("**Finding.** %s\n\n", EscapeMarkdown(t.Finding))
-		p.notes(t, m.notes)
+		p.notes(t)
+		if len(t.Rows) > 0 {
+			p.f("What it cost:\n\n%s\n", m.grid.part(true).markdown())
+		}
 		p.plots(t.Entry.Key)
 	}
 }
 
-func (p *page) notes(t *analysis.Table, notes []footnote) {
-	if len(notes)+len(t.Warnings) == 0 {
+func (p *page) notes(t *analysis.Table) {
+	if len(t.Warnings) == 0 {
 		return
-	}
-	p.f("Notes:\n\n")
-	for _, n := range notes {
-		p.f("- **%s** (%s): %s. %s.\n", n.mark, severity(n.Severity), EscapeMarkdown(n.Text), EscapeMarkdown(sentence(n.Remedy)))
 	}
 	for _, w := range t.Warnings {
 		p.f("- %s: %s. %s.\n", severity(w.Severity), EscapeMarkdown(w.Text), EscapeMarkdown(sentence(w.Remedy)))
+	}
+	p.f("\n")
+}
+
+// footnotes says what the marks in the tables mean, once for all of them.
+func (p *page) footnotes() {
+	if len(p.foot) == 0 {
+		return
+	}
+	p.f("## Notes to the tables\n\n")
+	for _, n := range p.foot {
+		p.f("- **%s** (%s): %s. %s.\n", n.mark, severity(n.Severity), EscapeMarkdown(n.Text), EscapeMarkdown(sentence(n.Remedy)))
 	}
 	p.f("\n")
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/quantity"
 	"github.com/parbench/parbench/results/analysis/runtest"
 )
 
@@ -320,11 +321,103 @@ func TestOverheadSaysWhatIsLeftOut(t *testing.T) {
 	}
 }
 
+func TestOneIsNotMany(t *testing.T) {
+	s := runtest.RealisticSpec()
+	s.Rounds = 1
+	for i := range s.Workloads {
+		s.Workloads[i].Entry.Tasks = 1
+		for k := range s.Workloads[i].Cells {
+			s.Workloads[i].Cells[k].Tasks = 1
+		}
+	}
+	rep := analysed(t, runtest.Build(s))
+	plural := regexp.MustCompile(`\b1 \**(tasks|rounds|trials|cores|workers)\b|\b1 round\** (are|were)\b`)
+	for name, got := range map[string]string{"text": textOf(t, rep, TextOptions{Width: 1000}), "page": pageOf(t, rep, MDOptions{})} {
+		if m := plural.FindAllString(strings.ReplaceAll(got, "\n", " "), -1); m != nil {
+			t.Errorf("%s says %q", name, m)
+		}
+		if !strings.Contains(got, "1 task") {
+			t.Errorf("%s says no number of tasks", name)
+		}
+	}
+}
+
+// TestMarksMeanTheSameEverywhere: one list of notes for all tables, in which every mark stands once.
+func TestMarksMeanTheSameEverywhere(t *testing.T) {
+	rep := analysed(t, runtest.Realistic())
+	notes := footnotes(rep)
+	if len(notes) < 3 {
+		t.Fatalf("only %d notes", len(notes))
+	}
+	out, page := textOf(t, rep, TextOptions{Width: 1000}), pageOf(t, rep, MDOptions{})
+	for _, n := range notes {
+		for name, got := range map[string]int{"text": strings.Count(out, "\n  "+n.mark+"  "+n.Text[:12]), "page": strings.Count(page, "- **"+n.mark+"** (")} {
+			if got != 1 {
+				t.Errorf("%s explains mark %s %d times", name, n.mark, got)
+			}
+		}
+	}
+	for k := range rep.Tables {
+		for i := range rep.Tables[k].Rows {
+			r := &rep.Tables[k].Rows[i]
+			if got := strings.Fields(marksOf(notes, r)); len(got) != len(r.Warnings) {
+				t.Errorf("%s: marks %v for %d warnings", r.Name, got, len(r.Warnings))
+			}
+		}
+	}
+}
+
+// TestPageTablesAreNarrow: eight columns at most, and everything that the terminal shows is in one of the two tables.
+func TestPageTablesAreNarrow(t *testing.T) {
+	rep := analysed(t, runtest.Realistic())
+	page := pageOf(t, rep, MDOptions{})
+	for _, l := range strings.Split(page, "\n") {
+		if n := strings.Count(strings.ReplaceAll(l, `\|`, ""), "|") - 1; strings.HasPrefix(l, "|") && n > 8 {
+			t.Errorf("%d columns: %s", n, l)
+		}
+		if strings.HasPrefix(l, "| ▲") && strings.Contains(l, "**") {
+			t.Errorf("marked twice: %s", l)
+		}
+	}
+	for _, c := range columns(&rep.Tables[0], quantity.Time(1), quantity.Time(1), quantity.Time(1e-6), quantity.Bytes(1e6), "", "") {
+		head, _, _ := strings.Cut(c.long, ",")
+		if head = strings.TrimPrefix(head, "s "); !strings.Contains(page, head) {
+			t.Errorf("no column %s", c.long)
+		}
+	}
+	if !strings.Contains(page, "1.930\u00a0\\[1.919,\u00a01.937\\]") {
+		t.Error("an interval may be broken")
+	}
+	if !strings.Contains(page, "- primes: **Lowest median: pool on 2 cores, at 625 µs per task, 1.930 times") {
+		t.Error("the short answer is not the answer in bold")
+	}
+}
+
+func TestSetUpKeepsItsUnit(t *testing.T) {
+	got := textOf(t, analysed(t, runtest.Realistic()), TextOptions{Width: 200, TimeUnit: "s"})
+	if !regexp.MustCompile(`(?m)^ *strategy .* [nµm]s +n$`).MatchString(got) {
+		t.Errorf("set-up in seconds:\n%s", got)
+	}
+}
+
+func TestCeilingSaysWhoExceedsIt(t *testing.T) {
+	rep := analysed(t, runtest.Realistic())
+	if got := ceilingText(rep); !strings.HasPrefix(got, "During this run ") || !strings.Contains(got, "1.963 [1.961, 1.967] on 2 cores; no strategy can") {
+		t.Errorf("ceiling: %s", got)
+	}
+	for i := range rep.Ceiling {
+		rep.Ceiling[i].Speedup.Point, rep.Ceiling[i].Speedup.Lo, rep.Ceiling[i].Speedup.Hi = 1.9, 1.89, 1.925
+	}
+	if got := ceilingText(rep); !strings.Contains(got, "which these exceeded: primes under goroutines on 2 cores, primes under pool on 2 cores.") || strings.Contains(got, "no strategy") {
+		t.Errorf("ceiling: %s", got)
+	}
+}
+
 // markup checks a page outside its code blocks: every line is of a kind that this package writes, and nothing in it is
 // live that came from outside.
 func markup(t *rapid.T, page string) {
 	fenced := ""
-	ours := regexp.MustCompile("^(#{1,2} |- |\\| |\\|[:-]|> |>$|\\*\\*|!\\[|\\*[^*]|Every |The trials |Of |To repeat |Notes:|▲ |Run |Pinned |Too few |Nothing |[^`]|$)")
+	ours := regexp.MustCompile("^(#{1,2} |- |\\| |\\|[:-]|> |>$|\\*\\*|!\\[|\\*[^*]|Every |The trials |Of |To repeat |Notes:|▲ |Run |During |Too few |What it cost:|Nothing |[^`]|$)")
 	for i, l := range strings.Split(page, "\n") {
 		if bars := regexp.MustCompile("^`{3,}").FindString(l); bars != "" && (fenced == "" || l == fenced) {
 			if fenced == "" {

@@ -36,10 +36,12 @@ func Text(w io.Writer, rep *analysis.Report, opt TextOptions) error {
 		}
 		p.unit = u
 	}
+	p.notes = footnotes(rep)
 	p.header()
 	for i := range rep.Tables {
 		p.table(&rep.Tables[i])
 	}
+	p.footnotes()
 	p.ceiling()
 	p.failures()
 	p.warnings()
@@ -55,6 +57,7 @@ type printer struct {
 	ink    ink
 	width  int
 	unit   quantity.Unit
+	notes  []footnote
 	marked bool
 }
 
@@ -76,7 +79,7 @@ func (p *printer) header() {
 }
 
 func (p *printer) table(t *analysis.Table) {
-	m := cellsOf(t, p.unit)
+	m := cellsOf(t, p.unit, p.notes)
 	p.b.WriteByte('\n')
 	p.para("", p.ink.paint(bold, EscapeTerminal(t.Entry.Key))+" · "+EscapeTerminal(describe(t)))
 	if len(t.Rows) > 0 {
@@ -90,11 +93,19 @@ func (p *printer) table(t *analysis.Table) {
 	}
 	p.b.WriteByte('\n')
 	p.para("", EscapeTerminal(t.Finding))
-	for _, n := range m.notes {
-		p.para("  "+n.mark+"  ", EscapeTerminal(n.Text)+" → "+EscapeTerminal(n.Remedy))
-	}
 	for _, w := range t.Warnings {
 		p.warning("  ", w)
+	}
+}
+
+// footnotes writes what the marks at the ends of rows mean, once for all tables.
+func (p *printer) footnotes() {
+	if len(p.notes) == 0 {
+		return
+	}
+	p.b.WriteString("\n" + p.ink.paint(bold, "notes to the tables") + "\n")
+	for _, n := range p.notes {
+		p.para("  "+n.mark+strings.Repeat(" ", max(1, 3-len(n.mark))), EscapeTerminal(n.Text)+" → "+EscapeTerminal(n.Remedy))
 	}
 }
 
@@ -116,7 +127,7 @@ func severity(s analysis.Severity) string {
 func (p *printer) ceiling() {
 	if s := ceilingText(p.rep); s != "" {
 		p.b.WriteByte('\n')
-		p.para("", p.ink.paint(bold, "machine ceiling")+" · "+s)
+		p.para("", p.ink.paint(bold, "machine ceiling")+" · "+EscapeTerminal(s))
 	}
 }
 

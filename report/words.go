@@ -21,8 +21,8 @@ func conduct(rep *analysis.Report) string {
 		parts = append(parts, h.Created.UTC().Format("2 Jan 2006 15:04 UTC"))
 	}
 	parts = append(parts,
-		fmt.Sprintf("%d of %d rounds", rep.Rounds, h.Plan.Rounds),
-		quantity.Count(rep.Used)+" trials used",
+		fmt.Sprintf("%d of %s", rep.Rounds, counted(h.Plan.Rounds, "round")),
+		counted(rep.Used, "trial")+" used",
 		span(rep.Duration),
 		fmt.Sprintf("seed %d", h.Plan.Seed))
 	if h.Tool != "" {
@@ -84,12 +84,20 @@ func describe(t *analysis.Table) string {
 	add(e.Doc)
 	add(params(e.Params))
 	if e.Tasks > 0 {
-		add(quantity.Count(e.Tasks) + " tasks a batch")
+		add(counted(e.Tasks, "task") + " a batch")
 	}
 	if e.GrainNS > 0 {
-		add("one task alone: " + quantity.Duration(e.GrainNS/1e9))
+		add("one task alone: " + quantity.Duration(e.GrainNS/1e9) + " (calibration)")
 	}
 	return strings.Join(parts, " · ")
+}
+
+// counted is "1 task" or "1,000 tasks".
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return quantity.Count(n) + " " + what + "s"
 }
 
 func params(p map[string]string) string {
@@ -104,7 +112,8 @@ func params(p map[string]string) string {
 	return strings.Join(names, ", ")
 }
 
-// ceilingText says how far this machine itself scales, or is empty. Estimates without an interval bear no such claim.
+// ceilingText says how far this machine itself scaled during the run, or is empty. Estimates without an interval bear no
+// such claim. It holds names from the file.
 func ceilingText(rep *analysis.Report) string {
 	var parts []string
 	few := false
@@ -123,8 +132,32 @@ func ceilingText(rep *analysis.Report) string {
 	case len(parts) == 0:
 		return ""
 	}
-	return "Pinned threads of pure busy work reach a speedup of " + strings.Join(parts, ", ") +
-		"; no strategy can be expected to scale work that computes better on this machine."
+	said := "During this run pinned threads of pure busy work reached a speedup of " + strings.Join(parts, ", ")
+	if cells := exceeding(rep); len(cells) > 0 {
+		return said + ", which these exceeded: " + strings.Join(cells, ", ") + "."
+	}
+	return said + "; no strategy can be expected to scale work that computes better on this machine."
+}
+
+// exceeding names the cells above the machine's ceiling, the first few of them.
+func exceeding(rep *analysis.Report) []string {
+	const most = 6
+	var cells []string
+	for k := range rep.Tables {
+		t := &rep.Tables[k]
+		for _, c := range rep.Ceiling {
+			if c.Cores < 2 {
+				continue
+			}
+			for _, i := range t.Above(c) {
+				cells = append(cells, t.Entry.Key+" under "+rowName(&t.Rows[i]))
+			}
+		}
+	}
+	if len(cells) > most+1 {
+		cells = append(cells[:most], fmt.Sprintf("%d more", len(cells)-most))
+	}
+	return cells
 }
 
 // estimate writes a number with its interval: "1.93 [1.90, 1.96]".

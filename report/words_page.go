@@ -106,9 +106,9 @@ func about(t *analysis.Table) string {
 		s += " Parameters: " + params(e.Params) + "."
 	}
 	if e.Tasks > 0 {
-		s += " A batch has " + quantity.Count(e.Tasks) + " tasks"
+		s += " A batch has " + counted(e.Tasks, "task")
 		if e.GrainNS > 0 {
-			s += "; one alone takes about " + quantity.Duration(e.GrainNS/1e9)
+			s += "; in calibration one alone took about " + quantity.Duration(e.GrainNS/1e9)
 		}
 		s += "."
 	}
@@ -123,7 +123,7 @@ func about(t *analysis.Table) string {
 
 // counts says what became of the trials.
 func counts(rep *analysis.Report) string {
-	s := fmt.Sprintf("Of %s planned trials %s entered the statistics", quantity.Count(rep.Planned), quantity.Count(rep.Used))
+	s := fmt.Sprintf("Of %s planned %s entered the statistics", counted(rep.Planned, "trial"), quantity.Count(rep.Used))
 	if rep.Failed > 0 {
 		s += fmt.Sprintf("; failed: %s", quantity.Count(rep.Failed))
 	}
@@ -135,6 +135,14 @@ func counts(rep *analysis.Report) string {
 		s += " " + o
 	}
 	return s
+}
+
+// roundsWord is "1 **round**" or "10 **rounds**", as Markdown of this package's own.
+func roundsWord(n int) string {
+	if n == 1 {
+		return "1 **round**"
+	}
+	return fmt.Sprintf("%d **rounds**", n)
 }
 
 // command is the line that repeats the run, quoted for a shell, with the seed that it had.

@@ -8,6 +8,9 @@ func (r *Record) check() error {
 	if r.Ready != nil && r.Ready.SetupNS < 0 {
 		return fmt.Errorf("setup_ns %d is negative", r.Ready.SetupNS)
 	}
+	if r.Done != nil && r.Done.UntimedNS < 0 {
+		return fmt.Errorf("untimed_ns %d is negative", r.Done.UntimedNS)
+	}
 	if b := r.Batches; b != nil {
 		for _, list := range [2][]int64{b.Warmup, b.Wall} {
 			for _, v := range list {

@@ -12,6 +12,7 @@ func TestImpossibleFiguresAreRefused(t *testing.T) {
 		`{"type":"ready","ready":{"setup_ns":-1}}`:                                       "setup_ns -1 is negative",
 		`{"type":"batches","batches":{"warmup_ns":[3,-1]}}`:                              "batch of -1 ns",
 		`{"type":"batches","batches":{"wall_ns":[-2]}}`:                                  "batch of -2 ns",
+		`{"type":"done","done":{"untimed_ns":-1}}`:                                       "untimed_ns -1 is negative",
 		`{"type":"usage","usage":{"cpu_ns":-1}}`:                                         "cpu_ns -1",
 		`{"type":"usage","usage":{"wall_ns":-1}}`:                                        "wall_ns -1",
 		`{"type":"usage","usage":{"peak_bytes":-1}}`:                                     "peak_bytes -1",

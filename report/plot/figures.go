@@ -167,6 +167,9 @@ func (t *table) coreNames() []string {
 	return out
 }
 
+// muchDisturbed is the share of disturbed trials above which a figure says so.
+const muchDisturbed = 0.2
+
 // heading returns the text around a figure. facts are what the subtitle says besides the rounds.
 func (t *table) heading(title string, facts ...string) heading {
 	h := heading{title: t.name + ": " + title}
@@ -175,6 +178,9 @@ func (t *table) heading(title string, facts ...string) heading {
 		parts = append(parts, "1 round")
 	} else if n > 1 {
 		parts = append(parts, strconv.Itoa(n)+" rounds")
+	}
+	if d := t.t.Disturbed; d > muchDisturbed {
+		parts = append(parts, quantity.Percent(d)+" of trials disturbed by others")
 	}
 	if run := t.rep.Run; run != nil {
 		if run.Header.Plan.Quick {

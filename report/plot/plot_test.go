@@ -422,11 +422,23 @@ func TestCeilingNeedsAnInterval(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := figureOf(t, rep, KindSpeedup)
-		if got := strings.Contains(f.Alt(), "The machine itself reaches 1.96 × (1.96 to 1.97) on 2 cores."); got != want {
+		if got := strings.Contains(f.Alt(), "The machine itself reached 1.963 × (1.961 to 1.967) on 2 cores during this run."); got != want {
 			t.Errorf("%d rounds: alt %q", rounds, f.Alt())
 		}
 		if got := bytes.Contains(svgOf(t, f), []byte("this machine&#39;s ceiling")); got != want {
 			t.Errorf("%d rounds: the ceiling is drawn: %v, want %v", rounds, got, want)
+		}
+	}
+}
+
+func TestFiguresSayThatTheMachineWasDisturbed(t *testing.T) {
+	for share, want := range map[float64]bool{.2: false, .83: true} {
+		rep := synthetic(spec{key: "primes", strategies: 3, cores: []int{1, 2}, grain: 1e-3, noise: .01, rounds: 10})
+		rep.Tables[0].Disturbed = share
+		for _, f := range drawable(rep) {
+			if got := bytes.Contains(svgOf(t, f), []byte("10 rounds · 83 % of trials disturbed by others")); got != want {
+				t.Errorf("%s with %v disturbed: said %v, want %v", f.Kind(), share, got, want)
+			}
 		}
 	}
 }

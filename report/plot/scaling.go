@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/quantity"
 )
 
 // reference names what speedups are ratios to.
@@ -192,8 +193,10 @@ func (t *table) fromLines(kind string, l *linePlot, alt string) Figure {
 		if kind == KindEfficiency {
 			factor, unit = 100, " %"
 		}
-		alt += fmt.Sprintf(" The machine itself reaches %s%s (%s to %s) on %s.", round3(top.mark.point*factor), unit,
-			round3(top.mark.lo*factor), round3(top.mark.hi*factor), countOf([]string{fmt.Sprint(top.cores)}))
+		d := quantity.Decimals(top.mark.point*factor, (top.mark.hi-top.mark.lo)*factor/2)
+		v := func(x float64) string { return quantity.Fixed(x*factor, d) }
+		alt += fmt.Sprintf(" The machine itself reached %s%s (%s to %s) on %s during this run.", v(top.mark.point), unit,
+			v(top.mark.lo), v(top.mark.hi), countOf([]string{fmt.Sprint(top.cores)}))
 	}
 	return Figure{kind: kind, title: l.title, alt: alt, height: math.Ceil(l.layout().height), draw: l.draw}
 }

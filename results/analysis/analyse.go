@@ -229,11 +229,12 @@ func (a *analyser) table(e results.PlanEntry) Table {
 		t.Winner = a.winner(&t)
 		t.NoGain = noGain(&t)
 	}
+	t.Disturbed = a.disturbed(&t)
 	for i := range t.Rows {
 		t.Rows[i].Warnings = a.rowWarnings(&t, &t.Rows[i])
 	}
 	t.Warnings = a.tableWarnings(&t)
-	t.Finding = a.finding(&t)
+	t.Answer, t.Finding = a.finding(&t)
 	return t
 }
 

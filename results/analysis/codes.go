@@ -10,6 +10,7 @@ const (
 	CodeFailedCells    = "failed-cells"
 	CodeFewRounds      = "few-rounds"
 	CodeFewTasks       = "few-tasks"
+	CodeFitsCache      = "fits-cache"
 	CodeFixtureShares  = "fixture-shares-cpus"
 	CodeForeign        = "foreign-trials"
 	CodeGovernor       = "governor"
@@ -44,7 +45,7 @@ const (
 func Codes() []string {
 	return []string{
 		CodeBusyMachine, CodeCapped, CodeClock, CodeQuota, CodeDrift, CodeFailed, CodeFailedCells, CodeFewRounds,
-		CodeFewTasks, CodeFixtureShares, CodeForeign, CodeGovernor, CodeIncomplete, CodeInterference, CodeUnknown,
+		CodeFewTasks, CodeFitsCache, CodeFixtureShares, CodeForeign, CodeGovernor, CodeIncomplete, CodeInterference, CodeUnknown,
 		CodeJoined, CodeManyRivals, CodeMissingRounds, CodeNoReference, CodeOneCore, CodeOutliers, CodeOversubscribed,
 		CodeQuick, CodeRefFailed, CodeRepeats, CodeResumed, CodeSetup, CodeSkipped, CodeSiblings, CodeStarved, CodeSteal,
 		CodeSuperlinear, CodeTorn, CodeTurbo, CodeVirtual, CodeWide,

@@ -4,22 +4,28 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis/quantity"
 )
 
-// finding says in plain sentences what the table shows. Each sentence is there only when the values call for it.
-func (a *analyser) finding(t *Table) string {
-	if len(t.Rows) == 0 {
-		return "The plan has no cell for this workload."
+// finding says in plain sentences what the table shows, and first the answer. Each sentence is there only when the values
+// call for it; none names a cause or advises what was not measured.
+func (a *analyser) finding(t *Table) (answer, finding string) {
+	switch {
+	case len(t.Rows) == 0:
+		answer = "The plan has no cell for this workload."
+		return answer, answer
+	case t.Entry.OwnN:
+		answer = overheads(t)
+		return answer, sentences(answer, lost(t))
+	case t.Winner == nil:
+		answer = nothing(t)
+		return answer, sentences(answer, lost(t))
 	}
-	if t.Entry.OwnN {
-		return overheads(t)
-	}
-	if t.Winner == nil {
-		return nothing(t)
-	}
-	parts := []string{a.won(t), a.gained(t), a.allowed(t), a.nextBest(t), a.open(t), a.unscaled(t), bound(t), lost(t)}
+	answer = a.answer(t)
+	return answer, sentences(answer, a.gained(t), a.allowed(t), a.nextBest(t), a.open(t), a.unscaled(t), bound(t), lost(t))
+}
+
+func sentences(parts ...string) string {
 	var said []string
 	for _, p := range parts {
 		if p != "" {
@@ -29,7 +35,7 @@ func (a *analyser) finding(t *Table) string {
 	return strings.Join(said, " ")
 }
 
-// nothing is the finding of a table in which no row can win.
+// nothing is the answer of a table in which no row can win.
 func nothing(t *Table) string {
 	failed, ok := 0, 0
 	for i := range t.Rows {
@@ -44,79 +50,9 @@ func nothing(t *Table) string {
 	case failed == 0:
 		return "Nothing was measured: no trial of this workload was run."
 	case ok > 0:
-		return "No winner: every cell that was measured also failed in some trial. " + lost(t)
+		return "No winner: every cell that was measured also failed in some trial."
 	}
-	return "Nothing was measured. " + lost(t)
-}
-
-// won says which set won.
-func (a *analyser) won(t *Table) string {
-	w := t.Winner
-	best := &t.Rows[w.Best]
-	n := w.candidates(t)
-	switch {
-	case n == 1:
-		return fmt.Sprintf("Only %s gave usable times: %s per task; there is nothing to compare it with.",
-			name(t, w.Best), a.withTime(best.PerTask))
-	case !w.Decided():
-		return fmt.Sprintf("Not decided: %s had the lowest median, %s per task, but %s cannot tell %d cells apart (%d are needed).",
-			name(t, w.Best), quantity.Duration(best.PerTask.Point), rounds(w.Pairs), n, w.Floor)
-	case len(w.Set) == n && len(w.Undecided) == 0:
-		return fmt.Sprintf("No winner: all %d cells are equally fast within %s, at %s per task.",
-			n, quantity.Percent(a.opt.MinEffect), quantity.Duration(best.PerTask.Point))
-	case len(w.Set) == n:
-		return fmt.Sprintf("No winner: none of the %d cells can be told from the lowest median, %s with %s per task.",
-			n, name(t, w.Best), quantity.Duration(best.PerTask.Point))
-	case len(w.Set) == 1:
-		return fmt.Sprintf("Fastest: %s, at %s per task.", name(t, w.Best), quantity.Duration(best.PerTask.Point))
-	}
-	return fmt.Sprintf("Fastest, and not to be told apart: %s, at %s per task.",
-		names(t, w.Set), quantity.Duration(best.PerTask.Point))
-}
-
-// gained says by how much the best beats the reference.
-func (a *analyser) gained(t *Table) string {
-	w := t.Winner
-	ref := reference(t, w.Best)
-	switch {
-	case ref < 0:
-		return ""
-	case t.Rows[ref].Status == results.Wrong || t.Rows[ref].OK == 0 && t.Rows[ref].HasFailed():
-		return fmt.Sprintf("The reference, %s, failed (%s), so there are no speedups.", name(t, ref), t.Rows[ref].Status)
-	case ref == w.Best:
-		if w.candidates(t) > 1 && w.Decided() {
-			return "Nothing was shown to be faster than running the tasks one after another."
-		}
-		return ""
-	case w.Ratio.N == 0:
-		return fmt.Sprintf("That shares no round with the reference, %s, so there is no speedup.", name(t, ref))
-	case w.Has(ref) && w.Decided():
-		return fmt.Sprintf("That cannot be told from %s: %s times as fast%s.", name(t, ref), ratio(w.Ratio), a.withRatio(w.Ratio))
-	}
-	return fmt.Sprintf("That is %s times as fast as %s%s.", ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio))
-}
-
-// allowed holds the speedup of work that computes against what the machine itself allows on so many cores.
-func (a *analyser) allowed(t *Table) string {
-	w := t.Winner
-	cores := t.Rows[w.Best].Cell.Cores
-	if w.Ratio.N == 0 || cores < 2 || !busyKind(t.Entry.Kind) {
-		return ""
-	}
-	if c := a.ceilingAt(cores); c.Has() {
-		return fmt.Sprintf("Pure busy threads reach %s on %d cores of this machine%s.", ratio(c), cores, a.withRatio(c))
-	}
-	return ""
-}
-
-// ceilingAt is the machine's own speedup on so many cores; without an interval where it cannot be told.
-func (a *analyser) ceilingAt(cores int) Interval {
-	for _, c := range a.top {
-		if c.Cores == cores {
-			return c.Speedup
-		}
-	}
-	return Interval{}
+	return "Nothing was measured."
 }
 
 // nextBest says how far the first row outside the set is behind.
@@ -129,10 +65,10 @@ func (a *analyser) nextBest(t *Table) string {
 		return fmt.Sprintf("Next comes %s.", name(t, w.Next)) // the ratio to the reference has been told
 	}
 	if w.Lead.Hi <= 1+a.opt.MinEffect {
-		return fmt.Sprintf("Next comes %s, which takes %s: measurably slower, but by less than the %s that matter.",
-			name(t, w.Next), longer(w.Lead), quantity.Percent(a.opt.MinEffect))
+		return fmt.Sprintf("Next comes %s, which takes %s: measurably slower, but by less than the %s that matter%s.",
+			name(t, w.Next), longer(w.Lead), quantity.Percent(a.opt.MinEffect), against(t))
 	}
-	return fmt.Sprintf("Next comes %s, which takes %s.", name(t, w.Next), longer(w.Lead))
+	return fmt.Sprintf("Next comes %s, which takes %s%s.", name(t, w.Next), longer(w.Lead), against(t))
 }
 
 // longer words a ratio of times above one.
@@ -169,16 +105,26 @@ func (a *analyser) open(t *Table) string {
 	if worst > 1 {
 		reach = fmt.Sprintf(" by up to %s", quantity.Percent(worst-1))
 	}
-	take := fmt.Sprintf("about %s rounds would settle differences of %s; this run has %s",
-		quantity.Count(w.Need), quantity.Percent(a.opt.MinEffect), quantity.Count(w.Pairs))
+	take := fmt.Sprintf("about %s would settle differences of %s; this run has %s",
+		someRounds(w.Need), quantity.Percent(a.opt.MinEffect), quantity.Count(w.Pairs))
 	switch {
 	case w.Need > manyRounds:
-		take = fmt.Sprintf("settling differences of %s would take some %s rounds, so find a quieter machine first",
-			quantity.Percent(a.opt.MinEffect), quantity.Count(w.Need))
+		take = fmt.Sprintf("settling differences of %s would take some %s", quantity.Percent(a.opt.MinEffect), someRounds(w.Need))
 	case w.Need <= w.Pairs:
 		take = fmt.Sprintf("this run's %s should show differences of %s in four of five cases", rounds(w.Pairs), quantity.Percent(a.opt.MinEffect))
 	}
 	return fmt.Sprintf("Not decided: %s may still be slower%s (%s).", names(t, w.Undecided), reach, take)
+}
+
+// someRounds writes a number of rounds no more exactly than it is known: it comes from the spread of a few rounds.
+func someRounds(n int) string {
+	switch {
+	case n > 1000:
+		return "thousands of rounds"
+	case n >= 100:
+		n = (n + 5) / 10 * 10
+	}
+	return rounds(n)
 }
 
 // unscaled says what gained nothing from more cores.
@@ -198,10 +144,21 @@ func (a *analyser) unscaled(t *Table) string {
 			}
 		}
 	}
-	said := fmt.Sprintf("More cores gained nothing for %s: at most %s times one core's speed, on %s.",
-		list(limit(t.NoGain)), quantity.Fixed(top, 2), plural(most, "core"))
+	if c, k := a.flat(t); c.Has() && k == most {
+		reached := ""
+		if a.allowed(t) == "" {
+			reached = fmt.Sprintf(" (busy threads reached %s on %s during this run%s)", ratio(c), plural(k, "core"), a.withRatio(c))
+		}
+		return fmt.Sprintf("More cores had nothing to give%s: %s reached at most %s times one core's speed.", reached,
+			list(limit(t.NoGain)), quantity.Fixed(top, 2))
+	}
+	begin := "More cores gained nothing"
+	if t.Disturbed > mostDisturbed {
+		begin = "While others used the machine, more cores gained nothing"
+	}
+	said := fmt.Sprintf("%s for %s: at most %s times one core's speed, on %s.", begin, list(limit(t.NoGain)), quantity.Fixed(top, 2), plural(most, "core"))
 	if c := a.ceilingAt(most); busyKind(t.Entry.Kind) && c.Has() && c.Point < gainLimit {
-		said += fmt.Sprintf(" The machine did not give more: pure busy threads reach %s there%s.", ratio(c), a.withRatio(c))
+		said += fmt.Sprintf(" The machine hardly gave more: busy threads reached %s on as many during this run%s.", ratio(c), a.withRatio(c))
 	}
 	return said
 }
@@ -222,11 +179,11 @@ func bound(t *Table) string {
 	}
 	switch {
 	case c.Point >= starvedShare:
-		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they hardly ever wait%s, so more workers than cores would not help.", share, stalls)
+		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they hardly ever wait%s.", share, stalls)
 	case busyKind(t.Entry.Kind):
-		return fmt.Sprintf("Run one after another the tasks got only %s of a core though they never wait: something else took the rest.", share)
+		return fmt.Sprintf("Run one after another the tasks got only %s of a core, though work of this kind does not wait.", share)
 	case c.Point <= 0.5:
-		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they mostly wait, so more workers can help without more cores.", share)
+		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they mostly wait.", share)
 	}
 	return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time and wait for the rest.", share)
 }
@@ -264,11 +221,7 @@ func overheads(t *Table) string {
 	if len(said) == 0 {
 		return nothing(t)
 	}
-	out := "Overhead per task, with tasks that do nothing: " + list(said) + ". Tasks much longer than that hide it."
-	if l := lost(t); l != "" {
-		out += " " + l
-	}
-	return out
+	return "Overhead per task, with tasks that do nothing: " + list(said) + "."
 }
 
 // name is how a sentence calls a row: its core count is left out where only one is possible.
@@ -343,7 +296,7 @@ func ratio(i Interval) string { return quantity.Fixed(i.Point, decimals(i)) }
 // withRatio is the interval in brackets with its attained confidence, or what its lack means.
 func (a *analyser) withRatio(i Interval) string {
 	if !i.Has() {
-		return fmt.Sprintf(", without an interval: %s %s too few", rounds(i.N), isAre(i.N))
+		return fmt.Sprintf(" (no interval: %s %s too few)", rounds(i.N), isAre(i.N))
 	}
 	d := decimals(i)
 	return fmt.Sprintf(" (%s interval %s to %s)", quantity.Level(i.Level), quantity.Fixed(i.Lo, d), quantity.Fixed(i.Hi, d))

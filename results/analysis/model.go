@@ -117,9 +117,13 @@ type Table struct {
 	// NoGain lists labels of strategies for which more cores gained nothing: the interval of their speedup of the largest
 	// core count over one core lies below 1.1.
 	NoGain []string
-	// Finding is a few plain sentences: which set won, by how much with interval, what gained nothing from more
+	// Disturbed is the share of the used trials during which others used the machine.
+	Disturbed float64
+	// Answer is the first sentence of Finding: which set won and by how much, or why none did.
+	Answer string
+	// Finding is a few plain sentences: the answer, what the machine itself allowed, what gained nothing from more
 	// cores, what could not be decided and what it would take. Computed from the fields above. It holds names from
-	// the file: back ends escape it.
+	// the file: back ends escape it, and so they do Answer.
 	Finding  string
 	Warnings []Warning // of the workload as a whole
 }

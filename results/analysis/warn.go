@@ -3,6 +3,8 @@ package analysis
 import (
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis/quantity"
@@ -43,14 +45,20 @@ func (a *analyser) rowWarnings(t *Table, r *Row) []Warning {
 	}
 	if c.Capped {
 		w.add(Warn, CodeCapped, "compare time per task only; --tasks gives every cell the same number",
-			"capped at %s tasks a batch, because each is expensive to start: compared per task", quantity.Count(c.Tasks))
+			"capped at %s a batch, because each is expensive to start: compared per task", plural(c.Tasks, "task"))
 	}
 	if r.OK == 0 {
 		return w
 	}
-	if !t.Entry.OwnN && !c.Unbounded && c.Tasks > 0 && c.Workers > 1 && c.Tasks < tasksPerCore*c.Workers {
-		w.add(Warn, CodeFewTasks, "give more tasks (--tasks)",
-			"fewer than %d tasks per worker: some workers idle while the last tasks run", tasksPerCore)
+	if !t.Entry.OwnN && !c.Unbounded && c.Tasks > 0 && c.Workers > 1 {
+		switch chunk := chunkOf(c); {
+		case c.Tasks < tasksPerCore*c.Workers:
+			w.add(Warn, CodeFewTasks, "give more tasks (--tasks)",
+				"fewer than %d tasks per worker: some workers idle while the last tasks run", tasksPerCore)
+		case (c.Tasks-1)/chunk+1 < tasksPerCore*c.Workers:
+			w.add(Warn, CodeFewTasks, "give more tasks (--tasks) or smaller chunks (the strategy's parameter chunk)",
+				"fewer than %d chunks of tasks per worker: some workers idle while the last chunks run", tasksPerCore)
+		}
 	}
 	if !r.HasFailed() && r.OK < a.minRounds() && r.OK < a.rounds() && a.rounds() >= a.minRounds() {
 		w.add(Warn, CodeMissingRounds, "resume the run (--resume FILE)", "fewer usable trials than the run has rounds: no interval")
@@ -76,6 +84,16 @@ func (a *analyser) rowWarnings(t *Table, r *Row) []Warning {
 			"faster than its cores explain")
 	}
 	return w
+}
+
+// chunkOf is how many tasks a worker takes at once by the strategy's parameters: 1 where they do not say or leave it to the
+// strategy, and in modes that hand out tasks one by one.
+func chunkOf(c *results.Cell) int {
+	n, err := strconv.Atoi(c.StrategyParams["chunk"])
+	if err != nil || n < 1 || strings.HasPrefix(c.StrategyParams["mode"], "apply") {
+		return 1
+	}
+	return n
 }
 
 func (a *analyser) failure(w *warnings, r *Row) {
@@ -140,12 +158,33 @@ func (a *analyser) tableWarnings(t *Table) []Warning {
 			"%d rounds are too few to tell any of %d cells from the best: the correction for so many comparisons needs %d",
 			t.Winner.Pairs, t.Winner.candidates(t), t.Winner.Floor)
 	}
+	a.cached(&w, t)
 	if share, n := a.fixtureShare(t); a.run.Header.Plan.SharesFixture && t.Entry.Fixture != "" && n > 0 && share > 0 {
 		w.add(Warn, CodeFixtureShares, "give the run 4 or more CPUs (machine, affinity and quota), so that one is reserved for it",
 			"the %s service ran on the same CPUs as the tasks, in every cell alike, and took %s of a core on average",
 			t.Entry.Fixture, quantity.Percent(share))
 	}
 	return w
+}
+
+// cached warns where work on memory is small enough for the last cache, as far as the machine's own size tells: what a
+// virtual machine or a neighbour leaves of it is not known.
+func (a *analyser) cached(w *warnings, t *Table) {
+	size, err := strconv.ParseInt(t.Entry.Params["bytes"], 10, 64)
+	if t.Entry.Kind != "memory" || err != nil || size < 1 {
+		return
+	}
+	var last results.Cache
+	for _, c := range a.run.Header.Environment.Caches {
+		if c.Level >= last.Level {
+			last = c
+		}
+	}
+	if size < last.Bytes {
+		w.add(Warn, CodeFitsCache, "give it several times the cache's size (the workload's parameter bytes)",
+			"its %s would fit in the last-level cache of %s, if this machine had all of that to itself",
+			quantity.Size(float64(size)), quantity.Size(float64(last.Bytes)))
+	}
 }
 
 // candidates counts the rows that could have won.
@@ -174,7 +213,7 @@ func (a *analyser) referenceWarnings(w *warnings, t *Table) {
 			"the reference failed: there are no speedups")
 	case r.HasFailed():
 		w.add(Warn, CodeRefFailed, "read the reason in the list of failures",
-			"the reference failed in some rounds: speedups come from the %d rounds in which it did not", r.OK)
+			"the reference failed in some rounds: speedups come from the %s in which it did not", rounds(r.OK))
 	}
 }
 

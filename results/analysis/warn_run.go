@@ -73,9 +73,9 @@ func (a *analyser) resumes(w *warnings) {
 		w.add(Warn, CodeJoined, "measure again in one go before relying on differences between rounds",
 			"parts measured under different conditions were joined on request: %s", what)
 	case resumed == 1:
-		w.add(Note, CodeResumed, "none is needed: plan, programs, boot and CPUs were the same", "the run was interrupted and resumed")
+		w.add(Note, CodeResumed, "nothing to do: plan, programs, boot and CPUs were the same", "the run was interrupted and resumed")
 	case resumed > 1:
-		w.add(Note, CodeResumed, "none is needed: plan, programs, boot and CPUs were the same",
+		w.add(Note, CodeResumed, "nothing to do: plan, programs, boot and CPUs were the same",
 			"the run was interrupted and resumed %d times", resumed)
 	}
 }
@@ -111,7 +111,7 @@ func (a *analyser) runData(w *warnings, rep *Report) {
 		w.add(Warn, CodeSteal, "use a dedicated host, or run at a quieter hour", "the hypervisor took %s of a core away on average", quantity.Percent(a.steal))
 	}
 	if rep.Repeated > 0 {
-		w.add(Note, CodeRepeats, "none is needed: repeats are chosen by what others did, never by the measured value",
+		w.add(Note, CodeRepeats, "nothing to do: repeats are chosen by what others did, never by the measured value",
 			"%s repeated because others used the machine", verb(rep.Repeated, "was", "were"))
 	}
 	if change, n, ok := a.drift(); ok && (change > driftEffect || change < -driftEffect) {

@@ -104,6 +104,7 @@ func TestWarnings(t *testing.T) {
 			}
 		}), "unknown for 12 of 40"},
 		{analysis.CodeRepeats, change{spec: func(s *runtest.Spec) { s.Disturbed = 30 }}, "1 trial was repeated"},
+		{analysis.CodeRefFailed, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[0] = failing(s.Workloads[0].Cells[0], results.TimedOut, 1) }}, "from the 1 round in"},
 		{analysis.CodeSteal, trials(func(tr *results.Trial) { tr.Others.Steal = .07 }), "took 7 % of a core"},
 		{analysis.CodeDrift, change{spec: func(s *runtest.Spec) { s.Drift = .2 }}, "slower in the last round"},
 		{analysis.CodeDrift, change{spec: func(s *runtest.Spec) { s.Drift = -.2 }}, "faster in the last round"},
@@ -126,6 +127,12 @@ func TestWarnings(t *testing.T) {
 		{analysis.CodeOversubscribed, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[2].Oversub = true }}, "more cores asked for"},
 		{analysis.CodeCapped, change{spec: func(s *runtest.Spec) { c := &s.Workloads[0].Cells[2]; c.Capped, c.Tasks = true, 16 }}, "capped at 16 tasks"},
 		{analysis.CodeFewTasks, change{spec: func(s *runtest.Spec) { s.Workloads[0].Cells[2].Workers = 20 }}, "fewer than 2 tasks per worker"},
+		{analysis.CodeFewTasks, change{spec: func(s *runtest.Spec) {
+			s.Workloads[0].Cells[2].StrategyParams = map[string]string{"mode": "map", "chunk": "16"}
+		}}, "fewer than 2 chunks of tasks per worker"},
+		{analysis.CodeFitsCache, change{spec: func(s *runtest.Spec) {
+			s.Workloads[0].Entry.Kind, s.Workloads[0].Entry.Params = "memory", map[string]string{"bytes": "1048576"}
+		}}, "its 1.00 MiB would fit in the last-level cache of 260 MiB"},
 		{analysis.CodeWide, trials(func(tr *results.Trial) {
 			if tr.Cell == 3 {
 				tr.Wall[0] += tr.Wall[0] * int64(tr.Round%5) / 3
@@ -202,6 +209,21 @@ func TestFixtureOfItsOwnIsNotWarnedAbout(t *testing.T) {
 	s.Workloads[0].Cells[0].Fixture = .2
 	if got := codes(analyse(t, smooth(runtest.Build(s)))); slices.Contains(got, analysis.CodeFixtureShares) {
 		t.Errorf("codes %v of a run whose plan does not share CPUs with fixtures", got)
+	}
+}
+
+// TestLargeEnoughIsNotWarnedAbout: chunks that leave every worker two, and data that no cache holds.
+func TestLargeEnoughIsNotWarnedAbout(t *testing.T) {
+	s := calm()
+	w := &s.Workloads[0]
+	w.Entry.Kind, w.Entry.Params = "memory", map[string]string{"bytes": "272629760"} // all of the cache
+	w.Cells[2].StrategyParams = map[string]string{"mode": "map", "chunk": "8"}
+	if got := codes(analyse(t, smooth(runtest.Build(s)))); slices.Contains(got, analysis.CodeFewTasks) || slices.Contains(got, analysis.CodeFitsCache) {
+		t.Errorf("warnings %v", got)
+	}
+	w.Entry.Kind, w.Entry.Params["bytes"] = "cpu", "24"
+	if got := codes(analyse(t, smooth(runtest.Build(s)))); slices.Contains(got, analysis.CodeFitsCache) {
+		t.Errorf("warnings %v about work that computes", got)
 	}
 }
 

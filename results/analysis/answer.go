@@ -1,0 +1,184 @@
+package analysis
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis/quantity"
+)
+
+// mostDisturbed is the share of disturbed trials above which no winner and no missing gain is told without it.
+const mostDisturbed = 0.5
+
+// answer is the sentence that says which set won, or why none did. What it tells of one cell it tells of no other.
+func (a *analyser) answer(t *Table) string {
+	w := t.Winner
+	best := &t.Rows[w.Best]
+	n := w.candidates(t)
+	q := a.qualifier(t)
+	at := quantity.Duration(best.PerTask.Point) + " per task"
+	switch {
+	case n == 1:
+		return fmt.Sprintf("Only %s gave usable times: %s per task; there is nothing to compare it with.",
+			name(t, w.Best), a.withTime(best.PerTask))
+	case !w.Decided():
+		return fmt.Sprintf("Not decided%s: %s had the lowest median, %s%s, but %s cannot tell %d cells apart (%d are needed).",
+			q, name(t, w.Best), at, a.faster(t), rounds(w.Pairs), n, w.Floor)
+	case len(w.Set) == n && len(w.Undecided) == 0:
+		return fmt.Sprintf("No winner%s: all %d cells are equally fast within %s; the lowest median is %s, of %s.",
+			q, n, quantity.Percent(a.opt.MinEffect), at, name(t, w.Best))
+	case len(w.Set) == n:
+		return fmt.Sprintf("No winner%s: none of the %d cells can be told from the lowest median, %s with %s.",
+			q, n, name(t, w.Best), at)
+	case len(w.Set) == 1:
+		return fmt.Sprintf("Fastest%s: %s, at %s%s.", q, name(t, w.Best), at, a.faster(t))
+	}
+	return fmt.Sprintf("Lowest median%s: %s, at %s%s; not distinguishable from it: %s.",
+		q, name(t, w.Best), at, a.faster(t), names(t, w.Set[1:]))
+}
+
+// faster says inside the answer by how much the best beats the reference; empty where that takes a sentence of its own.
+func (a *analyser) faster(t *Table) string {
+	w := t.Winner
+	ref := reference(t, w.Best)
+	if ref < 0 || ref == w.Best || w.Ratio.N == 0 || w.Has(ref) && w.Decided() {
+		return ""
+	}
+	return fmt.Sprintf(", %s times as fast as %s%s", ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio))
+}
+
+// qualifier says what the answer holds under, where the run was no fair test of the strategies.
+func (a *analyser) qualifier(t *Table) string {
+	var q []string
+	if t.Disturbed > mostDisturbed {
+		q = append(q, "that others used during "+quantity.Percent(t.Disturbed)+" of these trials")
+	}
+	if c, _ := a.flat(t); c.Has() {
+		q = append(q, "that gave busy threads nothing for more cores")
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return ", on a machine " + strings.Join(q, " and ")
+}
+
+// flat is the machine's own speedup on the table's largest core count, and that count, where its whole interval lies
+// below what counts as a gain: no strategy could show one then. The interval is empty otherwise.
+func (a *analyser) flat(t *Table) (Interval, int) {
+	if len(t.Cores) == 0 || !busyKind(t.Entry.Kind) {
+		return Interval{}, 0
+	}
+	k := t.Cores[len(t.Cores)-1]
+	if c := a.ceilingAt(k); k > 1 && c.Has() && c.Hi < gainLimit {
+		return c, k
+	}
+	return Interval{}, 0
+}
+
+// gained says what the best is to the reference, where the answer does not.
+func (a *analyser) gained(t *Table) string {
+	w := t.Winner
+	n := w.candidates(t)
+	ref := reference(t, w.Best)
+	switch {
+	case ref < 0:
+		return ""
+	case t.Rows[ref].Status == results.Wrong || t.Rows[ref].OK == 0 && t.Rows[ref].HasFailed():
+		return fmt.Sprintf("The reference, %s, failed (%s), so there are no speedups.", name(t, ref), t.Rows[ref].Status)
+	case ref == w.Best:
+		if n > 1 && w.Decided() {
+			return "Nothing was shown to be faster than running the tasks one after another."
+		}
+		return ""
+	case w.Ratio.N == 0:
+		return fmt.Sprintf("That shares no round with the reference, %s, so there is no speedup.", name(t, ref))
+	case w.Has(ref) && w.Decided():
+		return fmt.Sprintf("That is %s times as fast as %s%s, not to be told from it.", ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio))
+	case n > 1 && (!w.Decided() || len(w.Set) < n):
+		return "" // the answer has it
+	}
+	return fmt.Sprintf("That is %s times as fast as %s%s.", ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio))
+}
+
+// allowed holds the speedup of work that computes against what the machine itself allowed on so many cores.
+func (a *analyser) allowed(t *Table) string {
+	w := t.Winner
+	cores := t.Rows[w.Best].Cell.Cores
+	if w.Ratio.N == 0 || cores < 2 || !busyKind(t.Entry.Kind) {
+		return ""
+	}
+	c := a.ceilingAt(cores)
+	if !c.Has() {
+		return ""
+	}
+	said := fmt.Sprintf("Pure busy threads reached %s on %s during this run%s", ratio(c), plural(cores, "core"), a.withRatio(c))
+	var above []string
+	for _, i := range t.Above(CeilingPoint{Cores: cores, Speedup: c}) {
+		above = append(above, t.Rows[i].Name)
+	}
+	if len(above) > 0 {
+		said += "; " + list(limit(above)) + " exceeded that"
+	}
+	return said + "."
+}
+
+// Above returns the rows on that many cores whose speedup lies above the interval of what the machine itself reached:
+// work that computes can gain from caches and from a changing machine what busy threads do not. It is empty for work that
+// waits, which cores do not limit, and without an interval.
+func (t *Table) Above(c CeilingPoint) []int {
+	if !c.Speedup.Has() || t.Waits() {
+		return nil
+	}
+	var rows []int
+	for i := range t.Rows {
+		if r := &t.Rows[i]; r.Cell.Cores == c.Cores && !r.HasFailed() && r.Speedup.Has() && r.Speedup.Point > c.Speedup.Hi {
+			rows = append(rows, i)
+		}
+	}
+	return rows
+}
+
+// ceilingAt is the machine's own speedup on so many cores; without an interval where it cannot be told.
+func (a *analyser) ceilingAt(cores int) Interval {
+	for _, c := range a.top {
+		if c.Cores == cores {
+			return c.Speedup
+		}
+	}
+	return Interval{}
+}
+
+// against names the numbers of workers where the best had more of them than the next on as many cores.
+func against(t *Table) string {
+	b, n := &t.Rows[t.Winner.Best].Cell, &t.Rows[t.Winner.Next].Cell
+	if b.Cores != n.Cores || crew(n) < 1 || crew(b) <= crew(n) {
+		return ""
+	}
+	return fmt.Sprintf("; the best had %s workers against its %s", quantity.Count(crew(b)), quantity.Count(crew(n)))
+}
+
+// crew is how many workers a cell has: as many as a batch has tasks where it starts one for each.
+func crew(c *results.Cell) int {
+	if c.Workers == 0 && c.Unbounded {
+		return c.Tasks
+	}
+	return c.Workers
+}
+
+// disturbed is the share of a workload's used trials during which others used the machine.
+func (a *analyser) disturbed(t *Table) float64 {
+	used, flagged := 0, 0
+	for i := range t.Rows {
+		for _, s := range a.cells[t.Rows[i].Index].samples {
+			used++
+			if s.trial.Disturbed() {
+				flagged++
+			}
+		}
+	}
+	if used == 0 {
+		return 0
+	}
+	return float64(flagged) / float64(used)
+}

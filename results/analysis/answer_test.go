@@ -1,0 +1,132 @@
+package analysis_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/runtest"
+)
+
+// withCeiling adds the machine's own scaling: ms per task of busy threads on two cores, with one on one.
+func withCeiling(s runtest.Spec, two, noise float64) runtest.Spec {
+	one, k := cell("threads", 1, 1, noise), cell("threads", 2, two, noise)
+	one.Ceiling, k.Ceiling = true, true
+	s.Workloads = append(s.Workloads, runtest.Workload{
+		Entry: results.PlanEntry{Key: "spin", Name: "spin", Kind: "cpu", Probe: true, Ceiling: true, Tasks: 8}, Cells: []runtest.Cell{one, k}})
+	return s
+}
+
+// said checks a text for what it must and what it must not hold.
+func said(t *testing.T, got string, want, not []string) {
+	t.Helper()
+	for _, w := range want {
+		if !strings.Contains(got, w) {
+			t.Errorf("lacks %q:\n%s", w, got)
+		}
+	}
+	for _, w := range not {
+		if strings.Contains(got, w) {
+			t.Errorf("has %q:\n%s", w, got)
+		}
+	}
+}
+
+// TestAnswerIsOneSentence: it begins the finding, and the best cell's numbers are not given to others.
+func TestAnswerIsOneSentence(t *testing.T) {
+	tab := analyse(t, runtest.Build(spec("cpu", cell("sequential", 1, 10, .003), cell("pool", 2, 5, .003), cell("threads", 2, 5, .003), cell("goroutines", 2, 7, .003)))).Tables[0]
+	if !strings.HasPrefix(tab.Finding, tab.Answer+" ") || !strings.HasSuffix(tab.Answer, ".") || strings.Count(tab.Answer, ". ") > 0 {
+		t.Errorf("answer %q of finding %q", tab.Answer, tab.Finding)
+	}
+	said(t, tab.Answer, []string{"Lowest median: pool on 2 cores, at ", " times as fast as sequential (95 % interval ", "; not distinguishable from it: threads on 2 cores."}, []string{"goroutines"})
+}
+
+// TestDisturbedMachineQualifiesTheAnswer: no bare winner and no bare lack of gain where others used the machine mostly.
+func TestDisturbedMachineQualifiesTheAnswer(t *testing.T) {
+	const qualified = "on a machine that others used during 70 % of these trials"
+	for _, tt := range []struct {
+		from int // first round without others
+		want bool
+	}{{7, true}, {5, false}} {
+		run := runtest.Build(spec("cpu", cell("sequential", 1, 10, .002), cell("gil", 2, 10.1, .002), cell("pool", 2, 5, .002)))
+		for i := range run.Trials {
+			run.Trials[i].Others.Flagged = run.Trials[i].Round < tt.from
+		}
+		tab := analyse(t, run).Tables[0]
+		if want := float64(tt.from) / 10; tab.Disturbed != want {
+			t.Errorf("disturbed %v, want %v", tab.Disturbed, want)
+		}
+		if tt.want {
+			said(t, tab.Finding, []string{"Fastest, " + qualified + ": pool on 2 cores", "While others used the machine, more cores gained nothing for gil"}, []string{"Fastest:", ". More cores"})
+		} else {
+			said(t, tab.Finding, []string{"Fastest: pool on 2 cores", "More cores gained nothing for gil"}, []string{"others used"})
+		}
+	}
+}
+
+// TestFlatCeilingBlamesNoStrategy: where busy threads gained nothing from a second core, nobody could.
+func TestFlatCeilingBlamesNoStrategy(t *testing.T) {
+	cells := []runtest.Cell{cell("sequential", 1, 10, .001), cell("pool", 1, 10, .001), cell("pool", 2, 9.9, .001)}
+	for _, tt := range []struct {
+		kind, why  string
+		two, noise float64
+		want, not  []string
+	}{
+		{"cpu", "flat", .98, .001, []string{"on a machine that gave busy threads nothing for more cores: pool on 2 cores",
+			"Pure busy threads reached 1.02", "More cores had nothing to give: pool reached at most 1.01 times one core's speed."}, []string{"gained nothing"}},
+		{"cpu", "not sure to be flat", .95, .06, []string{"More cores gained nothing for pool", "The machine hardly gave more: busy threads reached 1."}, []string{"on a machine", "nothing to give"}},
+		{"cpu", "scales", .51, .001, []string{"More cores gained nothing for pool"}, []string{"on a machine", "nothing to give", "hardly gave more"}},
+		{"io", "waits", .98, .001, []string{"More cores gained nothing for pool"}, []string{"on a machine", "nothing to give", "hardly gave more", "busy threads"}},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			said(t, analyse(t, runtest.Build(withCeiling(spec(tt.kind, cells...), tt.two, tt.noise))).Tables[0].Finding, tt.want, tt.not)
+		})
+	}
+	t.Run("best on one core", func(t *testing.T) {
+		s := spec("cpu", cell("sequential", 1, 10, .001), cell("pool", 1, 10.1, .001), cell("pool", 2, 10.2, .001))
+		said(t, analyse(t, runtest.Build(withCeiling(s, .98, .001))).Tables[0].Finding,
+			[]string{"More cores had nothing to give (busy threads reached 1.02", " on 2 cores during this run (95 % interval 1.0"}, []string{"Pure busy"})
+	})
+}
+
+// TestCeilingSaysWhoExceedsIt: work can gain more than busy threads; then they are no bound.
+func TestCeilingSaysWhoExceedsIt(t *testing.T) {
+	s := spec("cpu", cell("sequential", 1, 10, .001), cell("pool", 2, 5.2, .001), cell("threads", 2, 5.3, .001), cell("gil", 2, 10, .001))
+	for two, want := range map[float64]string{.6: "; pool and threads exceeded that.", .51: ""} {
+		rep := analyse(t, runtest.Build(withCeiling(s, two, .001)))
+		got := rep.Tables[0].Finding
+		if strings.Contains(got, "exceeded") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("ceiling of %v ms: %s", two, got)
+		}
+		if rows := rep.Tables[0].Above(rep.Ceiling[1]); len(rows) != strings.Count(want, " and ")*2 {
+			t.Errorf("ceiling of %v ms: rows %v are above", two, rows)
+		}
+	}
+	bare := analysis.CeilingPoint{Cores: 2, Speedup: analysis.Interval{Point: .1, N: 1}}
+	rep := analyse(t, runtest.Build(s))
+	if rows := rep.Tables[0].Above(bare); rows != nil {
+		t.Errorf("rows %v are above a ceiling without an interval", rows)
+	}
+}
+
+// TestFindingNamesUnequalWorkers: more workers may be all that the best has over the next.
+func TestFindingNamesUnequalWorkers(t *testing.T) {
+	best, next := busy(cell("goroutines", 2, .5, .002), .5), busy(cell("pool", 2, .8, .002), .5)
+	best.Workers, next.Workers = 64, 16
+	s := spec("io", busy(cell("sequential", 1, 10, .002), .05), best, next)
+	got := analyse(t, runtest.Build(s)).Tables[0].Finding
+	said(t, got, []string{"Next comes pool on 2 cores", "; the best had 64 workers against its 16."}, nil)
+	s.Workloads[0].Cells[2].Workers = 64
+	said(t, analyse(t, runtest.Build(s)).Tables[0].Finding, []string{"Next comes pool on 2 cores"}, []string{"workers"})
+}
+
+// TestFindingsAdviseNothingUnmeasured: no cause and no advice that this run did not measure.
+func TestFindingsAdviseNothingUnmeasured(t *testing.T) {
+	for _, share := range []float64{.05, .3, .7, .95} {
+		for _, kind := range []string{"cpu", "io", "memory", "mixed"} {
+			s := spec(kind, busy(cell("sequential", 1, 10, .2), share), cell("pool", 2, 9.9, .2))
+			said(t, analyse(t, runtest.Build(s)).Tables[0].Finding, []string{"Run one after another"}, []string{"would not help", "can help", "took the rest", "quieter", "hide it"})
+		}
+	}
+}
