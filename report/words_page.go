@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/parbench/parbench/results"
@@ -51,6 +53,9 @@ func environment(run *results.Run) [][2]string {
 	}
 	add("System", strings.Join(filled(e.OS, e.Kernel, e.Arch), " "))
 	add("Virtualisation", e.Virtualisation)
+	for _, name := range slices.Sorted(maps.Keys(e.GoSettings)) {
+		add("Set for Go programs", name+"="+e.GoSettings[name])
+	}
 	if e.Clock != "" {
 		s := e.Clock
 		if e.ClockCostNS > 0 || e.ClockStepNS > 0 {

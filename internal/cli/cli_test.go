@@ -127,14 +127,20 @@ func mount(dir, size string) error {
 	return exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", dir).Run()
 }
 
-// tear FILE N cuts the last N bytes off.
+// tear FILE N cuts the last N lines off, and half of the one before.
 func tear(ts *testscript.TestScript, neg bool, args []string) {
 	path := ts.MkAbs(args[0])
-	fi, err := os.Stat(path)
+	text, err := os.ReadFile(path)
 	ts.Check(err)
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	ts.Check(os.Truncate(path, fi.Size()-int64(n)))
+	lines := bytes.SplitAfter(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
+	if len(lines) < n+2 {
+		ts.Fatalf("%s has %d lines only", args[0], len(lines))
+	}
+	torn := lines[len(lines)-n-1]
+	whole := bytes.Join(lines[:len(lines)-n-1], nil)
+	ts.Check(os.WriteFile(path, append(whole, torn[:len(torn)/2]...), 0o644))
 }
 
 // png FILE checks that a file is a PNG picture.

@@ -146,7 +146,7 @@ func TestFailuresAreDataAndTheOthersGoOn(t *testing.T) {
 		{"exit", results.Crashed, "exited with status 7", "last words"},
 		{"digest", results.Wrong, "tasks run one after another give " + fakeDigest(8), ""},
 		{"leave", results.Wrong, "two batches disagreed", "a stack"},
-		{"lie", results.Protocol, "reported 1h0m0", ""},
+		{"lie", results.Protocol, "a batch of 1h0m0s in a trial of", ""},
 		{"nothing", results.Protocol, "no measured batch", ""},
 		{"chatty", results.OK, "", ""},
 	} {

@@ -155,8 +155,8 @@ func (o *outcome) judge(s *session, l launch, err error) {
 	var inside int64
 	for _, list := range [2][]int64{t.Warmup, t.Wall} {
 		for _, w := range list {
-			if w < 0 {
-				fail(results.Protocol, "the program reported a negative time")
+			if w < 0 || w > t.TotalNS {
+				fail(results.Protocol, "the program reported a batch of %v in a trial of %v", time.Duration(w), time.Duration(t.TotalNS))
 				return
 			}
 			inside += w
