@@ -49,7 +49,8 @@ func guard(what string, f func()) {
 
 // Exit ends this process with the code, as a return from its function or from main would: daemon children and open pools
 // are ended, other children joined, the hooks of AtExit run. It does not wait for the goroutines of Self().Go, because
-// it may be called from one. A Process that ends so has no result; its exit state has the code.
+// it may be called from one. A Process that ends so has no result; its exit state has the code. In a worker of a pool it
+// is a crash of the running task.
 func Exit(code int) {
 	_ = endChildren(context.Background())
 	runHooks()
@@ -73,8 +74,9 @@ func leave(code int) {
 //  4. All other processes are joined.
 //  5. The hooks of AtExit run, the last one registered first.
 //
-// When ctx ends first, step 1 is given up, the processes of step 4 are killed, and ctx's error is returned; 5 happens in any case. Shutdown may be
-// called again, from callbacks, and from several goroutines.
+// When ctx ends first, step 1 is given up, the processes of step 4 are killed, and ctx's error is returned; 5 happens in
+// any case. Shutdown may be called again, from callbacks, and from several goroutines; called on a goroutine of
+// Self().Go it waits for that one until ctx ends.
 func Shutdown(ctx context.Context) error {
 	self.tracked.wait(ctx)
 	err := endChildren(ctx)

@@ -79,6 +79,9 @@ func RegisterError[E error](name string) struct{} {
 		decode: func(b []byte) (error, error) {
 			var e [1]E
 			_, err := c.decode(b, &e[0])
+			if v := reflect.ValueOf(e[0]); err == nil && v.Kind() == reflect.Pointer && v.IsNil() {
+				err = errShort // nobody sends one: its Error method would have panicked
+			}
 			return e[0], err
 		},
 	}

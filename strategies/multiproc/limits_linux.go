@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"syscall"
 	"unsafe"
-
-	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
 
 // addNice adds to the nice value of this process. On Linux every thread has its own, inherited from the thread that
@@ -75,39 +73,30 @@ func affinity() []int {
 	return cpus
 }
 
-// signalTree signals every descendant of the child that /proc knows, parents before children, and repeats that until it
-// finds no new one: who gets SIGKILL starts nothing any more.
+// signalTree signals every descendant of the child that /proc knows, and repeats that until it finds no new one. For
+// SIGKILL all of them, and the child, are stopped first: who is stopped starts nothing, and cannot leave orphans that are
+// not found, nor its number to a stranger. The child itself is left to the caller.
 func signalTree(c *child, sig syscall.Signal) {
-	done := []int{c.Pid()}
+	first := sig
+	if sig == syscall.SIGKILL {
+		first = syscall.SIGSTOP
+		_ = c.Signal(first)
+	}
+	var seen []int
 	for {
-		found := descendants(c.Pid())
-		found = slices.DeleteFunc(found, func(pid int) bool { return slices.Contains(done, pid) })
-		if len(found) == 0 {
-			return
+		fresh := slices.DeleteFunc(descendants(c.Pid()), func(pid int) bool { return slices.Contains(seen, pid) })
+		if len(fresh) == 0 {
+			break
 		}
-		if sig == syscall.SIGKILL && len(done) == 1 {
-			// A parent that dies first would orphan its children, who are then not found: nobody runs until all are known.
-			_ = c.Signal(syscall.SIGSTOP)
+		for _, pid := range slices.Backward(fresh) { // the youngest generation first, while its parents are there
+			_ = syscall.Kill(pid, first)
 		}
-		for _, pid := range found {
-			if sig == syscall.SIGKILL {
-				_ = syscall.Kill(pid, syscall.SIGSTOP)
-			}
-		}
-		done = append(done, found...)
-		if sig != syscall.SIGKILL {
-			for _, pid := range found {
-				_ = syscall.Kill(pid, sig)
-			}
-			continue
-		}
-		if more := descendants(c.Pid()); len(more) > len(done)-1 {
-			continue
-		}
-		for _, pid := range done[1:] {
+		seen = append(seen, fresh...)
+	}
+	if sig == syscall.SIGKILL {
+		for _, pid := range seen {
 			_ = syscall.Kill(pid, sig)
 		}
-		return
 	}
 }
 

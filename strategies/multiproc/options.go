@@ -127,7 +127,8 @@ func WithNice(n int) Option {
 // WithMemoryLimit limits the memory of the child, in bytes, at least 1 MiB, twice: GOMEMLIMIT makes the garbage collector work harder
 // as the limit comes near, and a quarter above it RLIMIT_DATA makes the kernel refuse, which ends a Go program with "out of
 // memory": a CrashError. RLIMIT_DATA counts private writable memory; what the child has at its start is not counted.
-// RLIMIT_AS would count address space that Go only reserves, and shared memory. What the child starts inherits both.
+// RLIMIT_AS would count address space that Go only reserves, and shared memory. In programs built with cgo each thread
+// counts with its stack, 8 MiB by default. What the child starts inherits both.
 func WithMemoryLimit(bytes int64) Option {
 	return Option{func(p *procOptions) {
 		if p.memory = bytes; bytes < 1<<20 {

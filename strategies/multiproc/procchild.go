@@ -64,8 +64,14 @@ func orders(rest []byte, stop func()) {
 	}
 }
 
-// unregistered ends a child that does not know its function.
+// unregistered ends a child that does not know its function. A Process says so in its result; for a worker, which has
+// no call yet, the exit status says it.
 func unregistered() {
+	if role.kind == roleProcess {
+		w := &worker{out: appendUnknown(appendHeader(nil, frameResult, 1), role.fn, 1)}
+		sealFrame(w.out, 0)
+		w.send()
+	}
 	_, _ = os.Stderr.WriteString((&unregisteredError{name: role.fn}).Error() + "\n")
 	os.Exit(exitUnregistered)
 }

@@ -239,6 +239,39 @@ func errorsOf[T any](seq func(func(T, error) bool)) func(func(error) bool) {
 	}
 }
 
+func TestUnregistered(t *testing.T) {
+	ctx := ctxT(t)
+	nobody := Func[int, int]{&entry{name: "test.nobody"}}
+	p := started(t, NewProcess(nobody, 1, WithStderr(devNull(t))))
+	if exit := joined(t, p); exit.Code != exitUnregistered {
+		t.Error(exit)
+	}
+	var te *TaskError
+	if _, err := Result[int](ctx, p); !errors.Is(err, ErrUnregistered) || !errors.As(err, &te) || te.Func != "test.nobody" {
+		t.Errorf("process: %v", err)
+	}
+	for _, opt := range []PoolOption{Restart(3), Lazy()} {
+		opt2, _, all := watch(t)
+		q, err := NewPool(ctx, nobody, Workers(1), opt, opt2, WithStderr(devNull(t)))
+		if err == nil {
+			_, err = q.Apply(ctx, 1)
+			_ = q.Terminate()
+		}
+		var ce *CrashError
+		if !errors.Is(err, ErrUnregistered) || !errors.As(err, &ce) {
+			t.Errorf("pool: %v", err)
+		}
+		eventually(t, "the worker's end is told", func() bool { return len(all()) >= 2 })
+		if n := len(slices.DeleteFunc(all(), func(e Event) bool { return e.Kind != WorkerStarted })); n != 1 {
+			t.Errorf("%d workers were started in vain", n)
+		}
+	}
+	// A function that ends its process with the same status is something else.
+	if _, err := Call(ctx, crash, order{"exit", exitUnregistered}, WithStderr(devNull(t))); errors.Is(err, ErrUnregistered) {
+		t.Error(err)
+	}
+}
+
 func TestPinWorkers(t *testing.T) {
 	cpus := affinity()
 	if len(cpus) == 0 {

@@ -19,6 +19,11 @@ func runNamed(ctx context.Context, n int, req, out []byte) []byte {
 	if e := lookup(name); ok && e != nil && name != dispatchName {
 		return e.run(ctx, n, rest, out)
 	}
+	return appendUnknown(out, name, n)
+}
+
+// appendUnknown appends the outcome of n inputs for a function that is not registered here.
+func appendUnknown(out []byte, name string, n int) []byte {
 	err := &unregisteredError{name: name}
 	for range n {
 		out = binary.LittleEndian.AppendUint32(out, 0)
