@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
@@ -14,6 +15,29 @@ import (
 type child struct {
 	*spawn.Child
 	stderr *tail
+	tree   bool // Kill reaches what it has started
+}
+
+// kin holds the children of this process that are not reaped yet, by pid: each of them watches its lifeline and ends its
+// own family.
+var kin sync.Map // int -> *child
+
+// Kill sends SIGKILL to the child, or its group, or all of its descendants.
+func (c *child) Kill() error {
+	if c.tree {
+		select {
+		case <-c.Done():
+		default:
+			signalTree(c, syscall.SIGKILL)
+		}
+	}
+	return c.Child.Kill()
+}
+
+// end returns the end of what a child that has been reaped wrote to standard error.
+func (c *child) end() []byte {
+	kin.CompareAndDelete(c.Pid(), c)
+	return c.stderr.end()
 }
 
 // startChild starts this executable again in the given role, under the given name.
@@ -44,7 +68,7 @@ func startChild(o *procOptions, kind, fn, name string, env ...string) (*child, e
 		Path: "/proc/self/exe", Args: os.Args[:1], Dir: o.dir, CPUs: o.cpus,
 		Env: childEnv(append(env, o.env...),
 			cookie+"="+cookieVersion+" "+kind+" "+fn, cookieTraits+"="+self.childTraits(o, name)),
-		Stdout: stdout, Stderr: w, NewGroup: o.ownGroup, NoDeathSignal: o.orphanGrace > 0, Protocol: true, Extra: o.extra,
+		Stdout: stdout, Stderr: w, NewGroup: o.ownGroup, Protocol: true, Extra: o.extra,
 	})
 	if err != nil {
 		_ = r.Close()
@@ -52,7 +76,9 @@ func startChild(o *procOptions, kind, fn, name string, env ...string) (*child, e
 	}
 	t := &tail{r: r, done: make(chan struct{})}
 	go t.copy(stderr)
-	return &child{c, t}, nil
+	ch := &child{Child: c, stderr: t, tree: o.killTree}
+	kin.Store(c.Pid(), ch)
+	return ch, nil
 }
 
 // childEnv is this process's environment with changes; the last value of a variable wins.

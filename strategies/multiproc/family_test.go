@@ -151,6 +151,19 @@ var familyScenes = map[string]func(context.Context, string) (string, error){
 		<-ctx.Done()
 		return "", nil
 	},
+	// A program that the task leaves behind, as a child or as an orphan in its group.
+	"sleeper": func(_ context.Context, orphan string) (string, error) {
+		if orphan == "true" {
+			b, err := exec.Command("/bin/sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!").Output()
+			return strings.TrimSpace(string(b)), err
+		}
+		cmd := exec.Command("/bin/sleep", "1000")
+		err := cmd.Start()
+		if err != nil {
+			return "", err
+		}
+		return strconv.Itoa(cmd.Process.Pid), nil
+	},
 	"inherited": func(context.Context, string) (string, error) {
 		dir, err := os.Getwd()
 		mask := syscall.Umask(0)

@@ -206,11 +206,14 @@ func (f *fleet) enter(ctx context.Context, wait bool) (room int, err error) {
 	}
 }
 
-// refusal says why a pool that is not open takes no work.
+// refusal says why the pool takes no work, nil if it does.
 func (f *fleet) refusal() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.broken != nil {
+	switch {
+	case f.state == poolOpen:
+		return nil
+	case f.broken != nil:
 		return f.broken
 	}
 	return ErrClosed

@@ -81,19 +81,22 @@ func (f *Future[T]) wake() <-chan struct{} {
 
 // Get waits for the result. It returns ctx's error if that ends first; the call goes on then, and a later Get succeeds.
 func (f *Future[T]) Get(ctx context.Context) (T, error) {
-	if !f.ready() {
-		var err error
-		if f.pool != nil {
-			err = f.pool.await(ctx, f)
-		} else {
-			err = waitOn(ctx, f)
-		}
-		if err != nil {
-			var zero T
-			return zero, err
-		}
+	if err := f.wait(ctx); err != nil {
+		var zero T
+		return zero, err
 	}
 	return f.val, f.err
+}
+
+// wait waits until the result is there, or ctx ends, whose error it returns then.
+func (f *Future[T]) wait(ctx context.Context) error {
+	switch {
+	case f.ready():
+		return nil
+	case f.pool != nil:
+		return f.pool.await(ctx, f)
+	}
+	return waitOn(ctx, f)
 }
 
 // TryGet returns the result if it is there; the last value says whether it is.

@@ -104,8 +104,8 @@ func (f front[In, Out]) stream(ctx context.Context, in iter.Seq2[In, error], opt
 	if err == nil {
 		err = ctx.Err()
 	}
-	if err == nil && f.b.closed() {
-		err = ErrClosed
+	if err == nil {
+		err = f.b.refusal()
 	}
 	if err != nil {
 		yield(0, zero, err)

@@ -5,6 +5,8 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"unsafe"
 )
@@ -73,36 +75,88 @@ func affinity() []int {
 	return cpus
 }
 
-// signalTree signals every descendant of the child that /proc knows, and repeats that until it finds no new one. For
-// SIGKILL all of them, and the child, are stopped first: who is stopped starts nothing, and cannot leave orphans that are
-// not found, nor its number to a stranger. The child itself is left to the caller.
+// signalTree signals every descendant of the child. For SIGKILL the child is stopped first; it is left to the caller.
 func signalTree(c *child, sig syscall.Signal) {
-	first := sig
 	if sig == syscall.SIGKILL {
-		first = syscall.SIGSTOP
-		_ = c.Signal(first)
+		_ = c.Signal(syscall.SIGSTOP)
+		killDescendants(c.Pid(), nil)
+		return
 	}
-	var seen []int
-	for {
-		fresh := slices.DeleteFunc(descendants(c.Pid()), func(pid int) bool { return slices.Contains(seen, pid) })
-		if len(fresh) == 0 {
-			break
-		}
-		for _, pid := range slices.Backward(fresh) { // the youngest generation first, while its parents are there
-			_ = syscall.Kill(pid, first)
-		}
-		seen = append(seen, fresh...)
-	}
-	if sig == syscall.SIGKILL {
-		for _, pid := range seen {
-			_ = syscall.Kill(pid, sig)
-		}
+	for _, pid := range slices.Backward(descendants(c.Pid(), nil)) { // the youngest first, while its parents are there
+		_ = syscall.Kill(pid, sig)
 	}
 }
 
-// descendants returns the processes below pid, breadth first.
-func descendants(pid int) []int {
-	_ = spawn.FDIn
+// killDescendants kills what is below pid, but for what is below those that skip names. It stops them all before it kills
+// the first: who is stopped starts nothing, leaves no orphans that are not found, and does not give its number to a
+// stranger.
+func killDescendants(pid int, skip func(int) bool) {
+	var seen []int
+	for {
+		fresh := slices.DeleteFunc(descendants(pid, skip), func(pid int) bool { return slices.Contains(seen, pid) })
+		if len(fresh) == 0 {
+			break
+		}
+		for _, pid := range fresh {
+			_ = syscall.Kill(pid, syscall.SIGSTOP)
+		}
+		seen = append(seen, fresh...)
+	}
+	for _, pid := range seen {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// endFamily kills what this process has started, and, if it leads a group of its own, that group: itself included.
+func endFamily(skip func(int) bool) {
+	killDescendants(os.Getpid(), skip)
+	if syscall.Getpgrp() == os.Getpid() {
+		_ = syscall.Kill(0, syscall.SIGKILL)
+	}
+}
+
+// descendants returns the processes below pid, breadth first, without those that skip names and what is below them.
+func descendants(pid int, skip func(int) bool) (found []int) {
+	below := childrenOf
+	if !listsChildren() {
+		all := scanChildren()
+		below = func(pid int) []int { return all[pid] }
+	}
+	for todo := []int{pid}; len(todo) > 0; todo = todo[1:] {
+		for _, c := range below(todo[0]) {
+			if skip == nil || !skip(c) {
+				found = append(found, c)
+				todo = append(todo, c)
+			}
+		}
+	}
+	return found
+}
+
+// listsChildren says whether this kernel keeps lists of children (CONFIG_PROC_CHILDREN).
+var listsChildren = sync.OnceValue(func() bool {
+	pid := strconv.Itoa(os.Getpid())
+	_, err := os.Stat("/proc/self/task/" + pid + "/children")
+	return err == nil
+})
+
+// childrenOf reads the lists of all threads: each has the children that it started.
+func childrenOf(pid int) (found []int) {
+	dir := "/proc/" + strconv.Itoa(pid) + "/task/"
+	threads, _ := os.ReadDir(dir)
+	for _, t := range threads {
+		b, _ := os.ReadFile(dir + t.Name() + "/children")
+		for f := range bytes.FieldsSeq(b) {
+			if n, err := strconv.Atoi(string(f)); err == nil {
+				found = append(found, n)
+			}
+		}
+	}
+	return found
+}
+
+// scanChildren asks every process for its parent.
+func scanChildren() map[int][]int {
 	children := make(map[int][]int)
 	list, _ := os.ReadDir("/proc")
 	for _, d := range list {
@@ -120,10 +174,23 @@ func descendants(pid int) []int {
 			children[parent] = append(children[parent], n)
 		}
 	}
-	var found []int
-	for todo := []int{pid}; len(todo) > 0; todo = todo[1:] {
-		found = append(found, children[todo[0]]...)
-		todo = append(todo, children[todo[0]]...)
+	return children
+}
+
+// isPipe says whether a descriptor is the read end of a pipe, as a lifeline is.
+func isPipe(fd int) bool {
+	var st syscall.Stat_t
+	return syscall.Fstat(fd, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFIFO
+}
+
+const prSetDeathSignal = 1 // PR_SET_PDEATHSIG
+
+// tradeDeathSignal has the kernel send SIGCONT at the end of the parent instead of SIGKILL: it does nothing to a process
+// that runs, and makes one that is stopped see its lifeline. Where busy loops cannot be preempted the lifeline's watch
+// might never run: SIGKILL stays.
+func tradeDeathSignal() {
+	if strings.Contains(os.Getenv("GODEBUG"), "asyncpreemptoff=1") {
+		return
 	}
-	return found
+	syscall.RawSyscall(syscall.SYS_PRCTL, prSetDeathSignal, uintptr(syscall.SIGCONT), 0)
 }

@@ -318,6 +318,13 @@ func (l *local[In, Out]) leave() {}
 
 func (l *local[In, Out]) size() int { return l.opt.workers }
 
+func (l *local[In, Out]) refusal() error {
+	if l.closed() {
+		return ErrClosed
+	}
+	return nil
+}
+
 func (l *local[In, Out]) closed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

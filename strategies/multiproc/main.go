@@ -74,6 +74,7 @@ func takeRole() roleInfo {
 				"; make it the first statement of main or TestMain")
 		}
 	})
+	self.watchParent()
 	if err := self.limit(); err != nil {
 		childFatal(err.Error())
 	}

@@ -140,8 +140,9 @@ func WithMemoryLimit(bytes int64) Option {
 // MemoryPerWorker is WithMemoryLimit for every worker of a pool.
 func MemoryPerWorker(bytes int64) PoolOption { return WithMemoryLimit(bytes) }
 
-// WithOrphanGrace lets the process outlive the end of this one by up to d: its context and Self().ParentDone tell it, and
-// it can clean up. By default the kernel kills it at once. A process that is stopped (SIGSTOP) is not ended by this.
+// WithOrphanGrace lets the process outlive the end of this one by up to d instead of 200 ms: its context and
+// Self().ParentDone tell it, and it can clean up. Then it ends, with all that it has started. Where a process above it
+// leads a group (OwnGroup), the end of that group is its end as well.
 func WithOrphanGrace(d time.Duration) ProcOption {
 	return procOption(func(p *procOptions) {
 		if p.orphanGrace = d; d <= 0 {

@@ -257,6 +257,7 @@ func (p *peer) run() {
 func (p *peer) open() error {
 	f := p.f
 	opt, kind := f.opt.proc, rolePool
+	opt.killTree = true // a task that is killed leaves nothing behind
 	if n := len(f.opt.pinned); n > 0 {
 		opt.cpus = f.opt.pinned[p.slot%n : p.slot%n+1]
 	}
@@ -429,7 +430,7 @@ func (p *peer) finishUp(cause error) {
 	t.Stop()
 	_ = c.In.Close()
 	_ = c.Out.Close()
-	stderr := c.stderr.end()
+	stderr := c.end()
 	exit, _ := c.Wait(context.Background())
 	if p.ring != nil {
 		// The worker's last answers count, and nobody may be polling when the memory goes.

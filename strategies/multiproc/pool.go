@@ -130,7 +130,8 @@ type backend[In, Out any] interface {
 	// leave says that jobs submitted as waited are not awaited after all.
 	leave()
 	size() int
-	closed() bool
+	// refusal says why no work is accepted any more, nil if it is.
+	refusal() error
 }
 
 // sheaf is how many jobs of a Map are handed over at once.
@@ -296,8 +297,8 @@ func (f front[In, Out]) mapWith(ctx context.Context, in []In, opt callOptions) (
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if f.b.closed() {
-		return nil, ErrClosed
+	if err := f.b.refusal(); err != nil {
+		return nil, err
 	}
 	chunk := opt.chunk
 	if chunk == 0 {

@@ -173,7 +173,7 @@ func TestO14_Stack(t *testing.T) {
 		if !errors.As(err, &te) || !strings.Contains(te.Stack, "multiproc.fnEven") || !strings.Contains(te.Stack, "main_test.go") {
 			t.Errorf("%+v", te)
 		}
-		if m.name == "process" && te.Func != "test.even" {
+		if !m.local && te.Func != "test.even" {
 			t.Errorf("function %q", te.Func)
 		}
 	})

@@ -144,7 +144,7 @@ func (p *Process) run(frame []byte) {
 	<-c.Done()
 	_ = c.In.Close()
 	_ = c.Out.Close()
-	p.tail = c.stderr.end()
+	p.tail = c.end()
 	p.exit, _ = c.Wait(context.Background())
 	p.deactivate()
 	close(p.done)
@@ -223,8 +223,8 @@ func (p *Process) Exit() (ExitState, bool) {
 // was writing stay as they are; the kernel frees its memory and descriptors. Only children that the process started with
 // this package die with it. With WithKillTree all descendants get the signal. It does nothing after the end.
 func (p *Process) Terminate() error {
-	if _, err := p.started(); err == nil && p.opt.killTree {
-		signalTree(p.child, syscall.SIGTERM)
+	if c, err := p.started(); err == nil && c.tree && p.Alive() {
+		signalTree(c, syscall.SIGTERM)
 	}
 	return p.Signal(syscall.SIGTERM)
 }
@@ -234,9 +234,6 @@ func (p *Process) Kill() error {
 	c, err := p.started()
 	if err != nil {
 		return err
-	}
-	if p.opt.killTree {
-		signalTree(c, syscall.SIGKILL)
 	}
 	return c.Kill()
 }

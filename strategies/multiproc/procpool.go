@@ -163,7 +163,7 @@ func (j *job[In, Out]) deliver(payload []byte, err error) {
 
 func (r *remote[In, Out]) cancel(j *job[In, Out]) bool { return r.f.cancel(&j.impl) }
 func (r *remote[In, Out]) size() int                   { return r.f.opt.workers }
-func (r *remote[In, Out]) closed() bool                { return r.f.closed() }
+func (r *remote[In, Out]) refusal() error              { return r.f.refusal() }
 func (r *remote[In, Out]) leave()                      { r.f.stepDown() }
 
 func (r *remote[In, Out]) await(ctx context.Context, w waitable) error { return r.f.await(ctx, w) }

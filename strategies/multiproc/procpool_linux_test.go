@@ -379,30 +379,44 @@ func TestChildEnvironment(t *testing.T) {
 	}
 }
 
-// victim is the parent that TestParentKilled kills: it keeps one worker busy and one idle, and tells their pids.
+// victim is the parent that TestParentKilled kills: it tells the pids of workers and of what their tasks have started.
 func victim() {
 	ctx := context.Background()
-	busy, err := NewPool(ctx, crash, Workers(1))
-	if err != nil {
-		panic(err)
+	must := func(err error) {
+		if err != nil {
+			panic(err)
+		}
 	}
-	idle, err := NewPool(ctx, square, Workers(1))
-	if err != nil {
-		panic(err)
+	var pids []string
+	pool := func(opts ...PoolOption) *ProcessPool[script, string] {
+		p, err := NewPool(ctx, inChild, append(opts, Workers(1))...)
+		must(err)
+		pids = append(pids, strconv.Itoa(p.Pids()[0]))
+		return p
 	}
-	if _, err := busy.ApplyAsync(ctx, order{Do: "spin"}); err != nil {
-		panic(err)
+	pool() // to be stopped
+	pool()
+	pool(pipesOnly)
+	for i, opts := range [][]PoolOption{nil, {pipesOnly}, {OwnGroup()}} { // idle, each with a program that a task has left
+		p := pool(opts...)
+		pid, err := p.Apply(ctx, script{"sleeper", strconv.FormatBool(i == 2)})
+		must(err)
+		pids = append(pids, pid)
 	}
-	one := NewProcess(crash, order{Do: "spin"})
-	if err := one.Start(ctx); err != nil {
-		panic(err)
+	for _, opts := range [][]PoolOption{nil, {pipesOnly}} {
+		_, err := pool(opts...).ApplyAsync(ctx, script{"spin", os.DevNull})
+		must(err)
 	}
+	one := scene("spin", os.DevNull)
+	must(one.Start(ctx))
 	pid, _ := one.Pid()
-	_, _ = os.Stdout.WriteString(strconv.Itoa(busy.Pids()[0]) + " " + strconv.Itoa(idle.Pids()[0]) + " " + strconv.Itoa(pid) + "\n")
+	pids = append(pids, strconv.Itoa(pid))
+	_, _ = os.Stdout.WriteString(strings.Join(pids, " ") + "\n")
 	select {}
 }
 
-// Workers die with their parent, even if it is killed and a worker is in a busy loop on its only P.
+// Nothing outlives a parent that is killed: neither workers that are busy on their only P, idle or stopped, nor the
+// programs that their tasks have started.
 func TestParentKilled(t *testing.T) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), "MULTIPROC_TEST_VICTIM=1", "GOMAXPROCS=1")
@@ -414,29 +428,57 @@ func TestParentKilled(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line := make([]byte, 100)
+	line := make([]byte, 200)
 	n, err := out.Read(line)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var pids []int
 	for _, f := range strings.Fields(string(line[:n])) {
-		pid, err := strconv.Atoi(f)
-		if err != nil {
-			t.Fatal(err)
-		}
+		pid := number(t, f)
 		if !alive(pid) {
 			t.Errorf("%d is not alive", pid)
 		}
 		pids = append(pids, pid)
 	}
-	if len(pids) != 3 {
+	if len(pids) != 12 {
 		t.Fatalf("pids %v", pids)
+	}
+	if err := syscall.Kill(pids[0], syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	for _, pid := range pids {
-		eventually(t, "worker "+strconv.Itoa(pid)+" dies", func() bool { return !alive(pid) })
+	for i, pid := range pids {
+		eventually(t, "process "+strconv.Itoa(i)+" dies", func() bool { return !alive(pid) })
+	}
+}
+
+// What a task has started dies with its worker when that is killed on purpose.
+func TestKilledTaskLeavesNothing(t *testing.T) {
+	ctx := ctxT(t)
+	for name, end := range map[string]func(p *ProcessPool[script, string]) error{
+		"Terminate": (*ProcessPool[script, string]).Terminate,
+		"Timeout": func(p *ProcessPool[script, string]) error {
+			if _, err := p.Apply(ctx, script{"spin", os.DevNull}, Timeout(1e6)); !errors.Is(err, ErrTimeout) {
+				return err
+			}
+			return nil
+		},
+	} {
+		p := newPool(t, inChild, Workers(1))
+		s, err := p.Apply(ctx, script{"sleeper", "false"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid := number(t, s)
+		if !alive(pid) {
+			t.Errorf("%s: no program was started", name)
+		}
+		if err := end(p); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		eventually(t, name+" reaches what the task has started", func() bool { return !alive(pid) })
 	}
 }
 

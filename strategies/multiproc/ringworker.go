@@ -162,7 +162,7 @@ func (w *ringWorker) answer(e *entry, count int, payload []byte) {
 	s.stamp.Store(w.n + 1)
 	if c := &w.r.ctl.ring; c.Load() == 1 && c.CompareAndSwap(1, 0) {
 		if _, err := rawWrite(spawn.FDOut, bell); err != nil {
-			os.Exit(exitOrphan)
+			exitOrphaned()
 		}
 	}
 	if cap(w.out) > 4<<20 {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
 
 // defaultDepth is how many generations of processes may follow a program.
@@ -29,7 +31,7 @@ type traits struct {
 type Proc struct {
 	traits
 	parentDone chan struct{}
-	orphan     sync.Once
+	cancel     atomic.Pointer[context.CancelFunc] // ends the context of what it runs
 	tracked    tracker
 	children   atomic.Int64
 	workers    atomic.Int64
@@ -61,8 +63,8 @@ func (p *Proc) Parent() (ParentInfo, bool) {
 	return ParentInfo{p.parentPid, p.parentName}, p.parentPid != 0
 }
 
-// ParentDone returns a channel that is closed when the parent has ended, never in the program itself. By default the
-// kernel kills a child together with its parent, so that there is nothing to see: WithOrphanGrace gives it time.
+// ParentDone returns a channel that is closed when the parent has ended, never in the program itself. The process has
+// 200 ms from then on, or as long as WithOrphanGrace says.
 func (p *Proc) ParentDone() <-chan struct{} { return p.parentDone }
 
 // Go runs f on a goroutine that a child waits for before it ends. Goroutines that are started otherwise end with the
@@ -218,10 +220,34 @@ func (p *Proc) limit() error {
 	return nil
 }
 
+// watchParent makes the end of the parent the end of this process: with its lifeline, so that it can tell the function
+// and take along what it has started. Until here the kernel would have killed it. It must be called by a package
+// initialiser, which runs on the thread that the signal belongs to.
+func (p *Proc) watchParent() {
+	if !isPipe(spawn.FDIn) {
+		return // the cookie came from somebody else
+	}
+	spawn.Lifeline(spawn.FDIn, p.orphaned)
+	tradeDeathSignal()
+}
+
 // orphaned ends a child whose parent is gone: what it runs is told, has a while to clean up, and ends.
-func (p *Proc) orphaned(cancel func()) {
-	p.orphan.Do(func() { close(p.parentDone) })
-	cancel()
+func (p *Proc) orphaned() {
+	close(p.parentDone)
+	if cancel := p.cancel.Load(); cancel != nil {
+		(*cancel)()
+	}
+	if p.orphanGrace == orphanGrace {
+		// Its children need not wait for its end to see theirs, or the graces of the generations would add up.
+		kin.Range(func(_, c any) bool { _ = c.(*child).In.Close(); return true })
+	}
 	time.Sleep(p.orphanGrace)
+	exitOrphaned()
+}
+
+// exitOrphaned ends this process and everything that it has started, but for its own workers and processes, which do so
+// themselves.
+func exitOrphaned() {
+	endFamily(func(pid int) bool { _, ok := kin.Load(pid); return ok })
 	os.Exit(exitOrphan)
 }

@@ -6,8 +6,8 @@ import (
 )
 
 // OnDone has f called with the outcome once the future has resolved, at once if it has already, on a goroutine of its
-// own: f may block and may call any method of the pool, Terminate and Shutdown included. Callbacks of one future run at the same time. A panic in one is
-// reported on stderr and disturbs nobody. Neither Get nor Join waits for callbacks.
+// own: f may block and may call any method of the pool, Terminate and Shutdown included. Callbacks of one future run at
+// the same time. A panic in one is reported on stderr and disturbs nobody. Neither Get nor Join waits for callbacks.
 func (f *Future[T]) OnDone(fn func(T, error)) {
 	go func() {
 		<-f.Done()
@@ -16,8 +16,8 @@ func (f *Future[T]) OnDone(fn func(T, error)) {
 	}()
 }
 
-// AsCompleted yields the futures, each with its position in the arguments, as they resolve. A future that is given twice is yielded once.
-// The loop ends early when ctx does: look at ctx.Err after it. Breaking out leaves nothing behind.
+// AsCompleted yields the futures, each with its position in the arguments, as they resolve. A future that is given twice
+// is yielded once. The loop ends early when ctx does: look at ctx.Err after it. Breaking out leaves nothing behind.
 func AsCompleted[T any](ctx context.Context, futures ...*Future[T]) iter.Seq2[int, *Future[T]] {
 	return func(yield func(int, *Future[T]) bool) {
 		seen := make(map[*Future[T]]bool, len(futures))
@@ -53,10 +53,8 @@ func AsCompleted[T any](ctx context.Context, futures ...*Future[T]) iter.Seq2[in
 // WaitAll waits until all futures have resolved, well or not, or ctx ends, whose error it returns then.
 func WaitAll[T any](ctx context.Context, futures ...*Future[T]) error {
 	for _, f := range futures {
-		select {
-		case <-f.Done():
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := f.wait(ctx); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -26,7 +26,7 @@ func serve() {
 		childFatal("protocol version " + strconv.Quote(role.version) + ", this program speaks " + cookieVersion)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	spawn.Lifeline(spawn.FDIn, func() { self.orphaned(cancel) })
+	self.cancel.Store(&cancel)
 	// A task that calls runtime.Goexit would leave a process that answers nothing.
 	defer childFatal("the function called runtime.Goexit")
 	w := &worker{ctx: ctx}
@@ -54,7 +54,7 @@ func (w *worker) receive() (header, []byte) {
 		}
 		n, err := rawRead(spawn.FDIn, w.in.space())
 		if err != nil || n == 0 {
-			os.Exit(exitOrphan)
+			exitOrphaned()
 		}
 		w.in.filled(n)
 	}
@@ -73,7 +73,7 @@ func (w *worker) write(b []byte) {
 	for len(b) > 0 {
 		n, err := rawWrite(spawn.FDOut, b)
 		if err != nil {
-			os.Exit(exitOrphan)
+			exitOrphaned()
 		}
 		b = b[n:]
 	}

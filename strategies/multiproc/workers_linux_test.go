@@ -69,6 +69,14 @@ func TestO22_FailingInitialiser(t *testing.T) {
 	if _, err := p.Apply(ctx, order{}); !errors.Is(err, ErrBroken) || !errors.Is(err, ErrInit) {
 		t.Errorf("%v", err)
 	}
+	if _, err := p.Map(ctx, []order{{}}); !errors.Is(err, ErrBroken) {
+		t.Errorf("Map: %v", err)
+	}
+	for _, err := range p.Imap(ctx, slices.Values([]order{{}})) {
+		if !errors.Is(err, ErrBroken) {
+			t.Errorf("Imap: %v", err)
+		}
+	}
 	if err := p.Join(ctx); err != nil {
 		t.Error(err)
 	}
