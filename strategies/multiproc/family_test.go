@@ -24,9 +24,10 @@ var familyScenes = map[string]func(context.Context, string) (string, error){
 		return "", nil
 	},
 	"orphan": func(_ context.Context, path string) (string, error) {
+		AtExit(func() { _ = write(path, "parent ended") })
 		note(path+".up", strconv.Itoa(os.Getpid()))
 		<-Self().ParentDone()
-		return "", write(path, "parent ended")
+		return "", nil
 	},
 	// Two children that nobody joins; Shutdown has to.
 	"policy": func(ctx context.Context, dir string) (string, error) {

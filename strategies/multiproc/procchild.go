@@ -38,7 +38,14 @@ func (w *worker) process(e *entry) {
 			_, _ = os.Stderr.WriteString(text)
 		}
 	}
-	w.send()
+	// A parent that is gone takes no result. The orderly end comes all the same.
+	for b := w.out; len(b) > 0; {
+		n, err := rawWrite(spawn.FDOut, b)
+		if err != nil {
+			break
+		}
+		b = b[n:]
+	}
 	leave(code)
 }
 
