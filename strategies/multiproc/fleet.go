@@ -120,26 +120,26 @@ func (f *fleet) freeSlot() int {
 	}
 }
 
-// grow starts a worker of a lazy pool if calls are waiting for which none is free or on its way. It reports whether one
-// is on its way, for which calls should rather wait than queue up behind a long one. Called with mu held.
-func (f *fleet) grow() bool {
-	if !f.opt.lazy {
-		return false
+// grow starts a worker of a lazy pool if calls are waiting for which none is free or on its way. Called with mu held.
+func (f *fleet) grow() {
+	if !f.opt.lazy || len(f.workers) >= f.opt.workers {
+		return
 	}
-	idle, coming := 0, 0
+	free := 0
 	for _, p := range f.workers {
-		switch {
-		case !p.up:
-			coming++
-		case p.fifo.len() == 0:
-			idle++
+		if !p.up || p.fifo.len() == 0 {
+			free++
 		}
 	}
-	if idle+coming < f.queue.len() && len(f.workers) < f.opt.workers {
+	if free < f.queue.len() {
 		f.launch()
-		coming++
 	}
-	return idle == 0 && coming > 0
+}
+
+// growing says that a worker of a lazy pool is on its way, for which calls should rather wait than queue up behind a long
+// one. Called with mu held.
+func (f *fleet) growing() bool {
+	return f.opt.lazy && slices.ContainsFunc(f.workers, func(p *peer) bool { return !p.up })
 }
 
 // submit accepts calls in their order and returns how many. waited says that the caller awaits them next (see await),
@@ -153,14 +153,13 @@ func (f *fleet) submit(ctx context.Context, calls []*call, wait, waited bool) (n
 		}
 		room = min(room, len(calls)-n)
 		f.inflight.Add(int64(room))
-		coming := false
 		for _, c := range calls[n : n+room] {
 			f.queue.push(c)
-			coming = f.grow()
+			f.grow()
 		}
 		n += room
 		var fed []*peer
-		for !coming && f.queue.len() > 0 {
+		for f.queue.len() > 0 {
 			p := f.idlest()
 			if p == nil {
 				break

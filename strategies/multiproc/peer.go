@@ -64,7 +64,7 @@ func (p *peer) accepts() bool {
 		bytes = ringBytes
 	}
 	return p.up && !p.left && p.late == nil && p.fifo.len() < p.limit && (p.fifo.len() == 0 || p.bytes < bytes) &&
-		(p.f.opt.maxTasks == 0 || p.taken < p.f.opt.maxTasks)
+		(p.f.opt.maxTasks == 0 || p.taken < p.f.opt.maxTasks) && (p.fifo.len() == 0 || !p.f.growing())
 }
 
 // refill moves calls from the queue to the worker until it has enough. Calls whose caller has gone are appended to
@@ -74,7 +74,7 @@ func (p *peer) refill(dropped []*call, waited bool) []*call {
 	f := p.f
 	sent := 0
 	// A fair share, so that one worker does not get what another could begin at once.
-	most := 1 + f.queue.len()/len(f.workers)
+	most := (f.queue.len() + f.opt.workers - 1) / f.opt.workers
 	if p.ring != nil && !waited {
 		// Before the call is there, whose answer may come at once; and counted before, so that whoever is giving up the lead
 		// sees it or is seen by ask.

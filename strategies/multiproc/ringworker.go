@@ -2,7 +2,6 @@ package multiproc
 
 import (
 	"encoding/binary"
-	"os"
 	"runtime"
 	"strconv"
 	"sync/atomic"

@@ -422,6 +422,10 @@ func TestS004_1_SubmissionWaits(t *testing.T) { eachPool(t, testBackpressure) }
 func TestS004_4_MapRunsAtOnce(t *testing.T) {
 	eachPool(t, func(t *testing.T, m maker) {
 		p, ctx := make2(t, m, meet, fnMeet, Workers(3)), ctxT(t)
+		// Short tasks first, after which a worker may be given several at once: not if others are idle.
+		if _, err := p.Map(ctx, slices.Repeat(meetings(t, 1), 200), Chunk(1)); err != nil {
+			t.Error(err)
+		}
 		if _, err := p.Map(ctx, meetings(t, 3), Chunk(1)); err != nil { // would never end one after another
 			t.Error(err)
 		}
