@@ -56,6 +56,9 @@ const rootExample = `  parbench run                                    # the def
   parbench run -w primes,http -s sequential,goroutines,process-pool -c 1,2 -o out/
   parbench run --quick                            # a first look
   parbench report out/run.jsonl -f md -o page.md  # again, from the file alone
+  parbench compare base.jsonl head.jsonl          # did it get slower?
+  parbench scale out/run.jsonl                    # how does it scale?
+  parbench crossover -s pool,process-pool         # how large must a task be?
   parbench list                                   # what can be measured
   parbench doctor                                 # what on this machine disturbs measurements`
 
@@ -88,7 +91,8 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on stderr")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "a line on stderr for every trial")
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour in text output: auto, always or never")
-	root.AddCommand(a.runCommand(), a.reportCommand(), a.convertCommand(), a.listCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.reportCommand(), a.compareCommand(), a.scaleCommand(), a.crossoverCommand(),
+		a.convertCommand(), a.listCommand(), a.doctorCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {

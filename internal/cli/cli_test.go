@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 	trial.MainRegistry(builtin.Registry())
 	testscript.Main(m, map[string]func(){
 		"parbench": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"makerun":  makeRun,
 	})
 }
 

@@ -18,7 +18,6 @@ import (
 	"github.com/parbench/parbench/report/plot"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis"
-	"github.com/parbench/parbench/results/codec"
 )
 
 // textFlags shape text output.
@@ -50,6 +49,9 @@ func (t *textFlags) analyse(run *results.Run) (*analysis.Report, error) {
 
 // present reads a run file back and reports from it alone: the text on standard output, report.md and plots beside it.
 func (a *app) present(f *runFlags, path, dir string) error {
+	if f.show != nil {
+		return f.show(path, dir)
+	}
 	run, err := results.ReadFile(path)
 	if err != nil {
 		return &exitError{exitInternal, err}
@@ -240,33 +242,5 @@ func (a *app) reportCommand() *cobra.Command {
 	cmd.Flags().StringVarP(&output, "output", "o", "-", "file to write; - is standard output")
 	cmd.Flags().BoolVar(&noPlots, "no-plots", false, "with -f md: no plots beside the page")
 	t.add(cmd.Flags())
-	return cmd
-}
-
-func (a *app) convertCommand() *cobra.Command {
-	var format, output string
-	cmd := &cobra.Command{
-		Use: "convert FILE", Short: "Write a run in another tool's format", Args: oneFile,
-		Example: `  parbench convert out/run.jsonl -f gobench | benchstat -col /strategy -
-  parbench convert out/run.jsonl -f csv -o run.csv    # a row for each trial
-  parbench convert out/run.jsonl -f json -o run.json  # one document`,
-		RunE: func(_ *cobra.Command, args []string) error {
-			writers := map[string]func(io.Writer, *results.Run) error{
-				"gobench": codec.WriteGobench, "csv": codec.WriteCSV, "json": codec.WriteJSON,
-			}
-			write, ok := writers[format]
-			if !ok {
-				return usagef("--format %q: write gobench, csv or json", format)
-			}
-			run, err := a.readRun(args[0])
-			if err != nil {
-				return err
-			}
-			return a.emit(output, func(w io.Writer) error { return write(w, run) })
-		},
-	}
-	cmd.Flags().StringVarP(&format, "format", "f", "gobench", "gobench, csv or json")
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"gobench", "csv", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	cmd.Flags().StringVarP(&output, "output", "o", "-", "file to write; - is standard output")
 	return cmd
 }

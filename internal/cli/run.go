@@ -40,6 +40,8 @@ type runFlags struct {
 	oversub, join                bool
 	ignoreFailure                bool
 	text                         textFlags
+	// show reports from the finished file in place of present, for commands that measure with another question.
+	show func(path, dir string) error
 }
 
 const runLong = `Measure every selected workload under every selected strategy on every core count, in rounds of random order, each trial in a

@@ -129,6 +129,11 @@ func (f Figure) png(w io.Writer) error {
 // whose names end like those of figures ("-time.svg"), and no others. Each file appears whole or not at all. Figures are drawn on all CPUs at once; an
 // error names the file, and files that were finished before it stay.
 func WriteDir(ctx context.Context, dir string, rep *analysis.Report) ([]File, error) {
+	return WriteFigures(ctx, dir, All(rep))
+}
+
+// WriteFigures is WriteDir for figures from anywhere, whose names must differ.
+func WriteFigures(ctx context.Context, dir string, figures []Figure) ([]File, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("make the plot directory: %w", err)
 	}
@@ -138,7 +143,7 @@ func WriteDir(ctx context.Context, dir string, rep *analysis.Report) ([]File, er
 	}
 	var files []File
 	var jobs []job
-	for _, f := range All(rep) {
+	for _, f := range figures {
 		if f.omitted != "" {
 			continue
 		}

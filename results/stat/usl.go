@@ -54,6 +54,8 @@ type ScalingFit struct {
 	Limit float64
 	// Largest is the largest N of the data.
 	Largest float64
+
+	uncertainty uncertainty
 }
 
 // At returns the model's throughput at n ≥ 0, in the unit of X. Errors: ErrArgument, ErrExtrapolate beyond twice the
@@ -340,6 +342,14 @@ func (d perN) fitModel(m ScalingModel, level, scale float64) (ScalingFit, error)
 	}
 	if p > 2 {
 		f.Beta = parameter(2)
+	}
+	if hasErrors {
+		f.uncertainty = uncertainty{reach: q * sigma, unit: d.unit, known: true}
+		for i := range p {
+			for j := range p {
+				f.uncertainty.covariance[i][j] = s.inverse[i][j]
+			}
+		}
 	}
 	if t[1] > 0 {
 		f.Limit = t[0] / t[1]

@@ -1,0 +1,336 @@
+package report
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/crossover"
+	"github.com/parbench/parbench/results/analysis/quantity"
+	"github.com/parbench/parbench/results/stat"
+)
+
+const crossoverLegend = "Model: cost(g) = g/parallelism + overhead, wall time per task over the time g that the task takes alone, fitted to relative errors. " +
+	"▸ marks the cheapest, where it is cheaper than one after another. A break-even grain has an interval where the data tell the strategies apart on both sides of it. Nothing is said of grains outside the measured range."
+
+const noGrains = "The run holds no workload under three or more grains; measure with parbench crossover, or sweep one with -L spin.grain=1us,10us,100us,1ms."
+
+// CrossoverText writes a run's crossings for a terminal: measured costs by grain, the models, and a finding for each pair
+// of strategies. Its only errors are an unknown TimeUnit and w's.
+func CrossoverText(w io.Writer, rep *crossover.Report, opt TextOptions) error {
+	unit, err := timeUnit(opt.TimeUnit)
+	if err != nil {
+		return err
+	}
+	p := scalingPrinter(opt)
+	if run := rep.Analysis.Run; run != nil {
+		p.b.WriteString(p.ink.paint(bold, "break-even grains of run "+EscapeTerminal(run.Header.ID)) + "\n")
+	}
+	if len(rep.Tables) == 0 {
+		p.para("", noGrains)
+	}
+	for i := range rep.Tables {
+		t := &rep.Tables[i]
+		p.b.WriteByte('\n')
+		p.para("", p.ink.paint(bold, EscapeTerminal(t.Workload))+" · "+EscapeTerminal(grainsText(t)))
+		for _, f := range pairFindings(t) {
+			p.para("  ", EscapeTerminal(f))
+		}
+		for _, x := range t.Warnings {
+			p.warning("  ", x)
+		}
+		p.b.WriteByte('\n')
+		p.grid(costsGrid(t, unit))
+		p.b.WriteByte('\n')
+		p.grid(curvesGrid(t))
+	}
+	p.b.WriteByte('\n')
+	p.para("", p.ink.paint(dim, crossoverLegend))
+	_, err = io.WriteString(w, inert(p.b.String()))
+	return err
+}
+
+// CrossoverMarkdown writes a run's crossings as GitHub Markdown. Its only errors are an unknown TimeUnit and w's.
+func CrossoverMarkdown(w io.Writer, rep *crossover.Report, opt MDOptions) error {
+	unit, err := timeUnit(opt.TimeUnit)
+	if err != nil {
+		return err
+	}
+	p := page{opt: opt}
+	title := opt.Title
+	if title == "" {
+		title = "How large a task must be"
+	}
+	p.f("# %s\n\n", EscapeMarkdown(title))
+	if len(rep.Tables) == 0 {
+		p.f("%s\n\n", EscapeMarkdown(noGrains))
+	}
+	for i := range rep.Tables {
+		t := &rep.Tables[i]
+		p.f("## Workload %s\n\n*%s.*\n\n", EscapeMarkdown(t.Workload), EscapeMarkdown(grainsText(t)))
+		for _, f := range pairFindings(t) {
+			p.f("- %s\n", EscapeMarkdown(f))
+		}
+		for _, x := range t.Warnings {
+			p.f("- **%s:** %s. %s.\n", severity(x.Severity), EscapeMarkdown(x.Text), EscapeMarkdown(sentence(x.Remedy)))
+		}
+		p.f("\n")
+		p.plots(t.Workload)
+		p.b.WriteString(costsGrid(t, unit).markdown() + "\n" + curvesGrid(t).markdown() + "\n")
+	}
+	p.f("<sub>%s</sub>\n", EscapeMarkdown(crossoverLegend))
+	_, err = io.WriteString(w, p.b.String())
+	return err
+}
+
+// timeUnit reads the name of a unit; the zero value lets the data choose.
+func timeUnit(name string) (quantity.Unit, error) {
+	if name == "" {
+		return quantity.Unit{}, nil
+	}
+	return quantity.ParseTime(name)
+}
+
+func grainsText(t *crossover.Table) string {
+	if len(t.Grains) == 0 {
+		return "no grain was measured"
+	}
+	s := fmt.Sprintf("%d grains from %s to %s", len(t.Grains), quantity.Duration(t.Grains[0]), quantity.Duration(t.Grains[len(t.Grains)-1]))
+	if len(t.Params) > 0 {
+		s += " · " + params(t.Params)
+	}
+	return s
+}
+
+func pairFindings(t *crossover.Table) (out []string) {
+	for i := range t.Pairs {
+		out = append(out, t.Pairs[i].Finding)
+	}
+	return out
+}
+
+// costsGrid has a row for each grain and a column for each curve. The cheapest of a row is marked, where it is cheaper than
+// one after another.
+func costsGrid(t *crossover.Table, unit quantity.Unit) *grid {
+	write := func(seconds float64) string {
+		if unit.Scale > 0 {
+			return quantity.Digits(unit.In(seconds), 3)
+		}
+		return quantity.Duration(seconds)
+	}
+	suffix := ""
+	if unit.Scale > 0 {
+		suffix = " (" + unit.Symbol + ")"
+	}
+	g := &grid{cols: []column{{head: "grain" + suffix, long: "grain" + suffix}}}
+	var shown []int // the reference's cost is the grain itself
+	for i := range t.Curves {
+		c := &t.Curves[i]
+		if c.Reference && len(t.Curves) > 1 {
+			continue
+		}
+		shown = append(shown, i)
+		name := t.Title(i)
+		head := EscapeTerminal(clipped(c.Name))
+		if name != c.Name {
+			head += "\n" + strings.TrimPrefix(name, c.Name+" ")
+		}
+		g.cols = append(g.cols, column{head: head, long: "per task under " + name + suffix, drop: len(shown)})
+	}
+	for _, grain := range t.Grains {
+		cells := []string{write(grain)}
+		best := -1
+		costs := make([]float64, len(t.Curves))
+		for _, i := range shown {
+			for _, q := range t.Curves[i].Points {
+				if q.Grain == grain {
+					costs[i] = q.Cost.Point
+					if best < 0 || costs[i] < costs[best] {
+						best = i
+					}
+				}
+			}
+		}
+		if best >= 0 && costs[best] > grain {
+			best = -1 // one after another is cheaper still
+		}
+		for _, i := range shown {
+			c := costs[i]
+			switch {
+			case c == 0:
+				cells = append(cells, absent)
+			case i == best:
+				cells = append(cells, "▸ "+write(c))
+			default:
+				cells = append(cells, write(c))
+			}
+		}
+		g.lines = append(g.lines, line{cells, plain})
+	}
+	return g
+}
+
+// clipped shortens a name for a column's head.
+func clipped(name string) string {
+	const most = 24
+	r := []rune(name)
+	if len(r) <= most {
+		return name
+	}
+	return string(r[:most/2]) + "…" + string(r[len(r)-most/2+1:])
+}
+
+// curvesGrid has a row for each curve's model.
+func curvesGrid(t *crossover.Table) *grid {
+	var overheads []float64
+	for i := range t.Curves {
+		if c := &t.Curves[i]; c.Has() && c.Overhead.Point > 0 && !c.Reference {
+			overheads = append(overheads, c.Overhead.Point)
+		}
+	}
+	u := quantity.Time(overheads...)
+	var over, par estimates
+	for i := range t.Curves {
+		c := &t.Curves[i]
+		o, q := c.Overhead, c.Parallelism
+		if c.Reference {
+			o, q = analysis.Interval{}, analysis.Interval{}
+		}
+		over.add(o, u.Scale)
+		par.add(q, 1)
+	}
+	head := func(name string, e *estimates) (string, string) {
+		if l := e.level(); l != "" {
+			return name + "\n[" + l + "]", name + ", " + l + " interval"
+		}
+		return name, name
+	}
+	oHead, oLong := head(u.Symbol+" overhead", &over)
+	pHead, pLong := head("parallelism", &par)
+	g := &grid{cols: []column{
+		{head: "strategy", long: "strategy", left: true, wrap: true}, {head: "cores", long: "cores"}, {head: oHead, long: oLong},
+		{head: pHead, long: pLong, drop: 1}, {head: "misses\nby", long: "residual deviation", drop: 2}, {head: "grains", long: "grains", drop: 3},
+		{head: "", long: "notes", left: true},
+	}}
+	os, ps := over.cells(), par.cells()
+	for i := range t.Curves {
+		c := &t.Curves[i]
+		residual, note := absent, ""
+		switch {
+		case c.Reference:
+			note = "the measure of the grain"
+		case c.Has():
+			residual = quantity.Percent(c.Residual)
+		default:
+			note = "no model: " + c.Reason
+		}
+		g.lines = append(g.lines, line{[]string{c.Name, strconv.Itoa(c.Cores), os[i], ps[i], residual, strconv.Itoa(len(c.Points)), note}, plain})
+	}
+	return g
+}
+
+// CrossoverJSON writes a run's crossings as the JSON document of docs/scaling.md. Its only error is w's.
+func CrossoverJSON(w io.Writer, rep *crossover.Report) error {
+	type point struct {
+		Grain float64       `json:"grain"`
+		Cost  *intervalJSON `json:"cost"`
+	}
+	type curve struct {
+		Name        string        `json:"name"`
+		Cores       int           `json:"cores"`
+		Reference   bool          `json:"reference,omitempty"`
+		Overhead    *intervalJSON `json:"overhead"`
+		Parallelism *intervalJSON `json:"parallelism"`
+		Residual    *float64      `json:"residual"`
+		Reason      string        `json:"no_model_because,omitempty"`
+		Failed      int           `json:"failed_grains,omitempty"`
+		Points      []point       `json:"points"`
+	}
+	type pair struct {
+		First       string        `json:"first"`
+		FirstCores  int           `json:"first_cores"`
+		Second      string        `json:"second"`
+		SecondCores int           `json:"second_cores"`
+		Outcome     string        `json:"outcome"`
+		Grain       *intervalJSON `json:"break_even_grain"`
+		Below       string        `json:"cheaper_below,omitempty"`
+		Least       float64       `json:"least_grain"`
+		Most        float64       `json:"most_grain"`
+		Finding     string        `json:"finding"`
+	}
+	type table struct {
+		Workload string            `json:"workload"`
+		Params   map[string]string `json:"parameters,omitempty"`
+		Grains   []float64         `json:"grains"`
+		Curves   []curve           `json:"strategies"`
+		Pairs    []pair            `json:"pairs"`
+		Warnings []warningJSON     `json:"warnings"`
+	}
+	doc := struct {
+		Schema     string  `json:"schema"`
+		Version    int     `json:"version"`
+		Run        string  `json:"run"`
+		Confidence float64 `json:"confidence"`
+		Tables     []table `json:"workloads"`
+	}{Schema: "parbench/crossover", Version: 1, Confidence: rep.Level, Tables: []table{}}
+	if rep.Analysis.Run != nil {
+		doc.Run = rep.Analysis.Run.Header.ID
+	}
+	for i := range rep.Tables {
+		t := &rep.Tables[i]
+		x := table{Workload: t.Workload, Params: t.Params, Grains: append([]float64{}, t.Grains...), Curves: []curve{}, Pairs: []pair{}, Warnings: warningsOf(t.Warnings)}
+		for k := range t.Curves {
+			c := &t.Curves[k]
+			y := curve{Name: c.Name, Cores: c.Cores, Reference: c.Reference, Reason: c.Reason, Failed: c.Failed, Points: []point{},
+				Overhead: intervalOf(c.Overhead), Parallelism: intervalOf(c.Parallelism), Residual: known(c.Residual, c.Has())}
+			for _, q := range c.Points {
+				y.Points = append(y.Points, point{q.Grain, intervalOf(q.Cost)})
+			}
+			x.Curves = append(x.Curves, y)
+		}
+		for k := range t.Pairs {
+			q := &t.Pairs[k]
+			a, b := &t.Curves[q.First], &t.Curves[q.Second]
+			y := pair{First: a.Name, FirstCores: a.Cores, Second: b.Name, SecondCores: b.Cores, Outcome: string(q.Outcome), Grain: intervalOf(q.Grain),
+				Least: q.Least, Most: q.Most, Finding: q.Finding}
+			if q.Outcome == stat.Crosses {
+				if y.Below = b.Name; q.FirstBelow {
+					y.Below = a.Name
+				}
+			}
+			x.Pairs = append(x.Pairs, y)
+		}
+		doc.Tables = append(doc.Tables, x)
+	}
+	return writeJSON(w, doc)
+}
+
+// CrossoverCSV writes a row for each strategy and grain. Its only errors are w's.
+func CrossoverCSV(w io.Writer, rep *crossover.Report) error {
+	out := csv.NewWriter(w)
+	out.UseCRLF = true
+	rows := [][]string{{"workload", "strategy", "cores", "grain", "cost", "cost_low", "cost_high", "cost_level", "trials", "fitted", "overhead", "parallelism"}}
+	for i := range rep.Tables {
+		t := &rep.Tables[i]
+		for k := range t.Curves {
+			c := &t.Curves[k]
+			for _, q := range c.Points {
+				cost := intervalOf(q.Cost)
+				if cost == nil {
+					continue
+				}
+				fit, ok := c.At(q.Grain)
+				rows = append(rows, []string{csvCell(t.Workload), csvCell(c.Name), strconv.Itoa(c.Cores), csvNumber(&q.Grain), csvNumber(&cost.Value),
+					csvNumber(cost.Low), csvNumber(cost.High), csvNumber(cost.Level), strconv.Itoa(q.Cost.N), csvNumber(known(fit, ok)),
+					csvNumber(known(c.Overhead.Point, c.Has())), csvNumber(known(c.Parallelism.Point, c.Parallelism.N > 0))})
+			}
+		}
+	}
+	if err := out.WriteAll(rows); err != nil {
+		return err
+	}
+	return out.Error()
+}

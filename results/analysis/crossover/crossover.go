@@ -1,0 +1,353 @@
+// Package crossover finds how large a task must be for one strategy to pay over another: it models what a task costs under
+// each strategy over a grid of grains, cost(g) = g/parallelism + overhead, and finds the grain at which two such lines cross,
+// with its interval, or that they do not cross in the measured range. docs/scaling.md describes the rules. Non-goals:
+// rendering, and any claim about grains that were not measured.
+package crossover
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/quantity"
+	"github.com/parbench/parbench/results/stat"
+)
+
+// LeastGrains is the number of different grains that a crossing takes: two for the line and one to judge it by.
+const LeastGrains = 3
+
+// Point is what a task of one grain costs under a strategy.
+type Point struct {
+	Grain float64           // seconds that the task takes when run alone
+	Cost  analysis.Interval // wall seconds per task of a batch
+}
+
+// Curve is one strategy on one core count.
+type Curve struct {
+	Name      string // untrusted text
+	Cores     int
+	Reference bool // one task after another: its cost is the grain itself
+	Points    []Point
+	Failed    int // grains at which it failed
+	// Overhead is what a task costs beside its work, in seconds; Parallelism the number of tasks that are worked on at a time.
+	// N = 0 where there is no model, and Reason then says why.
+	Overhead, Parallelism analysis.Interval
+	Residual              float64 // relative deviation of the costs from the model
+	Reason                string
+	costs                 []stat.CostPoint
+	model                 stat.CostModel
+}
+
+// Has reports whether there is a model.
+func (c *Curve) Has() bool { return c.Overhead.N > 0 }
+
+// At returns the modelled cost at a grain, which must lie within the measured ones.
+func (c *Curve) At(g float64) (seconds float64, ok bool) {
+	if !c.Has() || g < c.model.Least*(1-1e-9) || g > c.model.Most*(1+1e-9) {
+		return 0, false
+	}
+	return c.model.Overhead.Point + c.model.Slope.Point*g, true
+}
+
+// Pair is two curves and the grain at which they break even.
+type Pair struct {
+	First, Second int // in Table.Curves
+	Outcome       stat.Outcome
+	// Grain is the break-even grain in seconds; N = 0 unless the models cross within the measured range. It has an interval
+	// only where Outcome is stat.Crosses.
+	Grain      analysis.Interval
+	FirstBelow bool // the first is the cheaper one for smaller grains
+	// AtLeast and AtMost say which is the cheaper one at either end of the range: −1 the first, 1 the second, 0 not told.
+	AtLeast, AtMost int
+	Least, Most     float64 // the grains that both were measured over
+	Finding         string  // one or two plain sentences with untrusted names
+}
+
+// Table is one workload that was measured over several grains.
+type Table struct {
+	Workload string            // its name, untrusted
+	Params   map[string]string // that were the same for all grains
+	Grains   []float64         // as measured, ascending
+	Curves   []Curve
+	Pairs    []Pair
+	Warnings []analysis.Warning
+}
+
+// Report is a run's crossings.
+type Report struct {
+	Analysis *analysis.Report
+	Level    float64
+	Tables   []Table
+}
+
+// CodeMisfit marks models that miss the measured costs by much; CodeFewGrains grids with too few grains.
+const (
+	CodeMisfit    = "model-misfit"
+	CodeFewGrains = "few-grains"
+)
+
+// misfit is the relative residual above which a straight line is not what the data follow.
+const misfit = .25
+
+// Analyse finds the crossings of every workload that the run holds under three or more parameter sets. The grain of each
+// set is what a task took one after another; cells that failed are left out. It fails on an impossible level only.
+func Analyse(rep *analysis.Report, level float64) (*Report, error) {
+	if !(level >= .5 && level < 1) {
+		return nil, fmt.Errorf("crossover: confidence level %v is not between 0.5 and 1", level)
+	}
+	out := &Report{Analysis: rep, Level: level}
+	var order []string
+	byName := map[string][]*analysis.Table{}
+	for i := range rep.Tables {
+		t := &rep.Tables[i]
+		if t.Entry.OwnN {
+			continue
+		}
+		if _, ok := byName[t.Entry.Name]; !ok {
+			order = append(order, t.Entry.Name)
+		}
+		byName[t.Entry.Name] = append(byName[t.Entry.Name], t)
+	}
+	for _, name := range order {
+		if list := byName[name]; len(list) > 1 {
+			out.Tables = append(out.Tables, table(name, list, level))
+		}
+	}
+	return out, nil
+}
+
+// key tells the curves of a table apart.
+type key struct {
+	name  string
+	cores int
+}
+
+func table(name string, list []*analysis.Table, level float64) Table {
+	t := Table{Workload: name, Params: maps.Clone(list[0].Entry.Params)}
+	for _, x := range list[1:] {
+		maps.DeleteFunc(t.Params, func(k, v string) bool { have, ok := x.Entry.Params[k]; return !ok || have != v })
+	}
+	index := map[key]int{}
+	for _, x := range list {
+		g := grain(x)
+		if !(g > 0) {
+			continue
+		}
+		if !slices.Contains(t.Grains, g) {
+			t.Grains = append(t.Grains, g)
+		}
+		for i := range x.Rows {
+			r := &x.Rows[i]
+			if r.Cell.Ceiling {
+				continue
+			}
+			k := key{r.Name, r.Cell.Cores}
+			at, ok := index[k]
+			if !ok {
+				at = len(t.Curves)
+				index[k] = at
+				t.Curves = append(t.Curves, Curve{Name: r.Name, Cores: r.Cell.Cores, Reference: r.Cell.Reference})
+			}
+			c := &t.Curves[at]
+			switch {
+			case r.HasFailed():
+				c.Failed++
+			case r.OK > 0 && r.PerTask.Point > 0:
+				c.Points = append(c.Points, Point{g, r.PerTask})
+				c.costs = append(c.costs, stat.CostPoint{Grain: g, Cost: r.PerTask.Point})
+			}
+		}
+	}
+	slices.Sort(t.Grains)
+	for i := range t.Curves {
+		t.Curves[i].fit(level)
+	}
+	for _, p := range t.candidates() {
+		t.Pairs = append(t.Pairs, t.pair(p[0], p[1], level))
+	}
+	t.warn()
+	return t
+}
+
+// grain is what a task takes alone: the reference's own time where it was measured, else what calibration saw.
+func grain(t *analysis.Table) float64 {
+	if t.Reference >= 0 {
+		if r := &t.Rows[t.Reference]; r.OK > 0 && !r.HasFailed() {
+			return r.PerTask.Point
+		}
+	}
+	return t.Entry.GrainNS / 1e9
+}
+
+func (c *Curve) fit(level float64) {
+	slices.SortFunc(c.Points, func(a, b Point) int { return cmp.Compare(a.Grain, b.Grain) })
+	m, err := stat.FitCost(c.costs, level)
+	switch {
+	case errors.Is(err, stat.ErrTooFew):
+		c.Reason = fmt.Sprintf("usable at %d grains, needs %d", len(c.Points), LeastGrains)
+		return
+	case err != nil:
+		c.Reason = err.Error()
+		return
+	case m.DF < LeastGrains-2:
+		c.Reason = fmt.Sprintf("usable at %d grains, needs %d", len(c.Points), LeastGrains)
+		return
+	}
+	c.model = m
+	c.Overhead, c.Residual = analysis.Interval(m.Overhead), m.Sigma
+	if m.Slope.Point > 0 {
+		p := analysis.Interval{Point: 1 / m.Slope.Point, N: m.Slope.N}
+		p.Lo, p.Hi = p.Point, p.Point
+		if m.Slope.Level > 0 && m.Slope.Lo > 0 {
+			p.Lo, p.Hi, p.Level = 1/m.Slope.Hi, 1/m.Slope.Lo, m.Slope.Level
+		}
+		c.Parallelism = p
+	}
+}
+
+// candidates lists the curves to hold against each other: those on one core count, and each against the reference.
+func (t *Table) candidates() (out [][2]int) {
+	for i := range t.Curves {
+		for k := i + 1; k < len(t.Curves); k++ {
+			a, b := &t.Curves[i], &t.Curves[k]
+			if a.Reference != b.Reference || a.Cores == b.Cores {
+				out = append(out, [2]int{i, k})
+			}
+		}
+	}
+	return out
+}
+
+func (t *Table) pair(i, k int, level float64) Pair {
+	p := Pair{First: i, Second: k, Outcome: stat.Undecided}
+	a, b := &t.Curves[i], &t.Curves[k]
+	for _, c := range []*Curve{a, b} {
+		if !c.Has() {
+			p.Finding = fmt.Sprintf("%s against %s: not decided, for %s is %s.", t.name(i), t.name(k), c.Name, c.Reason)
+			return p
+		}
+	}
+	x, err := stat.Crossover(a.costs, b.costs, level)
+	if err != nil {
+		p.Finding = fmt.Sprintf("%s against %s: not decided: %v.", t.name(i), t.name(k), err)
+		return p
+	}
+	p.Outcome, p.FirstBelow, p.AtLeast, p.AtMost, p.Least, p.Most = x.Outcome, x.FirstBelow, x.AtLeast, x.AtMost, x.Least, x.Most
+	if x.Grain.N > 0 {
+		p.Grain = analysis.Interval(x.Grain)
+	}
+	p.Finding = t.finding(p)
+	return p
+}
+
+// name is how a sentence calls a curve.
+func (t *Table) name(i int) string {
+	c := &t.Curves[i]
+	if c.Reference {
+		return c.Name
+	}
+	for k := range t.Curves {
+		if !t.Curves[k].Reference && t.Curves[k].Cores != c.Cores {
+			if c.Cores == 1 {
+				return c.Name + " on 1 core"
+			}
+			return fmt.Sprintf("%s on %d cores", c.Name, c.Cores)
+		}
+	}
+	return c.Name
+}
+
+// Title names a curve as findings do: with its cores where the table has several core counts.
+func (t *Table) Title(i int) string { return t.name(i) }
+
+func (t *Table) finding(p Pair) string {
+	first, second := t.name(p.First), t.name(p.Second)
+	least, most := quantity.Duration(p.Least), quantity.Duration(p.Most)
+	switch p.Outcome {
+	case stat.Crosses:
+		below, above := second, first
+		if p.FirstBelow {
+			below, above = first, second
+		}
+		return fmt.Sprintf("%s pays over %s from a grain of %s; below it %s is cheaper.", above, below, Grain(p.Grain), below)
+	case stat.FirstCheaper, stat.SecondCheaper:
+		cheaper, other := first, second
+		if p.Outcome == stat.SecondCheaper {
+			cheaper, other = second, first
+		}
+		return fmt.Sprintf("No crossing in the measured range: %s is cheaper than %s from %s to %s.", cheaper, other, least, most)
+	}
+	end := func(sign int, at string) string {
+		switch {
+		case sign < 0:
+			return fmt.Sprintf("at %s %s is cheaper", at, first)
+		case sign > 0:
+			return fmt.Sprintf("at %s %s is cheaper", at, second)
+		}
+		return fmt.Sprintf("at %s they cannot be told apart", at)
+	}
+	s := fmt.Sprintf("%s and %s: not decided; %s, %s.", first, second, end(p.AtLeast, least), end(p.AtMost, most))
+	if p.Grain.N > 0 {
+		s += fmt.Sprintf(" The fitted lines cross at %s, but the data do not pin that down.", quantity.Duration(p.Grain.Point))
+	}
+	return s
+}
+
+// Grain words a grain with its interval: "34.1 µs (30.2 to 38.5)".
+func Grain(i analysis.Interval) string {
+	if !i.Has() {
+		return quantity.Duration(i.Point)
+	}
+	u := quantity.Time(i.Point)
+	d := quantity.Decimals(u.In(i.Point), u.In(i.Hi-i.Lo)/2)
+	return fmt.Sprintf("%s %s (%s interval %s to %s)", quantity.Fixed(u.In(i.Point), d), u.Symbol, quantity.Level(i.Level),
+		quantity.Fixed(u.In(i.Lo), d), quantity.Fixed(u.In(i.Hi), d))
+}
+
+// warn says what limits the table.
+func (t *Table) warn() {
+	if n := len(t.Grains); n < LeastGrains {
+		t.Warnings = append(t.Warnings, analysis.Warning{Severity: analysis.Error, Code: CodeFewGrains,
+			Text: fmt.Sprintf("%d grains are too few for a crossing", n), Remedy: fmt.Sprintf("measure at least %d, better ten", LeastGrains)})
+		return
+	}
+	var bent []string
+	for i := range t.Curves {
+		if c := &t.Curves[i]; c.Has() && c.Residual > misfit {
+			bent = append(bent, fmt.Sprintf("%s (%s)", t.name(i), quantity.Percent(c.Residual)))
+		}
+	}
+	if len(bent) > 0 {
+		t.Warnings = append(t.Warnings, analysis.Warning{Severity: analysis.Warn, Code: CodeMisfit,
+			Text:   "a straight line misses the measured costs of " + strings.Join(bent, ", ") + ", so that their overhead depends on the grain",
+			Remedy: "take the crossing from the measured points around it, or measure a narrower range of grains"})
+	}
+	var failed []string
+	for i := range t.Curves {
+		if c := &t.Curves[i]; c.Failed > 0 {
+			failed = append(failed, fmt.Sprintf("%s at %d of %d grains", t.name(i), c.Failed, len(t.Grains)))
+		}
+	}
+	if len(failed) > 0 {
+		t.Warnings = append(t.Warnings, analysis.Warning{Severity: analysis.Warn, Code: analysis.CodeFailed,
+			Text: "failed: " + strings.Join(failed, ", "), Remedy: "see parbench report for the reasons"})
+	}
+}
+
+// Sweeps reports whether a run holds a workload under several parameter sets, which a crossing takes.
+func Sweeps(run *results.Run) bool {
+	n := map[string]int{}
+	for _, e := range run.Header.Plan.Workloads {
+		if !e.OwnN && !e.Ceiling {
+			if n[e.Name]++; n[e.Name] >= LeastGrains {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,190 @@
+package crossover
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/runtest"
+	"github.com/parbench/parbench/results/stat"
+)
+
+// model is a strategy whose tasks cost grain/parallelism + overhead seconds.
+type model struct {
+	name                  string
+	cores                 int
+	parallelism, overhead float64
+	curve                 float64 // further seconds that come in with the grain, which no line has
+	fails                 bool
+}
+
+// swept is the analysis of a run over grains in seconds.
+func swept(t testing.TB, grains []float64, noise float64, models ...model) *analysis.Report {
+	t.Helper()
+	var list []runtest.Workload
+	for _, g := range grains {
+		w := runtest.Workload{Entry: results.PlanEntry{Key: fmt.Sprintf("spin{grain=%v}", g), Name: "spin", Kind: "cpu", Tasks: 64, GrainNS: g * 1e9,
+			Params: map[string]string{"grain": fmt.Sprint(g), "mode": "plain"}}}
+		ref := runtest.Cell{Cell: results.Cell{Strategy: "sequential", Cores: 1, Reference: true, OneCore: true}, PerTask: g, Noise: noise}
+		w.Cells = append(w.Cells, ref)
+		for _, m := range models {
+			c := runtest.Cell{Cell: results.Cell{Strategy: m.name, Cores: m.cores}, PerTask: g/m.parallelism + m.overhead, Noise: noise}
+			c.PerTask += m.curve * g / (g + m.overhead)
+			if m.fails {
+				c.Fail, c.Reason = results.TaskFailed, "no such thing"
+			}
+			w.Cells = append(w.Cells, c)
+		}
+		list = append(list, w)
+	}
+	run := runtest.Build(runtest.Spec{Rounds: 10, Environment: runtest.Machine(), Workloads: list})
+	rep, err := analysis.Analyse(run, analysis.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+var grid = []float64{1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2}
+
+func one(t testing.TB, rep *analysis.Report) Table {
+	t.Helper()
+	x, err := Analyse(rep, .95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(x.Tables) != 1 {
+		t.Fatalf("%d tables", len(x.Tables))
+	}
+	return x.Tables[0]
+}
+
+func pairOf(t testing.TB, tab Table, a, b string) Pair {
+	t.Helper()
+	for _, p := range tab.Pairs {
+		if tab.Curves[p.First].Name == a && tab.Curves[p.Second].Name == b {
+			return p
+		}
+	}
+	t.Fatalf("no pair %s, %s in %+v", a, b, tab.Pairs)
+	return Pair{}
+}
+
+func TestBreakEven(t *testing.T) {
+	tab := one(t, swept(t, grid, .004, model{name: "pool", cores: 4, parallelism: 3, overhead: 1e-6}, model{name: "process-pool", cores: 4, parallelism: 3.8, overhead: 12e-6}))
+	if len(tab.Grains) != len(grid) || len(tab.Curves) != 3 || len(tab.Pairs) != 3 {
+		t.Fatalf("%d grains, %d curves, %d pairs", len(tab.Grains), len(tab.Curves), len(tab.Pairs))
+	}
+	for _, c := range []struct {
+		first, second string
+		want          float64
+	}{
+		{"pool", "process-pool", 11e-6 / (1/3.0 - 1/3.8)}, // 157 µs
+		{"sequential", "process-pool", 12e-6 / (1 - 1/3.8)},
+		{"sequential", "pool", 1e-6 / (1 - 1/3.0)},
+	} {
+		p := pairOf(t, tab, c.first, c.second)
+		if p.Outcome != stat.Crosses || !p.FirstBelow || !p.Grain.Has() || p.Grain.Lo > c.want || c.want > p.Grain.Hi {
+			t.Errorf("%s and %s: %s at %+v, want %v: %s", c.first, c.second, p.Outcome, p.Grain, c.want, p.Finding)
+		}
+		if !strings.HasPrefix(p.Finding, c.second+" pays over "+c.first+" from a grain of ") {
+			t.Error(p.Finding)
+		}
+	}
+	c := tab.Curves[2]
+	if v := c.Overhead; v.Lo > 12e-6 || v.Hi < 12e-6 || c.Parallelism.Lo > 3.8 || c.Parallelism.Hi < 3.8 {
+		t.Errorf("process-pool: overhead %+v, parallelism %+v", v, c.Parallelism)
+	}
+	if got, ok := c.At(1e-3); !ok || got < .9*(12e-6+1e-3/3.8) || got > 1.1*(12e-6+1e-3/3.8) {
+		t.Errorf("cost at 1 ms: %v", got)
+	}
+	if _, ok := c.At(1); ok {
+		t.Error("a cost beyond the measured grains")
+	}
+	if len(tab.Warnings) != 0 || tab.Params["mode"] != "plain" || len(tab.Params) != 1 {
+		t.Errorf("warnings %v, params %v", tab.Warnings, tab.Params)
+	}
+}
+
+func TestNoCrossing(t *testing.T) {
+	tab := one(t, swept(t, grid, .004, model{name: "a", cores: 2, parallelism: 1.9, overhead: 1e-7}, model{name: "b", cores: 2, parallelism: 1.7, overhead: 2e-6}))
+	p := pairOf(t, tab, "a", "b")
+	if p.Outcome != stat.FirstCheaper || p.Grain.N != 0 || !strings.HasPrefix(p.Finding, "No crossing in the measured range: a is cheaper than b") {
+		t.Errorf("%s: %s", p.Outcome, p.Finding)
+	}
+	tab = one(t, swept(t, grid, .02, model{name: "a", cores: 2, parallelism: 1.9, overhead: 1e-6}, model{name: "b", cores: 2, parallelism: 1.9, overhead: 1e-6}))
+	p = pairOf(t, tab, "a", "b")
+	if p.Outcome != stat.Undecided || p.Grain.Has() || !strings.Contains(p.Finding, "not decided") {
+		t.Errorf("%s: %s", p.Outcome, p.Finding)
+	}
+}
+
+// Only what runs on as many cores is held against each other, and everything against the reference.
+func TestPairs(t *testing.T) {
+	tab := one(t, swept(t, grid[:4], .004, model{name: "a", cores: 1, parallelism: 1, overhead: 1e-6}, model{name: "a", cores: 2, parallelism: 2, overhead: 1e-6},
+		model{name: "b", cores: 2, parallelism: 2, overhead: 3e-6}))
+	var got []string
+	for _, p := range tab.Pairs {
+		got = append(got, tab.Title(p.First)+"|"+tab.Title(p.Second))
+	}
+	const want = "sequential|a on 1 core, sequential|a on 2 cores, sequential|b on 2 cores, a on 2 cores|b on 2 cores"
+	if s := strings.Join(got, ", "); s != want {
+		t.Errorf("%s, want %s", s, want)
+	}
+}
+
+func TestFewGrainsFailuresAndMisfit(t *testing.T) {
+	tab := one(t, swept(t, grid[:2], .004, model{name: "a", cores: 2, parallelism: 2, overhead: 1e-6}))
+	if p := pairOf(t, tab, "sequential", "a"); p.Outcome != stat.Undecided || !strings.Contains(p.Finding, "needs 3") || tab.Warnings[0].Code != CodeFewGrains {
+		t.Errorf("%s, %v", p.Finding, tab.Warnings)
+	}
+	tab = one(t, swept(t, grid, .004, model{name: "a", cores: 2, parallelism: 2, overhead: 1e-6, fails: true}))
+	if p := pairOf(t, tab, "sequential", "a"); p.Outcome != stat.Undecided || tab.Curves[1].Failed != len(grid) || tab.Warnings[0].Code != analysis.CodeFailed {
+		t.Errorf("%s, %v", p.Finding, tab.Warnings)
+	}
+	tab = one(t, swept(t, grid, .004, model{name: "a", cores: 2, parallelism: 2, overhead: 1e-5, curve: 3e-4}))
+	if len(tab.Warnings) != 1 || tab.Warnings[0].Code != CodeMisfit {
+		t.Errorf("a bent cost: %v, residual %v", tab.Warnings, tab.Curves[1].Residual)
+	}
+}
+
+func TestRunsWithoutSweep(t *testing.T) {
+	rep, err := analysis.Analyse(runtest.Realistic(), analysis.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := Analyse(rep, .95)
+	if err != nil || len(x.Tables) != 0 || Sweeps(rep.Run) {
+		t.Errorf("%d tables, %v", len(x.Tables), err)
+	}
+	if !Sweeps(swept(t, grid[:3], .01, model{name: "a", cores: 2, parallelism: 2}).Run) || Sweeps(swept(t, grid[:2], .01, model{name: "a", cores: 2, parallelism: 2}).Run) {
+		t.Error("three grains are no sweep, or two are one")
+	}
+	if _, err := Analyse(rep, 1); err == nil {
+		t.Error("a level of 1 is accepted")
+	}
+}
+
+func TestNumbersAreFinite(t *testing.T) {
+	text := rapid.SampledFrom([]string{"a", "b", "spin", "pool"})
+	rapid.Check(t, func(t *rapid.T) {
+		rep, err := analysis.Analyse(runtest.Random(t, text), analysis.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := Analyse(rep, .95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tab := range x.Tables {
+			if _, err := json.Marshal(tab); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
