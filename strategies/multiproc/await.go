@@ -25,7 +25,10 @@ type turns struct {
 	spin    bool                    // another CPU may be answering meanwhile
 	pace    atomic.Int64            // nanoseconds between the last answers of a worker, smoothed; 0: unknown
 
-	alone bool // one P: other goroutines run only when this one lets them
+	minder  *time.Timer // see mind
+	minding atomic.Bool // it is running
+	seen    int64       // completed at its last tick
+	alone   bool        // one P: other goroutines run only when this one lets them
 
 	space      chan struct{} // rouses one who waits for room
 	roomSought atomic.Int32  // goroutines waiting for room
@@ -35,7 +38,7 @@ type turns struct {
 func (t *turns) init() {
 	t.vacant, t.space = make(chan struct{}, 1), make(chan struct{}, 1)
 	t.polled.Store(new([]*peer))
-	t.spin, t.alone = usableCPUs() > 1, runtime.GOMAXPROCS(0) == 1
+	t.spin, t.alone = several(), runtime.GOMAXPROCS(0) == 1
 }
 
 const (
@@ -226,6 +229,31 @@ func (f *fleet) tend() {
 	}
 }
 
+// mindTime is how long answers may wait for somebody who polls before bells are asked for.
+const mindTime = 500 * time.Microsecond
+
+// mind sees to the answers of calls that nobody awaits yet. Their callers will probably ask for them soon, or make more
+// calls, and then take the answers themselves: a bell for each would cost more than that. If nobody does, the minder
+// asks for bells, so that answers are taken, and queued calls sent, however long the caller is away. Future.Done and
+// TryGet ask at once.
+func (f *fleet) mind() {
+	if !f.minding.Load() && f.minding.CompareAndSwap(false, true) {
+		f.minder.Reset(mindTime)
+	}
+}
+
+func (f *fleet) mindTick() {
+	n := f.completed.Load()
+	active := f.leading.Load() || n != f.seen
+	f.seen = n
+	if active && f.sent.Load() > 0 {
+		f.minder.Reset(mindTime)
+		return
+	}
+	f.minding.Store(false) // before looking: a call that is sent from here on starts the minder again
+	f.stepDown()
+}
+
 // publish tells those who poll about the workers. Called with mu held.
 func (f *fleet) publish() {
 	list := make([]*peer, 0, len(f.workers))
@@ -267,6 +295,7 @@ func (f *fleet) collect() int {
 			fed = append(fed, p)
 		}
 	}
+	f.sent.Add(-int64(len(batch)))
 	f.mu.Unlock()
 	f.flushAll(fed)
 	if n := len(batch); n > 0 {

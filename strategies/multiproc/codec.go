@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"reflect"
-	"slices"
+	"strings"
 	"sync"
 	"unsafe"
 )
@@ -29,7 +29,9 @@ func codecOf[T any]() codec[T] {
 	p, ok := codecs.Load(t)
 	if !ok {
 		b := &planner{seen: make(map[reflect.Type]*plan)}
-		p, _ = codecs.LoadOrStore(t, b.plan(t))
+		top := b.plan(t)
+		top.foreign = b.foreign
+		p, _ = codecs.LoadOrStore(t, top)
 	}
 	pl := p.(*plan)
 	return codec[T]{pl, pl.plain && pl.err == nil, int(pl.size)}
@@ -120,15 +122,20 @@ const maxDepth = 10_000
 
 // plan is how one type crosses. A plan with err cannot.
 type plan struct {
-	typ    reflect.Type
-	size   uintptr
-	plain  bool // no pointers anywhere: memory is the wire form
-	err    error
-	append func(b []byte, p unsafe.Pointer, depth int) ([]byte, error)
-	decode func(b []byte, p unsafe.Pointer) ([]byte, error)
+	typ   reflect.Type
+	size  uintptr
+	plain bool // no pointers anywhere: memory is the wire form
+	// foreign says that encoding or decoding runs somebody's methods; known of top-level types only.
+	foreign bool
+	err     error
+	append  func(b []byte, p unsafe.Pointer, depth int) ([]byte, error)
+	decode  func(b []byte, p unsafe.Pointer) ([]byte, error)
 }
 
-type planner struct{ seen map[reflect.Type]*plan }
+type planner struct {
+	seen    map[reflect.Type]*plan
+	foreign bool // met a type with methods of its own
+}
 
 type binaryAppender interface {
 	AppendBinary([]byte) ([]byte, error)
@@ -175,6 +182,7 @@ func (b *planner) fill(p *plan, t reflect.Type) {
 	switch {
 	case t.Kind() != reflect.Interface && t.Kind() != reflect.Pointer &&
 		(ptr.Implements(appenderType) || ptr.Implements(marshalerType)) && ptr.Implements(unmarshalerType):
+		b.foreign = true
 		planMarshaler(p, t)
 		return
 	case ptr.Implements(lockerType):
@@ -346,9 +354,25 @@ func appendBulk(b, src []byte) []byte {
 		return append(b, src...)
 	}
 	at := len(b)
-	b = slices.Grow(b, len(src))[:at+len(src)]
+	if cap(b)-at < len(src) {
+		return append(b, src...) // slices.Grow would clear it first
+	}
+	b = b[:at+len(src)]
 	copyBulk(b[at:], src)
 	return b
+}
+
+// cloneBulk copies to fresh memory. strings.Builder is the way to get that without having it cleared first.
+func cloneBulk(src []byte) []byte {
+	var b strings.Builder
+	b.Grow(len(src))
+	for len(src) > stride {
+		b.Write(src[:stride])
+		src = src[stride:]
+	}
+	b.Write(src)
+	s := b.String()
+	return unsafe.Slice(unsafe.StringData(s), len(s))
 }
 
 // A slice is its length plus one, then its elements; 0 is nil.
@@ -394,8 +418,7 @@ func (b *planner) planSlice(p *plan, t reflect.Type) {
 		}
 		if bytes := int(n) * int(size); e.plain && bytes >= bulk {
 			// Memory without pointers that need not be cleared first; of this size, it is aligned for any type.
-			m := appendBulk(nil, b[:bytes])
-			*(*[]byte)(v) = unsafe.Slice(unsafe.SliceData(m), n) // the header; its length counts elements of any type
+			*(*[]byte)(v) = unsafe.Slice(unsafe.SliceData(cloneBulk(b[:bytes])), n) // the header; its length counts elements of any type
 			return b[bytes:], nil
 		}
 		s := reflect.MakeSlice(t, int(n), int(n))

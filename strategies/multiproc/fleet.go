@@ -9,15 +9,19 @@ import (
 	"time"
 )
 
-// call is a job in its untyped form. It is part of the job and lives as long.
+// call is a job in its untyped form. It is part of the job and lives as long. Every future has one, so its fields are
+// as small and as few as can be.
 type call struct {
-	frame    []byte
+	frame    []byte                        // nil when the payload lies in the worker's area alone: see claim
 	small    [headerSize + inlineSize]byte // where a short frame lies
-	ctx      context.Context               // of the waiting caller, or nil
+	size     int                           // of the frame
+	at       uint32                        // of a payload without a frame, in the area
+	count    int32                         // items
+	retries  int32
+	attempts int32           // workers it has cost
+	used     uint64          // position in the worker's area up to which the payload reaches, 0 if it is not there
+	ctx      context.Context // of the waiting caller, or nil
 	timeout  time.Duration
-	retries  int
-	attempts int    // workers it has cost
-	used     uint64 // position in the worker's area up to which the payload reaches, 0 if it is not there
 	owner    receiver
 	fate     error // set when the call is resolved without a result
 }
@@ -29,9 +33,9 @@ type receiver interface {
 	deliver(payload []byte, err error)
 }
 
-func (c *call) reset(ctx context.Context, frame []byte, opt callOptions, owner receiver) {
+func (c *call) reset(ctx context.Context, frame []byte, count int, opt jobOptions, owner receiver) {
 	c.frame, c.ctx, c.timeout, c.retries, c.owner = frame, ctx, opt.timeout, opt.retry, owner
-	c.attempts, c.used, c.fate = 0, 0, nil
+	c.size, c.count, c.attempts, c.used, c.fate = len(frame), int32(count), 0, 0, nil
 }
 
 // fleet is the untyped part of a ProcessPool: a queue of calls and the workers they go to. Every accepted call is in
@@ -44,7 +48,7 @@ type fleet struct {
 	gone chan struct{} // closed when the pool has finished
 	turns
 
-	large    atomic.Bool  // the last call was
+	large    atomic.Int64 // size of the last call if it was large, else 0
 	inflight atomic.Int64 // unresolved calls; grows under mu only
 	sent     atomic.Int64 // calls in the workers' lists
 
@@ -64,6 +68,8 @@ func newFleet(fn string, opt poolOptions) *fleet {
 	f := &fleet{fn: fn, opt: opt, quit: make(chan struct{}), gone: make(chan struct{}), ready: make(chan error, opt.workers),
 		events: events{f: opt.event}}
 	f.turns.init()
+	f.minder = time.AfterFunc(time.Hour, f.mindTick)
+	f.minder.Stop()
 	return f
 }
 
@@ -142,8 +148,8 @@ func (f *fleet) growing() bool {
 	return f.opt.lazy && slices.ContainsFunc(f.workers, func(p *peer) bool { return !p.up })
 }
 
-// submit accepts calls in their order and returns how many. waited says that the caller awaits them next (see await),
-// or calls stepDown. Without wait it returns ErrFull where it would have to wait for room.
+// submit accepts calls in their order and returns how many. waited says that the caller awaits them at once (see await);
+// else the minder sees to their answers. Without wait it returns ErrFull where it would have to wait for room.
 func (f *fleet) submit(ctx context.Context, calls []*call, wait, waited bool) (n int, err error) {
 	var dropped []*call
 	for n < len(calls) && err == nil {
@@ -151,7 +157,9 @@ func (f *fleet) submit(ctx context.Context, calls []*call, wait, waited bool) (n
 		if room, err = f.enter(ctx, wait); err != nil { // else mu is held
 			break
 		}
-		room = min(room, len(calls)-n)
+		if room = min(room, len(calls)-n); f.opt.lazy {
+			room = 1 // whether a worker is needed is known when the call before has one
+		}
 		f.inflight.Add(int64(room))
 		for _, c := range calls[n : n+room] {
 			f.queue.push(c)
@@ -161,16 +169,19 @@ func (f *fleet) submit(ctx context.Context, calls []*call, wait, waited bool) (n
 		var fed []*peer
 		for f.queue.len() > 0 {
 			p := f.idlest()
-			if p == nil {
+			if p == nil || !waited && p.busy() && f.queue.len() < batchSize {
 				break
 			}
-			dropped = p.refill(dropped, waited)
+			dropped = p.refill(dropped, true)
 			if len(p.pend)+len(p.tail) > 0 {
 				fed = append(fed, p)
 			}
 		}
 		f.mu.Unlock()
 		f.flushAll(fed)
+	}
+	if !waited {
+		f.mind()
 	}
 	f.drop(dropped)
 	return n, err
@@ -300,6 +311,7 @@ func (f *fleet) close() {
 		f.offerRoom()
 	}
 	f.mu.Unlock()
+	f.stepDown() // nobody may ever ask for what is unfinished
 	f.settle()
 }
 
@@ -351,6 +363,7 @@ func (f *fleet) terminate(err error) {
 			open = append(open, f.queue.pop())
 		}
 		for _, p := range f.workers {
+			f.sent.Add(-int64(p.fifo.len()))
 			for p.fifo.len() > 0 {
 				open = append(open, p.take())
 			}
@@ -423,18 +436,19 @@ func (f *fleet) ended(p *peer, cause error) {
 	f.publish()
 	if p.timer != nil {
 		p.timer.Stop()
+		p.timer = nil // it may have fired and be waiting for mu
 	}
+	f.sent.Add(-int64(p.fifo.len()))
 	var failed []*call
 	if p.fifo.len() > 0 && cause != nil {
 		// Calls are answered in order: the first unanswered one was running.
 		c := p.take()
 		if c.attempts++; c.attempts <= c.retries && !errors.Is(cause, ErrTimeout) {
-			f.sent.Add(1)
 			p.fifo.pushFront(c)
 		} else {
 			var ce *CrashError
 			if errors.As(cause, &ce) {
-				ce.Attempts = c.attempts
+				ce.Attempts = int(c.attempts)
 			}
 			c.fate = cause
 			failed = append(failed, c)
@@ -443,7 +457,6 @@ func (f *fleet) ended(p *peer, cause error) {
 	for i := p.fifo.len() - 1; i >= 0; i-- { // the others never started: back to the head of the queue, in order
 		f.queue.pushFront(*p.fifo.at(i))
 	}
-	f.sent.Add(-int64(p.fifo.len()))
 	if p.taken > 0 {
 		f.lost = 0
 	} else if cause != nil {

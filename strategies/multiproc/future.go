@@ -22,6 +22,8 @@ type Future[T any] struct {
 type awaiter interface {
 	// await returns nil once w is ready, or ctx's error if that ends first.
 	await(ctx context.Context, w waitable) error
+	// leave says that what was submitted is not awaited for now.
+	leave()
 }
 
 // waitable is something to wait for.
@@ -103,6 +105,9 @@ func (f *Future[T]) wait(ctx context.Context) error {
 //
 //nolint:revive // a value, its error, and whether there is either: the order of Get and then of a map look-up
 func (f *Future[T]) TryGet() (T, error, bool) {
+	if !f.ready() && f.pool != nil {
+		f.pool.leave()
+	}
 	if f.ready() {
 		return f.val, f.err, true
 	}
@@ -111,7 +116,12 @@ func (f *Future[T]) TryGet() (T, error, bool) {
 }
 
 // Done returns a channel that is closed when the result is there.
-func (f *Future[T]) Done() <-chan struct{} { return f.wake() }
+func (f *Future[T]) Done() <-chan struct{} {
+	if !f.ready() && f.pool != nil {
+		f.pool.leave()
+	}
+	return f.wake()
+}
 
 // Cancel withdraws a call that has not been handed to a worker; it then resolves with ErrCancelled. It reports whether
 // that was so: a call that a worker has, or that is done, cannot be cancelled.

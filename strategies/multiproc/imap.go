@@ -174,8 +174,7 @@ func (fl *flow[In, Out]) send(p *piece[In, Out]) bool {
 	}
 	p.base = fl.taken - len(p.in)
 	p.out = p.out[:len(p.in)]
-	p.opt, p.ctx = fl.opt, fl.ctx
-	p.waited = true
+	p.opt, p.ctx = fl.opt.job(), fl.ctx
 	if err := fl.pool.b.submit(fl.ctx, &p.job, true); err != nil {
 		var zero Out
 		if fl.drain(0) {

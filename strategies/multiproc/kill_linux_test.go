@@ -159,3 +159,5 @@ func testRandomKills(t *testing.T, kills int, opts []PoolOption) {
 	}
 	t.Logf("%d calls, %d lost to %d kills", answered.Load(), failed.Load(), kills)
 }
+
+func killWorker(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) }

@@ -1,6 +1,7 @@
 package multiproc
 
 import (
+	"math"
 	"os"
 	"reflect"
 	"runtime"
@@ -285,6 +286,16 @@ type callOptions struct {
 	retry   int
 	onDone  any // func(Out, error)
 	err     error
+}
+
+// jobOptions is what a job needs of them.
+type jobOptions struct {
+	timeout time.Duration
+	retry   int32
+}
+
+func (c *callOptions) job() jobOptions {
+	return jobOptions{c.timeout, int32(min(c.retry, math.MaxInt32))}
 }
 
 // Timeout bounds the run of the call, or of each chunk, from its start in a worker. In a process pool the worker is

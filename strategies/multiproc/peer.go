@@ -3,6 +3,7 @@ package multiproc
 import (
 	"context"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -36,12 +37,14 @@ type peer struct {
 
 	// Shared memory, nil where the pipes do all the work.
 	ring    *ring
-	calls   uint64 // put into it
-	answers uint64 // taken out of it; changes with the lead and mu
-	freed   uint64 // position up to which payload of answers has been taken; behind the lead
-	told    uint64 // what the worker knows of it; behind the lead
-	big     []byte // an answer that came through the pipe, until it is taken; with the lead and mu
-	stalled bool   // the next answer comes through the pipe; with the lead and mu
+	calls   uint64     // put into it
+	answers uint64     // taken out of it; changes with the lead and mu
+	freed   uint64     // position up to which payload of answers has been taken; behind the lead
+	told    uint64     // what the worker knows of it; behind the lead
+	big     []byte     // an answer that came through the pipe, until it is taken; with the lead and mu
+	claimed bool       // somebody writes a call into the area: see claim
+	pen     sync.Mutex // held meanwhile, so that the memory stays
+	stalled bool       // the next answer comes through the pipe; with the lead and mu
 }
 
 const (
@@ -63,7 +66,7 @@ func (p *peer) accepts() bool {
 	if p.ring != nil {
 		bytes = ringBytes
 	}
-	return p.up && !p.left && p.late == nil && p.fifo.len() < p.limit && (p.fifo.len() == 0 || p.bytes < bytes) &&
+	return p.up && !p.left && p.late == nil && !p.claimed && p.fifo.len() < p.limit && (p.fifo.len() == 0 || p.bytes < bytes) &&
 		(p.f.opt.maxTasks == 0 || p.taken < p.f.opt.maxTasks) && (p.fifo.len() == 0 || !p.f.growing())
 }
 
@@ -91,7 +94,7 @@ func (p *peer) refill(dropped []*call, waited bool) []*call {
 		}
 		first := p.fifo.len() == 0
 		p.fifo.push(c)
-		p.bytes += len(c.frame)
+		p.bytes += c.size
 		p.taken++
 		if p.ring != nil {
 			p.send(c)
@@ -112,11 +115,10 @@ func (p *peer) refill(dropped []*call, waited bool) []*call {
 	return dropped
 }
 
-// take removes the first call from the list. Called with mu held.
+// take removes the first call from the list; who calls it counts it out of sent. Called with mu held.
 func (p *peer) take() *call {
 	c := p.fifo.pop()
-	p.f.sent.Add(-1)
-	p.bytes -= len(c.frame)
+	p.bytes -= c.size
 	if c.used != 0 && p.ring != nil {
 		p.ring.reqs.tail = c.used
 	}
@@ -350,6 +352,7 @@ func (p *peer) frames(buf *frameBuffer) error {
 		}
 	}
 	if len(done) > 0 {
+		f.sent.Add(-int64(len(done)))
 		dropped = p.answered(len(done), dropped)
 	}
 	idle := p.fifo.len() == 0
@@ -432,15 +435,18 @@ func (p *peer) finishUp(cause error) {
 	_ = c.Out.Close()
 	stderr := c.end()
 	exit, _ := c.Wait(context.Background())
+	f.mu.Lock()
+	up := p.up
+	p.up = false
+	f.mu.Unlock()
 	if p.ring != nil {
-		// The worker's last answers count, and nobody may be polling when the memory goes.
+		// The worker's last answers count, and nobody may be polling or writing when the memory goes.
+		p.pen.Lock()
 		f.takeLead()
-		f.mu.Lock()
-		p.up = false
-		f.mu.Unlock()
 		f.collect()
 	}
 	f.mu.Lock()
+	p.salvage()
 	if cause == nil {
 		switch {
 		case p.late != nil && p.fifo.len() > 0 && p.fifo.front() == p.late:
@@ -449,13 +455,13 @@ func (p *peer) finishUp(cause error) {
 		case p.late != nil && p.fifo.len() == 0: // it was answered after all
 			cause = ErrTimeout
 		case !p.left || p.fifo.len() > 0:
-			cause = crashCause(&CrashError{Pid: c.Pid(), Exit: exit, Attempts: 1, StderrTail: stderr}, f.fn, p.up)
+			cause = crashCause(&CrashError{Pid: c.Pid(), Exit: exit, Attempts: 1, StderrTail: stderr}, f.fn, up)
 			if f.state != poolTerminated {
 				f.crashes.Add(1)
 			}
 		}
 	}
-	if !p.up {
+	if !up {
 		f.announce(cause)
 	}
 	f.mu.Unlock()

@@ -1,9 +1,27 @@
 package multiproc
 
+import (
+	"time"
+	"unsafe"
+)
+
 // The parent's side of a worker's shared memory.
 
 // nextSlot returns the slot of the next call; it is free because at most ringSlots calls are unanswered. Called with mu held.
 func (p *peer) nextSlot() *slot { return &p.ring.req[p.calls%ringSlots] }
+
+const (
+	// busyCalls is how many calls a worker has that need not get the next one at once.
+	busyCalls = 8
+	// batchSize is how many calls wait for others to travel with, if all workers are busy. To send one costs as much as the
+	// rest of a short call, because the slot's line has to come from the other CPU before the lock can be given up; that of
+	// several in one go comes meanwhile.
+	batchSize = 16
+)
+
+// busy reports whether the worker has short calls enough. They are answered while the next ones are made, and whoever
+// takes the answers, or at the latest the minder, sends what is waiting. Called with mu held.
+func (p *peer) busy() bool { return p.ring != nil && p.fifo.len() >= busyCalls }
 
 // put makes the slot visible to the worker, sooner or later: see refill. Called with mu held.
 func (p *peer) put(s *slot, kind uint32) {
@@ -16,9 +34,8 @@ func (p *peer) put(s *slot, kind uint32) {
 // so. Called with mu held.
 func (p *peer) send(c *call) {
 	s := p.nextSlot()
-	h := parseHeader(c.frame)
 	payload := c.frame[headerSize:]
-	s.size, s.count = uint32(len(payload)), h.count
+	s.size, s.count = uint32(len(payload)), uint32(c.count)
 	if len(payload) <= inlineSize {
 		copy(s.data[:], payload)
 		p.put(s, slotInline)
@@ -34,6 +51,114 @@ func (p *peer) send(c *call) {
 	}
 	p.write(c.frame)
 	p.put(s, slotPipe)
+}
+
+// claim is the first half of a submission that encodes its input where the worker reads it, without a copy on the way:
+// it gives room for one call and memory of at least size bytes that nobody else touches until hand, the second half.
+// It is nil where it cannot be done at once; the call then takes the ordinary way.
+func (f *fleet) claim(size int) (*peer, []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if size > areaMax || f.opt.lazy || f.state != poolOpen || f.queue.len() > 0 || f.inflight.Load() >= int64(f.opt.maxInFlight) {
+		return nil, nil
+	}
+	p := f.idlest()
+	if p == nil || p.ring == nil {
+		return nil, nil
+	}
+	buf := p.ring.reqs.reserve(size)
+	if buf == nil {
+		return nil, nil
+	}
+	f.inflight.Add(1)
+	p.claimed = true
+	p.pen.Lock() // free: whoever else takes it has ended the worker before
+	return p, buf
+}
+
+// hand submits a call whose payload has been encoded into what claim returned, or, where it did not fit, elsewhere. With
+// a failure it gives the claim back.
+func (f *fleet) hand(p *peer, c *call, payload, buf []byte, failure error, waited bool) error {
+	inPlace := unsafe.SliceData(payload) == unsafe.SliceData(buf)
+	if failure == nil && !inPlace {
+		c.frame = frameOf(c.count, payload)
+	}
+	f.mu.Lock()
+	p.claimed = false
+	if inPlace && (!p.up || p.left || p.late != nil) { // it has ended meanwhile, or will
+		c.frame, inPlace = frameOf(c.count, payload), false
+	}
+	p.pen.Unlock()
+	if failure == nil && f.state != poolOpen {
+		f.mu.Unlock()
+		failure = f.refusal()
+		f.mu.Lock()
+	}
+	if failure != nil {
+		f.mu.Unlock()
+		f.leaveRoom(1)
+		f.settle()
+		return failure
+	}
+	c.size = headerSize + len(payload)
+	var dropped []*call
+	if inPlace {
+		p.handOver(c, len(payload))
+	} else {
+		f.queue.push(c)
+	}
+	var fed []*peer
+	for f.queue.len() > 0 { // what came while the worker was claimed
+		q := f.idlest()
+		if q == nil {
+			break
+		}
+		dropped = q.refill(dropped, true)
+		fed = append(fed, q)
+	}
+	f.mu.Unlock()
+	f.flushAll(fed)
+	if !waited {
+		f.mind()
+	}
+	f.drop(dropped)
+	return nil
+}
+
+// handOver makes a payload that is in place already the worker's next call. Called with mu held.
+func (p *peer) handOver(c *call, size int) {
+	s := p.nextSlot()
+	s.size, s.count = uint32(size), uint32(c.count)
+	at, end := p.ring.reqs.commit(size)
+	c.at, c.used, s.at = uint32(at), end, uint32(at)
+	first := p.fifo.len() == 0
+	p.fifo.push(c)
+	p.bytes += c.size
+	p.taken++
+	p.put(s, slotArea)
+	if first {
+		p.since = time.Now()
+		p.arm()
+	}
+	p.f.sent.Add(1)
+	p.ring.rouse()
+}
+
+// salvage makes frames of the unanswered calls whose payload is in the area alone, before that goes. Called with mu held.
+func (p *peer) salvage() {
+	for i := range p.fifo.len() {
+		if c := *p.fifo.at(i); c.frame == nil {
+			size := c.size - headerSize
+			c.frame = frameOf(c.count, p.ring.reqs.buf[c.at:int(c.at)+size])
+		}
+	}
+}
+
+// frameOf makes a frame of a call's payload.
+func frameOf(count int32, payload []byte) []byte {
+	b := append(appendHeader(make([]byte, 0, headerSize+len(payload)), frameCall, int(count)), payload...)
+	sealFrame(b, 0)
+	return b
 }
 
 // ask asks the worker for a bell with its next answer, unless somebody has the lead and does so afterwards. Called with

@@ -69,14 +69,13 @@ type Stats struct {
 
 // job is a run of inputs that travels as one.
 type job[In, Out any] struct {
-	fn   string          // the function's name, if it has one
 	ctx  context.Context // of the waiting caller; nil when nobody's
 	base int             // index of in[0]
 	in   []In
 	out  []Out   // as long as in; written by the backend
 	errs []error // nil, or one for each item
-	opt  callOptions
-	// waited says that the goroutine that submits the job awaits it next (backend.await), or calls backend.leave.
+	opt  jobOptions
+	// waited says that the goroutine that submits the job awaits it at once.
 	waited bool
 	// done is told exactly once after submit succeeded, from any goroutine; it must not block. err is set when all items
 	// share one fate (crash, timeout, terminated, cancelled).
@@ -109,11 +108,19 @@ func (j *job[In, Out]) itemErr(i int, err error) error {
 	return nil
 }
 
+// name is the function's name, if it has one.
+func (j *job[In, Out]) name() string {
+	if j.via == nil {
+		return ""
+	}
+	return j.via.fn
+}
+
 // wrap turns the fate of a job into the error of one of its items. Sentinels about the pool stay as they are.
 func (j *job[In, Out]) wrap(i int, err error) error {
 	var ce *CrashError
 	if errors.As(err, &ce) || errors.Is(err, ErrTimeout) {
-		return &TaskError{Func: j.fn, Index: j.base + i, Type: typeName(err), Msg: err.Error(), Err: err}
+		return &TaskError{Func: j.name(), Index: j.base + i, Type: typeName(err), Msg: err.Error(), Err: err}
 	}
 	return err
 }
@@ -127,8 +134,6 @@ type backend[In, Out any] interface {
 	submitAll(ctx context.Context, jobs []*job[In, Out]) (int, error)
 	// cancel withdraws a job that no worker has; it then finishes with ErrCancelled.
 	cancel(j *job[In, Out]) bool
-	// leave says that jobs submitted as waited are not awaited after all.
-	leave()
 	size() int
 	// refusal says why no work is accepted any more, nil if it is.
 	refusal() error
@@ -150,7 +155,6 @@ type single[In, Out any] struct {
 	inv  [1]In
 	outv [1]Out
 	fut  Future[Out]
-	b    backend[In, Out]
 	// shared says that an Apply call has a callback, which outlives it.
 	shared bool
 }
@@ -164,7 +168,7 @@ func (s *single[In, Out]) finished(j *job[In, Out], err error) {
 	s.fut.resolve(s.outv[0], j.itemErr(0, nil))
 }
 
-func (s *single[In, Out]) withdraw() bool { return s.b.cancel(&s.job) }
+func (s *single[In, Out]) withdraw() bool { return s.fut.pool.(backend[In, Out]).cancel(&s.job) }
 
 // start submits one call. It waits for room until ctx ends, or not at all if wait is false; taskCtx is the caller's,
 // if there is one that waits.
@@ -182,12 +186,12 @@ func (f front[In, Out]) start(ctx, taskCtx context.Context, wait bool, in In, op
 		s, _ = f.spare.Get().(*single[In, Out])
 	}
 	if s == nil {
-		s = &single[In, Out]{b: f.b}
+		s = &single[In, Out]{}
 		s.job.in, s.job.out, s.job.done = s.inv[:], s.outv[:], s
 		s.fut.pool, s.fut.owner = f.b, s
 	}
 	s.inv[0] = in
-	s.job.opt, s.job.ctx, s.job.waited = opt, taskCtx, taskCtx != nil
+	s.job.opt, s.job.ctx, s.job.waited = opt.job(), taskCtx, taskCtx != nil
 	if err := f.b.submit(ctx, &s.job, wait); err != nil {
 		return nil, err
 	}
@@ -313,7 +317,7 @@ func (f front[In, Out]) mapWith(ctx context.Context, in []In, opt callOptions) (
 		first := lo
 		for _, j := range jobs {
 			hi := min(lo+chunk, len(in))
-			j.ctx, j.base, j.in, j.out, j.opt, j.waited = ctx, lo, in[lo:hi:hi], out[lo:hi:hi], opt, true
+			j.ctx, j.base, j.in, j.out, j.opt, j.waited = ctx, lo, in[lo:hi:hi], out[lo:hi:hi], opt.job(), true
 			lo = hi
 		}
 		m.left.Add(int64(len(jobs)))

@@ -79,42 +79,91 @@ type remote[In, Out any] struct {
 	oc     codec[Out]
 }
 
-// prepare encodes the job's inputs.
-func (r *remote[In, Out]) prepare(j *job[In, Out]) (*call, error) {
+// abandoned reports whether the caller has gone; the ordinary way then says why.
+func (j *job[In, Out]) abandoned() bool { return j.ctx != nil && j.ctx.Err() != nil }
+
+func (r *remote[In, Out]) callable() bool { return r.oc.p.err == nil && r.fn != "" }
+
+// check returns why the function cannot be called, or nil.
+func (r *remote[In, Out]) check() error {
 	if r.oc.p.err != nil {
-		return nil, &EncodeError{Type: r.oc.p.typ.String(), Err: r.oc.p.err}
+		return &EncodeError{Type: r.oc.p.typ.String(), Err: r.oc.p.err}
 	}
 	if r.fn == "" {
-		return nil, &optionError{"Bind: the function was not made by Register"}
+		return &optionError{"Bind: the function was not made by Register"}
 	}
-	j.fn = r.fn
+	return nil
+}
+
+// encode appends the job's inputs.
+func (r *remote[In, Out]) encode(b []byte, j *job[In, Out]) ([]byte, error) {
+	b, err := r.ic.appendAll(append(b, r.prefix...), j.in)
+	var ee *EncodeError
+	if err != nil && errors.As(err, &ee) {
+		err = ee.at(j.base)
+	}
+	return b, err
+}
+
+// note remembers the size of a call, by which the next one is encoded.
+func (r *remote[In, Out]) note(size int) {
+	if size < largeFrame {
+		size = 0
+	}
+	if int64(size) != r.f.large.Load() {
+		r.f.large.Store(int64(size))
+	}
+}
+
+// prepare makes a frame of the job's inputs.
+func (r *remote[In, Out]) prepare(j *job[In, Out]) (*call, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
 	c := &j.impl
 	if c.frame == nil {
 		c.frame = c.small[:0]
-		if r.f.large.Load() {
+		if r.f.large.Load() > 0 {
 			if b, ok := frames.Get().(*[]byte); ok {
 				c.frame = *b
 			}
 		}
 	}
-	frame, err := r.ic.appendAll(append(appendHeader(c.frame[:0], frameCall, len(j.in)), r.prefix...), j.in)
+	frame, err := r.encode(appendHeader(c.frame[:0], frameCall, len(j.in)), j)
 	if err != nil {
-		var ee *EncodeError
-		if errors.As(err, &ee) {
-			err = ee.at(j.base)
-		}
 		return nil, err
 	}
 	sealFrame(frame, 0)
-	if large := len(frame) >= largeFrame; large != r.f.large.Load() {
-		r.f.large.Store(large)
-	}
+	r.note(len(frame))
 	j.via = r
-	c.reset(j.ctx, frame, j.opt, j)
+	c.reset(j.ctx, frame, len(j.in), j.opt, j)
 	return c, nil
 }
 
+// submitInPlace encodes the inputs of a large call where the worker reads them. It is false if that is not possible now.
+func (r *remote[In, Out]) submitInPlace(j *job[In, Out]) (bool, error) {
+	// The worker's memory waits for the encoding: not for user code.
+	if r.ic.p.foreign || !r.callable() || j.abandoned() {
+		return false, nil
+	}
+	p, buf := r.f.claim(int(r.f.large.Load()))
+	if p == nil {
+		return false, nil
+	}
+	payload, err := r.encode(buf[:0], j)
+	r.note(headerSize + len(payload))
+	j.via = r
+	c := &j.impl
+	c.reset(j.ctx, nil, len(j.in), j.opt, j)
+	return true, r.f.hand(p, c, payload, buf, err, j.waited)
+}
+
 func (r *remote[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool) error {
+	if r.f.large.Load() > 0 {
+		if ok, err := r.submitInPlace(j); ok || err != nil {
+			return err
+		}
+	}
 	c, err := r.prepare(j)
 	if err != nil {
 		return err
@@ -124,6 +173,14 @@ func (r *remote[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool
 }
 
 func (r *remote[In, Out]) submitAll(ctx context.Context, jobs []*job[In, Out]) (int, error) {
+	if r.f.large.Load() > 0 {
+		for n, j := range jobs {
+			if err := r.submit(ctx, j, true); err != nil {
+				return n, err
+			}
+		}
+		return len(jobs), nil
+	}
 	var store [sheaf]*call
 	calls := store[:0]
 	var bad error
@@ -147,11 +204,10 @@ var frames sync.Pool
 
 const largeFrame = 32 << 10
 
-// deliver is called exactly once for each accepted call, without locks of the fleet's calls held; payload is valid
-// during the call only.
+// deliver implements receiver.
 func (j *job[In, Out]) deliver(payload []byte, err error) {
 	if err == nil {
-		j.errs, err = decodeOutcomes(j.via.oc, j.via.fn, j.base, payload, j.out)
+		err = j.decode(payload)
 	}
 	if c := &j.impl; cap(c.frame) >= largeFrame {
 		b := c.frame[:0]
@@ -159,6 +215,20 @@ func (j *job[In, Out]) deliver(payload []byte, err error) {
 		frames.Put(&b)
 	}
 	j.done.finished(j, err)
+}
+
+// decode fills out and errs. A panic in somebody's UnmarshalBinary must not take the lead away with it (see turns).
+func (j *job[In, Out]) decode(payload []byte) (err error) {
+	oc := &j.via.oc
+	if oc.p.foreign {
+		defer func() {
+			if v := recover(); v != nil {
+				err = &DecodeError{oc.p.typ.String(), &PanicError{panicText(v), stack()}}
+			}
+		}()
+	}
+	j.errs, err = decodeOutcomes(*oc, j.via.fn, j.base, payload, j.out)
+	return err
 }
 
 func (r *remote[In, Out]) cancel(j *job[In, Out]) bool { return r.f.cancel(&j.impl) }

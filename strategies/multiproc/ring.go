@@ -115,7 +115,19 @@ func (a *area) free(tail uint64) []byte {
 	return a.buf[off:end:end]
 }
 
-// commit takes the first n of the bytes that free has just returned.
+// reserve returns free bytes with memory, n of them or more, without taking them: see commit. Nil if there are none.
+func (a *area) reserve(n int) []byte {
+	off, _, ok := a.place(n)
+	if !ok || !a.back(off+n) {
+		return nil
+	}
+	if skip := off - int(a.head&uint64(len(a.buf)-1)); skip < 0 {
+		a.head += uint64(skip + len(a.buf)) // to the start; what is skipped is freed with this message
+	}
+	return a.free(a.tail)
+}
+
+// commit takes the first n of the bytes that free or reserve has just returned.
 func (a *area) commit(n int) (off int, end uint64) {
 	off = int(a.head & uint64(len(a.buf)-1))
 	a.head = (a.head + uint64(n) + cacheLine - 1) &^ (cacheLine - 1)
@@ -140,9 +152,6 @@ func (a *area) back(n int) bool {
 		return true
 	}
 	to := min((n+areaStep-1)&^(areaStep-1), len(a.buf))
-	if to < len(a.buf) && to < 2*a.have {
-		to = min(2*a.have, len(a.buf)) // fewer system calls
-	}
 	if populate(a.buf[a.have:to]) != nil {
 		return false
 	}
@@ -164,3 +173,7 @@ func (s *slot) payload(a *area) ([]byte, bool) {
 
 // end is the position up to which the area is used with this slot's payload.
 func (s *slot) end() *uint64 { return (*uint64)(unsafe.Pointer(&s.data)) }
+
+// several reports whether this process may run on more than one CPU: else polling would keep the other side from
+// answering.
+func several() bool { return len(affinity()) > 1 }

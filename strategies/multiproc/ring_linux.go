@@ -3,7 +3,6 @@
 package multiproc
 
 import (
-	"math/bits"
 	"os"
 	"syscall"
 	"unsafe"
@@ -87,17 +86,3 @@ func futexWake(p *uint32) {
 
 // osYield lets another thread have the CPU. Without it, a thread that is woken may have to wait on the spinner's CPU.
 func osYield() { _, _, _ = syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0) }
-
-// usableCPUs is how many CPUs the calling thread may run on.
-func usableCPUs() int {
-	var mask [128]uint64
-	n, _, e := syscall.RawSyscall(syscall.SYS_SCHED_GETAFFINITY, 0, unsafe.Sizeof(mask), uintptr(unsafe.Pointer(&mask)))
-	if e != 0 {
-		return 1
-	}
-	cpus := 0
-	for _, w := range mask[:(n+7)/8] {
-		cpus += bits.OnesCount64(w)
-	}
-	return cpus
-}

@@ -18,6 +18,5 @@ func populate([]byte) error                { return spawn.ErrUnavailable }
 func futexWait(*uint32, uint32)            {}
 func futexWake(*uint32)                    {}
 func osYield()                             {}
-func usableCPUs() int                      { return 1 }
 
 func release(a *atomic.Uint64, v uint64) { a.Store(v) }

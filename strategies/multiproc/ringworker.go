@@ -55,7 +55,7 @@ func (w *worker) ringPool(e *entry) {
 	w.initialise(payload)
 	w.out = appendHeader(w.out, frameReady, 0)
 	w.send()
-	rw := &ringWorker{worker: w, r: workerRing.r, spin: usableCPUs() > 1}
+	rw := &ringWorker{worker: w, r: workerRing.r, spin: several()}
 	for ; ; rw.n++ {
 		s := rw.next()
 		switch s.kind {
