@@ -28,7 +28,7 @@ func ScalingText(w io.Writer, rep *scaling.Report, opt TextOptions) error {
 		p.b.WriteByte('\n')
 		p.b.WriteString(p.ink.paint(bold, EscapeTerminal(t.Key)) + " · " + EscapeTerminal(t.Kind) + "\n\n")
 		p.grid(pointsGrid(t.Series))
-		if !t.Waits {
+		if modelled(t.Series) {
 			p.b.WriteByte('\n')
 			p.grid(modelsGrid(t.Series))
 		}
@@ -100,7 +100,7 @@ func ScalingMarkdown(w io.Writer, rep *scaling.Report, opt MDOptions) error {
 		t := &rep.Tables[i]
 		p.f("## Workload %s\n\n", EscapeMarkdown(t.Key))
 		p.b.WriteString(pointsGrid(t.Series).markdown() + "\n")
-		if !t.Waits {
+		if modelled(t.Series) {
 			p.b.WriteString(modelsGrid(t.Series).markdown() + "\n")
 		}
 		for _, f := range findings(t.Series) {
@@ -128,6 +128,16 @@ func SeriesMarkdown(w io.Writer, s *scaling.Series, opt MDOptions) error {
 	p.f("<sub>%s</sub>\n", EscapeMarkdown(scalingLegend))
 	_, err := io.WriteString(w, p.b.String())
 	return err
+}
+
+// modelled reports whether any of the series has a model.
+func modelled(list []scaling.Series) bool {
+	for i := range list {
+		if len(list[i].Models) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func findings(list []scaling.Series) []string {

@@ -227,14 +227,15 @@ func (r *Report) machine(c *filling) error {
 	if err != nil {
 		return err
 	}
+	var worst *Row
 	for i := range f.Rows {
-		row := &f.Rows[i]
-		if row.Verdict != Regressed && row.Verdict != Improved {
-			continue
+		if row := &f.Rows[i]; (row.Verdict == Regressed || row.Verdict == Improved) && (worst == nil || size(row) > size(worst)) {
+			worst = row
 		}
-		r.warn(analysis.Warn, CodeMachine, fmt.Sprintf("the machine itself changed: pure busy threads (%s) took %s", row.Name, Change(row.Ratio)),
-			"take no verdict of about that size for one about the programs; measure both in one run")
-		return nil
+	}
+	if worst != nil {
+		r.warn(analysis.Warn, CodeMachine, fmt.Sprintf("the machine itself changed: the time of pure busy threads (%s), which no program touches, by %s", worst.Name, Change(worst.Ratio)),
+			"take no difference of about that size for one of the programs; measure both in one run")
 	}
 	return nil
 }
@@ -293,7 +294,11 @@ func (r *Report) limits() {
 			fmt.Sprintf("that many comparisons need at least %s; compare fewer, or measure more", what))
 	}
 	if disturbed > 0 {
-		r.warn(analysis.Note, CodeDisturbed, fmt.Sprintf("others used the machine during %d of %s", disturbed, counted(samples, "sample")),
+		severity := analysis.Note
+		if disturbed*5 > samples {
+			severity = analysis.Warn
+		}
+		r.warn(severity, CodeDisturbed, fmt.Sprintf("others used the machine during %d of %s", disturbed, counted(samples, "sample")),
 			"measure on a quiet machine; parbench doctor says what disturbs it")
 	}
 }

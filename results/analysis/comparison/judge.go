@@ -37,6 +37,7 @@ func Judge(kind Kind, subjects []Subject, opt Options) (Family, error) {
 	for i := range f.Rows {
 		f.decide(&f.Rows[i], &subjects[i], opt)
 	}
+	f.factors = nil
 	f.geomean(subjects, opt)
 	f.Finding = f.finding(opt)
 	return f, nil
@@ -150,11 +151,10 @@ func (f *Family) decide(r *Row, s *Subject, opt Options) {
 	if !r.Tested {
 		return
 	}
-	f.resolution(r, s, opt)
+	spread := f.resolution(r, s, opt)
 	beyond := math.Abs(math.Log(r.Ratio.Point)) > math.Log1p(opt.MinEffect)
 	if r.Q <= opt.Alpha && beyond {
 		r.Verdict = direction(f.Better, r.Ratio.Point > 1)
-		r.Need = 0
 		return
 	}
 	equivalent := stat.EquivalentUnpaired
@@ -164,10 +164,17 @@ func (f *Family) decide(r *Row, s *Subject, opt Options) {
 	if e, err := equivalent(s.Head, s.Base, opt.MinEffect, opt.Alpha); err == nil {
 		r.EquivalentP = min(1, max(0, e.P))
 		if e.Equivalent {
-			r.Verdict, r.Need = Equivalent, 0
+			r.Verdict = Equivalent
+			return
 		}
 	}
+	if n, err := stat.NeededPairs(spread, math.Log1p(opt.MinEffect), f.single(opt), power); err == nil {
+		r.Need = max(n, f.floor(max(1, f.Tests), opt))
+	}
 }
+
+// single is the level at which a row has to differ if it is the only one.
+func (f *Family) single(opt Options) float64 { return opt.Alpha / float64(max(1, f.Tests)) }
 
 // exactly judges values that do not vary: no test is needed.
 func (f *Family) exactly(r *Row, s *Subject, opt Options) {
@@ -196,18 +203,17 @@ func direction(better codec.Direction, more bool) Verdict {
 	return Improved
 }
 
-// resolution fills in what the row's data could show, and how many it would take to show MinEffect. A paired t test stands
-// in for the tests in use; for two sides its standard error and degrees of freedom are those of Welch.
-func (f *Family) resolution(r *Row, s *Subject, opt Options) {
-	alpha := opt.Alpha / float64(max(1, f.Tests))
-	var spread float64 // of one pair of samples
+// resolution fills in what the row's data could show, and returns the deviation of one pair of samples. A paired t test
+// stands in for the tests in use; for two sides its standard error and degrees of freedom are those of Welch.
+func (f *Family) resolution(r *Row, s *Subject, opt Options) (spread float64) {
+	alpha := f.single(opt)
 	if s.Paired {
 		d := make([]float64, len(s.Base))
 		for i := range d {
 			d[i] = math.Log(s.Head[i]) - math.Log(s.Base[i])
 		}
 		spread = deviation(d)
-		r.Detectable = detectable(spread, len(d), alpha)
+		r.Detectable = f.detectable(spread, len(d), alpha)
 	} else {
 		x, y := deviation(logs(s.Base)), deviation(logs(s.Head))
 		spread = math.Hypot(x, y)
@@ -219,21 +225,27 @@ func (f *Family) resolution(r *Row, s *Subject, opt Options) {
 			df = 1 / (a*a*a*a/float64(len(s.Base)-1) + b*b*b*b/float64(len(s.Head)-1))
 		}
 		if n := int(df) + 1; n >= 2 && finite(df) {
-			r.Detectable = detectable(se*math.Sqrt(float64(n)), n, alpha)
+			r.Detectable = f.detectable(se*math.Sqrt(float64(n)), n, alpha)
 		}
 	}
-	if n, err := stat.NeededPairs(spread, math.Log1p(opt.MinEffect), alpha, power); err == nil {
-		r.Need = max(n, f.floor(max(1, f.Tests), opt))
-	}
+	return spread
 }
 
-// detectable is the relative difference that n differences of that deviation show.
-func detectable(sd float64, n int, alpha float64) float64 {
-	d, err := stat.MinDetectable(sd, n, alpha, power)
-	if err != nil || !finite(math.Expm1(d)) {
-		return 0
+// detectable is the relative difference that n differences of that deviation show. The factor of the deviation is kept:
+// its quantiles are most of the work of judging a row.
+func (f *Family) detectable(sd float64, n int, alpha float64) float64 {
+	factor, ok := f.factors[n]
+	if !ok {
+		factor, _ = stat.MinDetectable(1, n, alpha, power) // 0 where there is none
+		if f.factors == nil {
+			f.factors = make(map[int]float64)
+		}
+		f.factors[n] = factor
 	}
-	return math.Expm1(d)
+	if d := math.Expm1(factor * sd); finite(d) {
+		return d
+	}
+	return 0
 }
 
 // geomean summarises the rows that have a ratio. Paired rows with rounds in common give one geometric mean a round, and an
