@@ -29,6 +29,9 @@ func CrossoverText(w io.Writer, rep *crossover.Report, opt TextOptions) error {
 	if run := rep.Analysis.Run; run != nil {
 		p.b.WriteString(p.ink.paint(bold, "break-even grains of run "+EscapeTerminal(run.Header.ID)) + "\n")
 	}
+	for _, x := range runWarnings(rep.Analysis) {
+		p.warning("", x)
+	}
 	if len(rep.Tables) == 0 {
 		p.para("", noGrains)
 	}
@@ -65,6 +68,7 @@ func CrossoverMarkdown(w io.Writer, rep *crossover.Report, opt MDOptions) error 
 		title = "How large a task must be"
 	}
 	p.f("# %s\n\n", EscapeMarkdown(title))
+	p.about(rep.Analysis)
 	if len(rep.Tables) == 0 {
 		p.f("%s\n\n", EscapeMarkdown(noGrains))
 	}
@@ -270,12 +274,13 @@ func CrossoverJSON(w io.Writer, rep *crossover.Report) error {
 		Warnings []warningJSON     `json:"warnings"`
 	}
 	doc := struct {
-		Schema     string  `json:"schema"`
-		Version    int     `json:"version"`
-		Run        string  `json:"run"`
-		Confidence float64 `json:"confidence"`
-		Tables     []table `json:"workloads"`
-	}{Schema: "parbench/crossover", Version: 1, Confidence: rep.Level, Tables: []table{}}
+		Schema     string        `json:"schema"`
+		Version    int           `json:"version"`
+		Run        string        `json:"run"`
+		Confidence float64       `json:"confidence"`
+		Tables     []table       `json:"workloads"`
+		Warnings   []warningJSON `json:"warnings"`
+	}{Schema: "parbench/crossover", Version: 1, Warnings: warningsOf(rep.Analysis.Warnings), Confidence: rep.Level, Tables: []table{}}
 	if rep.Analysis.Run != nil {
 		doc.Run = rep.Analysis.Run.Header.ID
 	}

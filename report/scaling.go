@@ -20,6 +20,9 @@ func ScalingText(w io.Writer, rep *scaling.Report, opt TextOptions) error {
 	if run := rep.Analysis.Run; run != nil {
 		p.b.WriteString(p.ink.paint(bold, "scaling of run "+EscapeTerminal(run.Header.ID)) + "\n")
 	}
+	for _, x := range runWarnings(rep.Analysis) {
+		p.warning("", x)
+	}
 	if len(rep.Tables) == 0 {
 		p.para("", noScaling)
 	}
@@ -67,6 +70,30 @@ func SeriesText(w io.Writer, s *scaling.Series, opt TextOptions) error {
 	return err
 }
 
+// runWarnings are those of the whole run without which what follows misleads.
+func runWarnings(rep *analysis.Report) (out []analysis.Warning) {
+	for _, w := range rep.Warnings {
+		if urgent(w) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// about names the run and what limits it.
+func (p *page) about(rep *analysis.Report) {
+	if rep.Run != nil {
+		p.f("Run %s.\n\n", EscapeMarkdown(rep.Run.Header.ID))
+	}
+	list := runWarnings(rep)
+	for _, w := range list {
+		p.f("- **%s:** %s. %s.\n", severity(w.Severity), EscapeMarkdown(w.Text), EscapeMarkdown(sentence(w.Remedy)))
+	}
+	if len(list) > 0 {
+		p.f("\n")
+	}
+}
+
 func scalingPrinter(opt TextOptions) *printer {
 	p := &printer{ink: ink(opt.Color), width: max(opt.Width, 40)}
 	if opt.Width == 0 {
@@ -93,6 +120,7 @@ func ScalingMarkdown(w io.Writer, rep *scaling.Report, opt MDOptions) error {
 		title = "How the strategies scale"
 	}
 	p.f("# %s\n\n", EscapeMarkdown(title))
+	p.about(rep.Analysis)
 	if len(rep.Tables) == 0 {
 		p.f("%s\n\n", noScaling)
 	}
@@ -374,13 +402,14 @@ func ScalingJSON(w io.Writer, rep *scaling.Report) error {
 		Series   []seriesJSON `json:"strategies"`
 	}
 	doc := struct {
-		Schema     string  `json:"schema"`
-		Version    int     `json:"version"`
-		Run        string  `json:"run"`
-		Confidence float64 `json:"confidence"`
-		Unweighted bool    `json:"unweighted"`
-		Tables     []table `json:"workloads"`
-	}{Schema: "parbench/scaling", Version: 1, Confidence: rep.Options.Level, Unweighted: rep.Options.Unweighted, Tables: []table{}}
+		Schema     string        `json:"schema"`
+		Version    int           `json:"version"`
+		Run        string        `json:"run"`
+		Confidence float64       `json:"confidence"`
+		Unweighted bool          `json:"unweighted"`
+		Tables     []table       `json:"workloads"`
+		Warnings   []warningJSON `json:"warnings"`
+	}{Schema: "parbench/scaling", Version: 1, Warnings: warningsOf(rep.Analysis.Warnings), Confidence: rep.Options.Level, Unweighted: rep.Options.Unweighted, Tables: []table{}}
 	if rep.Analysis.Run != nil {
 		doc.Run = rep.Analysis.Run.Header.ID
 	}
