@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+
+	"github.com/parbench/parbench/internal/testenv"
 )
 
 // noise draws the log of the time of each of n trials that follow each other: five pictures of a disturbed machine.
@@ -139,7 +141,7 @@ func TestFalsePositivesOfOthers(t *testing.T) {
 // TestNoiseTable prints the table of docs/statistics.md.
 func TestNoiseTable(t *testing.T) {
 	if os.Getenv("PARBENCH_NOISE_TABLE") == "" {
-		t.Skip("a table for reading, which takes minutes: set PARBENCH_NOISE_TABLE=1 and use -v")
+		testenv.DoesNotApply(t, "a table for reading, which takes minutes: set PARBENCH_NOISE_TABLE=1 and use -v")
 	}
 	const runs = 8000
 	tests := []struct {
