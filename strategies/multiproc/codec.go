@@ -180,6 +180,12 @@ func (b *planner) plan(t reflect.Type) *plan {
 func (b *planner) fill(p *plan, t reflect.Type) {
 	ptr := reflect.PointerTo(t)
 	switch {
+	case t.Kind() == reflect.Pointer && t.Implements(passableType):
+		planPassable(p, t)
+		return
+	case t.Kind() != reflect.Interface && ptr.Implements(passableType):
+		p.err = &unsupported{t, "a handle crosses as a pointer"}
+		return
 	case t.Kind() != reflect.Interface && t.Kind() != reflect.Pointer &&
 		(ptr.Implements(appenderType) || ptr.Implements(marshalerType)) && ptr.Implements(unmarshalerType):
 		b.foreign = true

@@ -11,7 +11,8 @@ func TestDependenciesAreLean(t *testing.T) {
 	allowed := make(map[string]bool)
 	for p := range strings.FieldsSeq(`bytes cmp context encoding/binary errors io io/fs iter math math/bits os path
 		reflect runtime slices strconv strings sync sync/atomic syscall time unicode unicode/utf8 unsafe
-		github.com/parbench/parbench/strategies/multiproc github.com/parbench/parbench/strategies/multiproc/spawn`) {
+		github.com/parbench/parbench/strategies/multiproc github.com/parbench/parbench/strategies/multiproc/spawn
+		github.com/parbench/parbench/strategies/multiproc/shm`) {
 		allowed[p] = true
 	}
 	out, err := exec.Command("go", "list", "-deps", ".", "./spawn").Output()
