@@ -7,7 +7,7 @@
 // main and of TestMain. Arguments and results are copied.
 //
 // Non-goals: forking without exec, sending functions, other machines, and sandboxing (a worker may do whatever the
-// parent may). Queues, pipes, shared memory, synchronisation and managers are not part of it yet. Worker processes need
+// parent may). Shared memory and synchronisation are in package shm. Worker processes need
 // Linux; elsewhere they return spawn.ErrUnavailable and only LocalPool works.
 //
 // The package imports only what is cheap to initialise, because every worker does so before its first task.

@@ -67,17 +67,17 @@ type queueSlot struct {
 // sharedQueue is one process's view of a queue. Sizes are copies: no process can make another read outside by changing
 // them.
 type sharedQueue struct {
-	arena                *shm.Arena
-	ref                  shm.Ref
-	h                    *queueHeader
-	slots                []queueSlot
-	area                 []byte
-	cap                  uint64
-	many                 bool // the other side may be on another CPU
-	putLock, getLock     *shm.Mutex
-	filled, freed, idle  *shm.Event
-	errFull              error
-	detached             atomic.Bool
+	arena               *shm.Arena
+	ref                 shm.Ref
+	h                   *queueHeader
+	slots               []queueSlot
+	area                []byte
+	cap                 uint64
+	many                bool // the other side may be on another CPU
+	putLock, getLock    *shm.Mutex
+	filled, freed, idle *shm.Event
+	errFull             error
+	detached            atomic.Bool
 }
 
 var queueNonce atomic.Uint64
