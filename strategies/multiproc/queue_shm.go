@@ -155,7 +155,7 @@ func (q *sharedQueue) attach(nonce uint64) error {
 		area > uint64(len(mem)) || head+n*slot+area > uint64(len(mem)) || h.capacity > n {
 		return errNoQueue
 	}
-	q.h, q.cap, q.many = h, h.capacity, usableCPUs() > 1
+	q.h, q.cap, q.many = h, h.capacity, runtime.NumCPU() > 1
 	q.slots = unsafe.Slice((*queueSlot)(unsafe.Pointer(&mem[head])), n)
 	q.area = mem[head+n*slot:][:area:area]
 	q.errFull = &queueError{text: "multiproc: queue is full, it holds " + strconv.FormatUint(q.cap, 10) +
@@ -303,7 +303,7 @@ func (q *sharedQueue) get(ctx context.Context, wait bool, buf []byte) ([]byte, e
 		case closed:
 			return nil, ErrClosed
 		case !wait:
-			return nil, errQueueEmpty
+			return nil, ErrEmpty
 		case cleared:
 			if err := q.await(ctx, q.filled, ErrEmpty); err != nil {
 				return nil, err
@@ -328,7 +328,8 @@ func (q *sharedQueue) take(buf []byte) (out []byte, ok bool, err error) {
 	n := s.size
 	switch {
 	case n <= queueInline:
-		out = append(buf, s.data[:n]...)
+		buf = append(buf, s.data[:n]...)
+		out = buf
 	case len(q.area) == 0 || s.area%uint64(len(q.area))+n > uint64(len(q.area)) || n > uint64(len(q.area)):
 		err = errDamaged
 	default:

@@ -20,8 +20,6 @@ var (
 	ErrTooLarge = errors.New("multiproc: item is larger than the queue's memory; make that larger with QueueBytes")
 )
 
-var errQueueEmpty error = ErrEmpty
-
 // queueError is a sentinel with a text that fits queues.
 type queueError struct {
 	text string
@@ -45,7 +43,7 @@ type waitError struct{ what, cause error }
 
 func (e *waitError) Error() string {
 	s := "multiproc: queue is still empty: "
-	if e.what == ErrFull {
+	if errors.Is(e.what, ErrFull) {
 		s = "multiproc: queue is still full: "
 	}
 	return s + e.cause.Error()
