@@ -440,7 +440,7 @@ func TestQ12_Multiset(t *testing.T) {
 }
 
 // A Go channel cannot be passed, a queue can.
-func TestS001_13_Channel(t *testing.T) {
+func TestQueueNotACopy(t *testing.T) {
 	var ee *EncodeError
 	if err := NewProcess(chans, make(chan int)).Start(ctxT(t)); !errors.As(err, &ee) {
 		t.Error(err)
