@@ -55,7 +55,13 @@ var lookAround = multiproc.Register("entry_test/look", look)
 func look(context.Context, struct{}) (report, error) {
 	buf := make([]byte, 1<<16)
 	r := report{Own: string(buf[:runtime.Stack(buf, false)])}
-	r.All = string(buf[:runtime.Stack(buf, true)])
+	for range 1_000_000 { // the init goroutine may still be on its way to parking
+		r.All = string(buf[:runtime.Stack(buf, true)])
+		if _, main, _ := strings.Cut(r.All, "goroutine 1 "); !strings.HasPrefix(main, "[run") {
+			break
+		}
+		runtime.Gosched()
+	}
 	return r, nil
 }
 
