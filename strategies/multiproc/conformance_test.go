@@ -416,7 +416,7 @@ func testTimeout(t *testing.T, m maker) {
 	if !errors.Is(err, ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Apply: %v", err)
 	}
-	out, err := p.Map(ctx, []int{0, 1, 0, 0}, Chunk(1), Timeout(20e6))
+	out, err := p.Map(ctx, []int{0, 1, 0, 0}, Chunk(1), Timeout(1e9))
 	var te *TaskError
 	if !errors.As(err, &te) || te.Index != 1 || !errors.Is(err, ErrTimeout) || len(out) != 4 {
 		t.Errorf("Map: %v, %v", out, err)

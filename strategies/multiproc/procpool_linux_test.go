@@ -146,7 +146,7 @@ func TestTimeoutKillsBusyLoop(t *testing.T) {
 	before := p.Pids()
 	in := make([]order, 50)
 	in[10].Do = "spin"
-	out, err := p.Map(ctx, in, Chunk(1), Timeout(50e6))
+	out, err := p.Map(ctx, in, Chunk(1), Timeout(1e9))
 	var te *TaskError
 	if !errors.As(err, &te) || te.Index != 10 || !errors.Is(err, ErrTimeout) || len(out) != 50 {
 		t.Errorf("%v", err)

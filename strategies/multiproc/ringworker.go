@@ -35,8 +35,11 @@ type ringWorker struct {
 	n    uint64 // number of the call at hand
 	last int    // size of the answer before
 	spin bool   // the parent may be on another CPU
-	// long says that the call before took longCall or more: then the parent sleeps by now, and needs a CPU to wake up on.
-	long bool
+	// long says that the last calls took longCall or more: then the parent sleeps by now, and needs a CPU to wake up on.
+	// It is found out where the worker waits, because to look at the clock costs as much as a short call.
+	long  bool
+	mark  time.Time // when the worker last had nothing to do
+	calls int64     // since then
 }
 
 var bell = sealed(appendHeader(nil, frameBell, 0))
@@ -64,9 +67,7 @@ func (w *worker) ringPool(e *entry) {
 			if !ok {
 				childFatal("damaged slot")
 			}
-			begin := time.Now()
 			rw.answer(e, int(s.count), payload)
-			rw.long = time.Since(begin) > longCall
 		case slotPipe:
 			h, payload := w.receive()
 			if h.kind != frameCall {
@@ -88,33 +89,39 @@ func (w *worker) ringPool(e *entry) {
 func (w *ringWorker) next() *slot {
 	s := &w.r.req[w.n%ringSlots]
 	stamp := w.n + 1
+	var began time.Time
+	limit := spinTime
+	if !w.spin {
+		limit = 0 // one yield
+	}
 	for {
-		var since time.Time
 		for i := 1; s.stamp.Load() != stamp; i++ {
 			if w.spin && i < spinPolls {
 				continue
 			}
 			i = 0
-			if w.long {
+			now := time.Now()
+			if began.IsZero() {
+				began = now
+				w.long = w.calls > 0 && now.Sub(w.mark) > time.Duration(w.calls)*longCall
+				w.calls = 0
+			}
+			if w.mark = now; w.long || now.Sub(began) > limit {
 				break
 			}
 			osYield()
-			now := time.Now()
-			if since.IsZero() {
-				since = now
-			} else if !w.spin || now.Sub(since) > spinTime {
-				break
-			}
 		}
 		if s.stamp.Load() == stamp {
+			w.calls++
 			return s
 		}
 		w.r.ctl.asleep.Store(1)
 		if s.stamp.Load() == stamp {
 			w.r.ctl.asleep.Store(0)
-			return s
+			continue
 		}
 		futexWait(word(&w.r.ctl.asleep), 1)
+		w.mark = time.Now()
 	}
 }
 
