@@ -9,6 +9,7 @@ type benchQueue struct {
 	Ints *Queue[int]
 	Data *Queue[[]byte]
 	Back *Queue[int]
+	Pipe *Sender[[]byte]
 	N    int
 	Size int
 }
@@ -18,9 +19,12 @@ var (
 		data := make([]byte, b.Size)
 		for i := range b.N {
 			var err error
-			if b.Ints != nil {
+			switch {
+			case b.Ints != nil:
 				err = b.Ints.Put(ctx, i)
-			} else {
+			case b.Pipe != nil:
+				err = b.Pipe.Send(ctx, data)
+			default:
 				err = b.Data.Put(ctx, data)
 			}
 			if err != nil {
@@ -42,7 +46,7 @@ var (
 	})
 )
 
-// BenchmarkQueue measures one process putting and one getting: the rows "Queue one way" of the peers' table.
+// BenchmarkQueue measures one process putting and one getting, through queues and pipes.
 func BenchmarkQueue(b *testing.B) {
 	ctx := context.Background()
 	run := func(b *testing.B, in benchQueue, get func() error) {
@@ -74,6 +78,16 @@ func BenchmarkQueue(b *testing.B) {
 		defer func() { _ = q.Detach() }()
 		run(b, benchQueue{Ints: q}, func() error { _, err := q.Get(ctx); return err })
 	})
+	for name, size := range map[string]int{"8B": 8, "1KiB": 1 << 10, "1MiB": 1 << 20} {
+		b.Run("pipe "+name, func(b *testing.B) {
+			r, s, err := NewPipe[[]byte]()
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = r.Close() }()
+			run(b, benchQueue{Pipe: s, Size: size}, func() error { _, err := r.Recv(ctx); return err })
+		})
+	}
 	for name, size := range map[string]int{"1KiB": 1 << 10, "1MiB": 1 << 20} {
 		b.Run(name, func(b *testing.B) {
 			q, err := NewQueue[[]byte](1024)

@@ -12,7 +12,8 @@ import (
 	"github.com/parbench/parbench/strategies/multiproc/shm"
 )
 
-// Passable is a handle on something that processes share: *Queue and *JoinableQueue. Such a pointer may be, or be part
+// Passable is a handle on something that processes share: *Queue, *JoinableQueue, *Sender and
+// *Receiver. Such a pointer may be, or be part
 // of, whatever crosses to another process: inputs and results of functions, the state of an initialiser, items of a queue.
 // The other side gets a handle on the same thing.
 //

@@ -45,7 +45,8 @@ type queueHeader struct {
 
 	done   atomic.Uint64 // items that were taken and are done (JoinableQueue)
 	closed atomic.Uint32
-	_      [queueLine - 16 + 4]byte
+	claims [2]atomic.Uint32 // 1 where the process that was to receive a pipe's end has it
+	_      [queueLine - 24 + 4]byte
 }
 
 // The objects of a queue, in the order of their refs.
@@ -55,6 +56,8 @@ const (
 	refFilled // set unless somebody waits for an item
 	refFreed  // set unless somebody waits for a free slot
 	refIdle   // set unless somebody waits for all items to be done
+	refSender // the ends of a pipe: locks that are held by the processes that have them
+	refReceiver
 	queueRefs
 )
 
@@ -78,6 +81,8 @@ type sharedQueue struct {
 	filled, freed, idle *shm.Event
 	errFull             error
 	detached            atomic.Bool
+	// check looks, after a wait that was long, whether there is anybody to wait for.
+	check func()
 }
 
 var queueNonce atomic.Uint64
@@ -119,7 +124,7 @@ func (q *sharedQueue) create(size, capacity, slots, area uint64) error {
 	h.nonce = uint64(os.Getpid())<<40 ^ uint64(time.Now().UnixNano()) ^ queueNonce.Add(1)<<20
 	for i := range h.refs {
 		var o interface{ Ref() shm.Ref }
-		if i == refPutLock || i == refGetLock {
+		if i == refPutLock || i == refGetLock || i == refSender || i == refReceiver {
 			o, err = q.arena.NewMutex()
 		} else {
 			var e *shm.Event
@@ -377,8 +382,29 @@ func (q *sharedQueue) await(ctx context.Context, e *shm.Event, what error) error
 		return ErrClosed
 	case err != nil && ctx.Err() != nil:
 		return waitFailed(what, ctx.Err())
+	case err != nil && q.check != nil:
+		q.check()
 	}
 	return nil
+}
+
+// poll waits until there is something to get, or nothing more to come.
+func (q *sharedQueue) poll(ctx context.Context) error {
+	for {
+		if q.detached.Load() {
+			return ErrClosed
+		}
+		if q.len() > 0 || q.h.closed.Load() != 0 {
+			return nil
+		}
+		q.filled.Clear()
+		if q.len() > 0 || q.h.closed.Load() != 0 {
+			return nil
+		}
+		if err := q.await(ctx, q.filled, ErrEmpty); err != nil {
+			return err
+		}
+	}
 }
 
 func (q *sharedQueue) len() int {

@@ -42,9 +42,9 @@ func (e *tooLargeError) Is(t error) bool { return t == ErrTooLarge }
 type waitError struct{ what, cause error }
 
 func (e *waitError) Error() string {
-	s := "multiproc: queue is still empty: "
+	s := "multiproc: still empty: "
 	if errors.Is(e.what, ErrFull) {
-		s = "multiproc: queue is still full: "
+		s = "multiproc: still full: "
 	}
 	return s + e.cause.Error()
 }
