@@ -26,6 +26,10 @@ func TestMain(m *testing.M) {
 	default:
 		victim()
 	}
+	if os.Getenv("GORACE") == "" {
+		// Under the race detector every child would wait for a second at its end.
+		_ = os.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
 	goleak.VerifyTestMain(m,
 		// It is locked to its thread for the life of the process, on purpose.
 		goleak.IgnoreTopFunction("github.com/parbench/parbench/strategies/multiproc/spawn.spawnLoop"))
