@@ -23,6 +23,9 @@ var familyScenes = map[string]func(context.Context, string) (string, error){
 		<-ctx.Done()
 		return "", nil
 	},
+	"line": func(ctx context.Context, path string) (string, error) {
+		return Call(ctx, inChild, script{"orphans", path})
+	},
 	"orphan": func(_ context.Context, path string) (string, error) {
 		AtExit(func() { _ = write(path, "parent ended") })
 		note(path+".up", strconv.Itoa(os.Getpid()))
@@ -100,6 +103,7 @@ var familyScenes = map[string]func(context.Context, string) (string, error){
 		gate := make(chan struct{})
 		Self().Go(func() {
 			<-gate
+			time.Sleep(20 * time.Millisecond) // longer than a process takes to end that does not wait
 			Self().Go(func() { note(path, "second goroutine") })
 			note(path, "goroutine")
 		})

@@ -55,6 +55,18 @@ func TestP03_ParentDone(t *testing.T) {
 		t.Error(s)
 	}
 	eventually(t, "the orphan ends", func() bool { return !alive(pid) })
+	// The process in the middle ends as an orphan itself, and takes along what it has started, but not who has been given
+	// time.
+	path = filepath.Join(t.TempDir(), "file")
+	p = started(t, scene("line", path))
+	pid = number(t, content(t, path+".up"))
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if s := content(t, path); s != "parent ended" {
+		t.Error(s)
+	}
+	eventually(t, "the second orphan ends", func() bool { return !alive(pid) })
 }
 
 type everything struct {
