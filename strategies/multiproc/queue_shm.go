@@ -344,6 +344,15 @@ func (q *sharedQueue) take(buf []byte) (out []byte, ok bool, err error) {
 	return out, true, err
 }
 
+// queueGap is how many loads of something private lie between two polls. Who polls all the time takes the line with the
+// end of the queue from those who put, and gets every item on its own; this way some come together.
+const queueGap = 64
+
+// queuePolls is how many polls with such gaps are between two looks at the clock, with a yield each.
+const queuePolls = 32
+
+var spinSink atomic.Uint32
+
 var errDamaged = errors.New("multiproc: queue is damaged; a process wrote to its memory")
 
 // spin polls for a short time, as long as it takes to be woken.
@@ -358,7 +367,10 @@ func (q *sharedQueue) spin(ready func() bool) bool {
 		if ready() {
 			return true
 		}
-		if i%spinPolls != 0 {
+		if i%queuePolls != 0 {
+			for range queueGap {
+				spinSink.Load()
+			}
 			continue
 		}
 		runtime.Gosched()

@@ -145,7 +145,7 @@ func (q *Queue[T]) put(ctx context.Context, wait bool, v T) error {
 var queueBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 func giveBuffer(b *[]byte) {
-	if cap(*b) <= 1<<20 {
+	if cap(*b) <= 8<<20 {
 		queueBuffers.Put(b)
 	}
 }
