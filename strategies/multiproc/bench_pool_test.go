@@ -41,12 +41,13 @@ const applies = 200
 // row is one call pattern over all inputs.
 type row[T any] struct {
 	name string
+	most int // items at once
 	run  func(ctx context.Context, p Pool[T, T], in []T) error
 }
 
 func rows[T any]() []row[T] {
 	return []row[T]{
-		{"apply", func(ctx context.Context, p Pool[T, T], in []T) error {
+		{"apply", 1, func(ctx context.Context, p Pool[T, T], in []T) error {
 			for range applies {
 				if _, err := p.Apply(ctx, in[0]); err != nil {
 					return err
@@ -54,7 +55,7 @@ func rows[T any]() []row[T] {
 			}
 			return nil
 		}},
-		{"async", func(ctx context.Context, p Pool[T, T], in []T) error {
+		{"async", 20000, func(ctx context.Context, p Pool[T, T], in []T) error {
 			futs := make([]*Future[T], 0, len(in))
 			for _, v := range in {
 				f, err := p.ApplyAsync(ctx, v)
@@ -70,15 +71,15 @@ func rows[T any]() []row[T] {
 			}
 			return nil
 		}},
-		{"mapDefault", func(ctx context.Context, p Pool[T, T], in []T) error {
+		{"mapDefault", 100000, func(ctx context.Context, p Pool[T, T], in []T) error {
 			_, err := p.Map(ctx, in)
 			return err
 		}},
-		{"map1", func(ctx context.Context, p Pool[T, T], in []T) error {
+		{"map1", 20000, func(ctx context.Context, p Pool[T, T], in []T) error {
 			_, err := p.Map(ctx, in, Chunk(1))
 			return err
 		}},
-		{"imap1", func(ctx context.Context, p Pool[T, T], in []T) error {
+		{"imap1", 20000, func(ctx context.Context, p Pool[T, T], in []T) error {
 			for _, err := range p.Imap(ctx, slices.Values(in)) {
 				if err != nil {
 					return err
@@ -86,7 +87,7 @@ func rows[T any]() []row[T] {
 			}
 			return nil
 		}},
-		{"unordered1", func(ctx context.Context, p Pool[T, T], in []T) error {
+		{"unordered1", 20000, func(ctx context.Context, p Pool[T, T], in []T) error {
 			for _, err := range p.ImapUnordered(ctx, slices.Values(in)) {
 				if err != nil {
 					return err
@@ -94,7 +95,7 @@ func rows[T any]() []row[T] {
 			}
 			return nil
 		}},
-		{"imap100", func(ctx context.Context, p Pool[T, T], in []T) error {
+		{"imap100", 50000, func(ctx context.Context, p Pool[T, T], in []T) error {
 			for _, err := range p.Imap(ctx, slices.Values(in), Chunk(100)) {
 				if err != nil {
 					return err
@@ -117,6 +118,7 @@ func benchRows[T any](b *testing.B, size string, fn Func[T, T], in []T) {
 				b.Fatal(err)
 			}
 			defer func() { _ = p.Terminate() }()
+			in := in[:min(len(in), r.most)]
 			if err := r.run(ctx, p, in); err != nil { // warm up
 				b.Fatal(err)
 			}

@@ -98,9 +98,11 @@ func (r *remote[In, Out]) check() error {
 // encode appends the job's inputs.
 func (r *remote[In, Out]) encode(b []byte, j *job[In, Out]) ([]byte, error) {
 	b, err := r.ic.appendAll(append(b, r.prefix...), j.in)
-	var ee *EncodeError
-	if err != nil && errors.As(err, &ee) {
-		err = ee.at(j.base)
+	if err != nil {
+		var ee *EncodeError // here, because it escapes
+		if errors.As(err, &ee) {
+			err = ee.at(j.base)
+		}
 	}
 	return b, err
 }
