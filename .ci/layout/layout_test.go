@@ -112,7 +112,7 @@ func TestLean(t *testing.T) {
 }
 
 func TestPrivateHosts(t *testing.T) {
-	t.Setenv("GOPROXY", "https://mirror.example.net:8443/go,https://" + "proxy.golang.org,direct")
+	t.Setenv("GOPROXY", "https://mirror.example.net:8443/go,https://"+"proxy.golang.org,direct")
 	t.Setenv("PIP_INDEX_URL", "https://pypi.org/simple")
 	t.Setenv("npm_config_registry", "")
 	hosts := privateHosts()
