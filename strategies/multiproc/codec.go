@@ -181,6 +181,7 @@ func (b *planner) fill(p *plan, t reflect.Type) {
 	ptr := reflect.PointerTo(t)
 	switch {
 	case t.Kind() == reflect.Pointer && t.Implements(passableType):
+		b.foreign = b.foreign || !strings.HasPrefix(t.Elem().PkgPath(), reflect.TypeFor[plan]().PkgPath())
 		planPassable(p, t)
 		return
 	case t.Kind() != reflect.Interface && ptr.Implements(passableType):

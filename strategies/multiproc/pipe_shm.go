@@ -46,7 +46,7 @@ func (e *pipeEnd[T]) init(s *sharedQueue, which int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), claimTime)
 	defer cancel()
 	if _, err := e.own.Lock(ctx); err != nil {
-		return &handleError{err}
+		return &shm.GoneError{Err: err}
 	}
 	s.check = func() {
 		switch peer.TryLock() {
@@ -100,7 +100,8 @@ func sweepMoving() {
 	}
 }
 
-func (e *pipeEnd[T]) appendHandle(b []byte) ([]byte, error) {
+// AppendHandle implements Passable: the end belongs to another process from here on.
+func (e *pipeEnd[T]) AppendHandle(b []byte) ([]byte, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.q.s == nil {
@@ -134,7 +135,7 @@ func (e *pipeEnd[T]) take(b []byte, which int) ([]byte, error) {
 	}
 	s := &sharedQueue{arena: a, ref: ref}
 	if err = s.attach(nonce); err != nil {
-		err = &handleError{err}
+		err = &shm.GoneError{Err: err}
 	} else {
 		err = e.init(s, which)
 	}
@@ -153,8 +154,11 @@ type Sender[T any] struct{ pipeEnd[T] }
 // Receiver is the end of a pipe that receives. It is Passable as a Sender is.
 type Receiver[T any] struct{ pipeEnd[T] }
 
-func (e *Sender[T]) takeHandle(b []byte) ([]byte, error)   { return e.take(b, refSender) }
-func (e *Receiver[T]) takeHandle(b []byte) ([]byte, error) { return e.take(b, refReceiver) }
+// TakeHandle implements Passable.
+func (e *Sender[T]) TakeHandle(b []byte) ([]byte, error) { return e.take(b, refSender) }
+
+// TakeHandle implements Passable.
+func (e *Receiver[T]) TakeHandle(b []byte) ([]byte, error) { return e.take(b, refReceiver) }
 
 var (
 	_ Passable = (*Sender[int])(nil)

@@ -243,7 +243,8 @@ func unkeep(s *sharedQueue) {
 	delete(kept.m, s)
 }
 
-func (q *Queue[T]) appendHandle(b []byte) ([]byte, error) {
+// AppendHandle implements Passable.
+func (q *Queue[T]) AppendHandle(b []byte) ([]byte, error) {
 	if q.s == nil || q.s.detached.Load() {
 		return nil, errDetached
 	}
@@ -259,7 +260,8 @@ func (q *Queue[T]) appendHandle(b []byte) ([]byte, error) {
 	return b, err
 }
 
-func (q *Queue[T]) takeHandle(b []byte) ([]byte, error) {
+// TakeHandle implements Passable.
+func (q *Queue[T]) TakeHandle(b []byte) ([]byte, error) {
 	a, ref, nonce, rest, err := takeArena(b)
 	if err != nil {
 		return nil, err
@@ -267,7 +269,7 @@ func (q *Queue[T]) takeHandle(b []byte) ([]byte, error) {
 	s := &sharedQueue{arena: a, ref: ref}
 	if err := s.attach(nonce); err != nil {
 		_ = a.Close()
-		return nil, &handleError{err}
+		return nil, &shm.GoneError{Err: err}
 	}
 	q.own(s)
 	return rest, nil

@@ -53,8 +53,10 @@ type Options struct {
 // Arena is memory that several processes share, with an allocator in it. Its size is fixed; memory is used from when a
 // block is allocated. An Arena is safe for concurrent use and must not be copied.
 type Arena struct {
-	m      *mapping
-	closed atomic.Bool
+	m        *mapping
+	closed   atomic.Bool
+	received bool // came through TakeHandle: closed when it is garbage
+	cleanup  runtime.Cleanup
 }
 
 // mapping is this process's one view of an arena's file, however often it is opened.
@@ -134,6 +136,15 @@ func Open(f *os.File) (*Arena, error) { return OpenWith(f, Options{}) }
 
 // OpenWith is Open with options. They hold for this process; the first Open of it decides.
 func OpenWith(f *os.File, opts Options) (*Arena, error) {
+	m, err := openMapping(f, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &Arena{m: m}, nil
+}
+
+// openMapping returns this process's mapping of the file, with one reference more.
+func openMapping(f *os.File, opts Options) (*mapping, error) {
 	if !supported {
 		return nil, ErrUnavailable
 	}
@@ -151,7 +162,7 @@ func OpenWith(f *os.File, opts Options) (*Arena, error) {
 	defer mappings.mu.Unlock()
 	if m := mappings.open[id]; m != nil {
 		m.refs++
-		return &Arena{m: m}, nil
+		return m, nil
 	}
 	mem, err := mapFile(f, int(size), opts.HugePages)
 	if err != nil {
@@ -178,7 +189,7 @@ func OpenWith(f *os.File, opts Options) (*Arena, error) {
 	}
 	mappings.open[id] = m
 	m.refs = 1
-	return &Arena{m: m}, nil
+	return m, nil
 }
 
 func newMapping(mem []byte, id fileID) *mapping {
@@ -288,10 +299,19 @@ func (a *Arena) Size() int64 { return int64(len(a.m.mem)) }
 // machine when the other processes have closed it or died. Objects must not be used afterwards; if they are, they work
 // on private memory that is zero and never crash. A second Close does nothing.
 func (a *Arena) Close() error {
-	if a.closed.Swap(true) {
+	if a.m == nil || a.closed.Swap(true) {
 		return nil
 	}
-	m := a.m
+	if a.received {
+		a.cleanup.Stop()
+		a.unkeep()
+	}
+	a.m.release()
+	return nil
+}
+
+// release gives one reference back; the last one ends this process's use of the arena.
+func (m *mapping) release() {
 	mappings.mu.Lock()
 	m.refs--
 	last := m.refs == 0
@@ -302,7 +322,6 @@ func (a *Arena) Close() error {
 	if last {
 		m.drop()
 	}
-	return nil
 }
 
 // drop detaches the mapping from the file.

@@ -9,7 +9,7 @@ import (
 // Worker processes initialise these packages before their first task, so each one costs every start.
 func TestDependenciesAreLean(t *testing.T) {
 	allowed := make(map[string]bool)
-	for p := range strings.FieldsSeq(`cmp context errors io io/fs iter math math/bits os path reflect runtime slices
+	for p := range strings.FieldsSeq(`cmp context encoding/binary errors io io/fs iter math math/bits os path reflect runtime slices
 		strconv sync sync/atomic syscall time unicode unicode/utf8 unsafe
 		github.com/parbench/parbench/strategies/multiproc/shm`) {
 		allowed[p] = true

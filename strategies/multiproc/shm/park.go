@@ -305,6 +305,7 @@ type object struct {
 	m   *mapping
 	p   unsafe.Pointer
 	ref Ref
+	a   *Arena // stays open as long as the handle is reachable
 }
 
 // Ref returns what names the object in other processes.
@@ -345,7 +346,7 @@ func (a *Arena) create(kind uint64, size int64, setup func(*object)) (object, er
 	if err != nil {
 		return object{}, err
 	}
-	o := object{a.m, a.m.at(uint64(r)), r}
+	o := object{a.m, a.m.at(uint64(r)), r, a}
 	if setup != nil {
 		setup(&o)
 	}
@@ -364,5 +365,5 @@ func (a *Arena) attach(kind uint64, size int64, r Ref) (object, error) {
 	if !ok || r%64 != 0 || m.blockSize(b)-hdrSize < uint64(size) || atomic.LoadUint64(m.u64(uint64(r))) != magic(kind) {
 		return object{}, ErrRef
 	}
-	return object{m, m.at(uint64(r)), r}, nil
+	return object{m, m.at(uint64(r)), r, a}, nil
 }
