@@ -68,10 +68,10 @@ type Cache struct {
 
 // Program is an executable that ran trials.
 type Program struct {
-	Label   string `json:"label"`             // self, base, head …
+	Label   string `json:"label"`             // self, base, head, python3.13 …
 	Version string `json:"version,omitempty"` // as the program tells it
 	Runtime string `json:"runtime,omitempty"`
-	Hash    string `json:"hash"` // sha256 of the executable, hex
+	Hash    string `json:"hash"` // sha256 of the executable, and of the sources it runs, hex
 }
 
 // Plan is what a run set out to do.
@@ -88,7 +88,17 @@ type Plan struct {
 	SharesFixture bool        `json:"shares_fixture,omitempty"`
 	Workloads     []PlanEntry `json:"workloads"`
 	Cells         []Cell      `json:"cells"`
-	Hash          string      `json:"hash"` // of the plan without this field
+	// Unavailable is what was asked for and cannot run here: no cells, and no failures either.
+	Unavailable []Unavailable `json:"unavailable,omitempty"`
+	Hash        string        `json:"hash"` // of the plan without this field
+}
+
+// Unavailable is a combination that was asked for and that a program cannot offer on this machine.
+type Unavailable struct {
+	Program  string `json:"program"`
+	Strategy string `json:"strategy"`           // its label
+	Workload string `json:"workload,omitempty"` // PlanEntry.Key; empty: every workload
+	Reason   string `json:"reason"`             // with the remedy, where there is one
 }
 
 // PlanEntry is a workload with its parameters, as every cell of the plan that names it runs it.
@@ -106,6 +116,23 @@ type PlanEntry struct {
 	SetupNS float64           `json:"setup_ns"`          // of a sequential trial, from calibration
 	Digests map[int]string    `json:"digests,omitempty"` // expected batch digest by task count
 	Ceiling bool              `json:"ceiling,omitempty"` // the spin probe run to see the machine's own scaling
+	// Others holds, by label, what the calibration found of the plan's other programs: GrainNS and SetupNS are those of
+	// the first one that offers the workload.
+	Others map[string]Grain `json:"others,omitempty"`
+}
+
+// Grain is what the calibration of a workload in one program found.
+type Grain struct {
+	GrainNS float64 `json:"grain_ns"` // of one task run alone
+	SetupNS float64 `json:"setup_ns"` // of a sequential trial
+}
+
+// In returns the grain in the program with that label.
+func (e *PlanEntry) In(program string) Grain {
+	if g, ok := e.Others[program]; ok {
+		return g
+	}
+	return Grain{e.GrainNS, e.SetupNS}
 }
 
 // Cell is one point of the experiment. Its index in Plan.Cells is how trials refer to it.

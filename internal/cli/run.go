@@ -125,9 +125,7 @@ var roundFlags = []string{"quick", "rigorous", "rounds"}
 
 // session is what a run needs besides its plan.
 type session struct {
-	h       *harness.Harness
-	offer   *protocol.Description
-	program results.Program
+	h *harness.Harness
 }
 
 // open describes this program and the machine.
@@ -136,11 +134,7 @@ func (a *app) open(f *runFlags) (*session, host.Usable, error) {
 	if err != nil {
 		return nil, host.Usable{}, err
 	}
-	offer, err := self.Describe(context.Background())
-	if err != nil {
-		return nil, host.Usable{}, err
-	}
-	id, err := self.Identify(offer)
+	own, err := harness.Ask(context.Background(), self)
 	if err != nil {
 		return nil, host.Usable{}, err
 	}
@@ -154,7 +148,7 @@ func (a *app) open(f *runFlags) (*session, host.Usable, error) {
 			return nil, u, err
 		}
 	}
-	return &session{h: &harness.Harness{Machine: m, Program: self}, offer: offer, program: id}, u, nil
+	return &session{h: &harness.Harness{Machine: m, Programs: []harness.Offer{own}}}, u, nil
 }
 
 // restrict keeps the CPUs that the user listed.
@@ -186,11 +180,11 @@ func sortedList(cpus []int) string { return host.FormatList(slices.Sorted(slices
 // spec turns flags into what the harness understands.
 func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.Spec, []string, error) {
 	var spec harness.Spec
-	ws, ss, err := selections(f, s.offer)
+	ws, ss, err := selections(f, s.h.Programs[0].Description)
 	if err != nil {
 		return spec, nil, err
 	}
-	fixtures := harness.FixturesOf(ws, s.offer)
+	fixtures := harness.FixturesOf(ws, s.h.Programs)
 	s.h.Place = harness.Place(u, len(fixtures) > 0)
 	cores, err := parseCores(f.cores, s.h.Place.Cores)
 	if err != nil {
@@ -269,7 +263,7 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 	if err != nil {
 		return err
 	}
-	draft, err := s.h.Draft(spec, s.offer)
+	draft, err := s.h.Draft(spec)
 	if err != nil {
 		return err
 	}
@@ -294,13 +288,13 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 		return err
 	}
 	begin := func(ctx context.Context) (results.Plan, *results.Run, *results.Writer, error) {
-		p, err := s.h.Prepare(ctx, spec, s.offer)
+		p, err := s.h.Prepare(ctx, spec)
 		if err != nil {
 			return results.Plan{}, nil, nil, err
 		}
 		w, err := results.Create(path, results.Header{
 			Type: "run", Schema: results.Schema, Version: results.Version, ID: id, Created: time.Now().UTC().Truncate(time.Second),
-			Tool: versionText(), Args: repeatArgs(cmd, f, spec), Environment: s.h.Environment(s.program), Plan: p.Plan,
+			Tool: versionText(), Args: repeatArgs(cmd, f, spec), Environment: s.h.Environment(), Plan: p.Plan,
 		})
 		if err != nil {
 			return p.Plan, nil, nil, outputError(path, err)
@@ -377,7 +371,7 @@ func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
 		return a.present(f, f.resume, filepath.Dir(f.resume))
 	}
 	f.budget = time.Duration(run.Header.Plan.Budget * float64(time.Second))
-	differs := harness.Resumable(run.Header.Environment, s.h.Environment(s.program))
+	differs := harness.Resumable(run.Header.Environment, s.h.Environment())
 	return a.measure(s, f, fixtures, filepath.Dir(f.resume), func(context.Context) (results.Plan, *results.Run, *results.Writer, error) {
 		err := w.Note(results.Note{Type: "resume", Time: time.Now().UTC(), Joined: len(differs) > 0, Differs: differs})
 		return run.Header.Plan, run, w, outputError(f.resume, err)
@@ -399,7 +393,7 @@ func resumable(s *session, f *runFlags, run *results.Run) error {
 	if p := run.Header.Plan; p.Hash != p.ComputeHash() {
 		return usagef("--resume %s: its plan was changed after it was written; start a new run", f.resume)
 	}
-	differs := harness.Resumable(run.Header.Environment, s.h.Environment(s.program))
+	differs := harness.Resumable(run.Header.Environment, s.h.Environment())
 	if len(differs) > 0 && !f.join {
 		msg := differs[0]
 		if len(differs) > 1 {
@@ -460,7 +454,7 @@ func (a *app) measure(s *session, f *runFlags, fixtures []string, dir string, be
 	if err != nil {
 		return a.stopped(stop, err)
 	}
-	out, err := s.h.Run(stop.Now, plan, s.offer, done, w)
+	out, err := s.h.Run(stop.Now, plan, done, w)
 	bar.clear()
 	if cerr := w.Close(); err == nil {
 		err = cerr

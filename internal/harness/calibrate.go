@@ -27,9 +27,10 @@ const (
 
 // FailedCalibration says that a workload could not run even alone; its cells are recorded as failed.
 type FailedCalibration struct {
-	Key    string
-	Trial  results.Trial
-	Reason string
+	Key     string
+	Program string // its label; empty: the workload's own, and so every program
+	Trial   results.Trial
+	Reason  string
 }
 
 // autoBytes applies the rule "llc-share": one and a half times a core's share of the last-level cache, within 24 and
@@ -41,8 +42,9 @@ func autoBytes(m *host.Machine) int64 {
 	return b / mib * mib
 }
 
-// calibrate makes every parameter explicit, measures each entry's grain alone on one CPU, chooses the task counts and
-// learns the expected digests. An entry that fails keeps its cells; the failure is returned for the run file.
+// calibrate makes every parameter explicit, measures each entry's grain alone on one CPU in every program that runs it,
+// chooses the task counts and learns the expected digests. What fails keeps its cells; the failure is returned for the run
+// file.
 func (h *Harness) calibrate(ctx context.Context, d *draft) ([]FailedCalibration, error) {
 	var failed []FailedCalibration
 	for i := range d.entries {
@@ -51,43 +53,85 @@ func (h *Harness) calibrate(ctx context.Context, d *draft) ([]FailedCalibration,
 		if err != nil {
 			return nil, err
 		}
-		if bad != nil {
-			failed = append(failed, *bad)
-		}
+		failed = append(failed, bad...)
 	}
 	return failed, nil
 }
 
-func (h *Harness) calibrateEntry(ctx context.Context, d *draft, i int) (*FailedCalibration, error) {
+func (h *Harness) calibrateEntry(ctx context.Context, d *draft, i int) (failed []FailedCalibration, err error) {
 	if bad, err := h.applyRules(ctx, d, i); bad != nil || err != nil {
-		return bad, err
+		return one(bad), err
 	}
+	for _, p := range d.programsOf(i) {
+		bad, err := h.grain(ctx, d, i, p)
+		switch {
+		case err != nil:
+			return nil, err
+		case bad != nil && p == d.owners[i]:
+			return one(bad), nil
+		case bad != nil:
+			bad.Program = d.offers[p].Label
+			failed = append(failed, *bad)
+		}
+	}
+	counts := d.size(i)
+	if len(counts) == 0 {
+		return failed, nil
+	}
+	// One program's digests are what all of them are checked against, whatever language they are written in.
 	e := &d.entries[i]
-	var counts []int
+	o := h.sequential(ctx, d, i, d.owners[i], 1, counts)
+	if bad, err := calibrationFailure(ctx, e, o); bad != nil || err != nil {
+		return one(bad), err
+	}
+	e.Digests = o.digests
+	return failed, nil
+}
+
+func one(f *FailedCalibration) []FailedCalibration {
+	if f == nil {
+		return nil
+	}
+	return []FailedCalibration{*f}
+}
+
+// programsOf returns the programs that have cells of an entry, its owner first.
+func (d *draft) programsOf(entry int) []int {
+	out := []int{d.owners[entry]}
+	for p, o := range d.offers {
+		if p != out[0] && slices.ContainsFunc(d.cells, func(c draftCell) bool { return c.entry == entry && c.Program == o.Label }) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// grain measures how long a task of entry i takes alone in program p.
+func (h *Harness) grain(ctx context.Context, d *draft, i, p int) (*FailedCalibration, error) {
+	e := &d.entries[i]
 	for tasks := 1; ; {
-		o := h.sequential(ctx, d, i, tasks, nil)
+		o := h.sequential(ctx, d, i, p, tasks, nil)
 		if bad, err := calibrationFailure(ctx, e, o); bad != nil || err != nil {
 			return bad, err
 		}
 		per, _ := o.trial.Observation()
-		e.GrainNS, e.SetupNS = per*1e9, float64(o.trial.SetupNS)
-		counts = d.size(i)
+		g := results.Grain{GrainNS: per * 1e9, SetupNS: float64(o.trial.SetupNS)}
+		if p == d.owners[i] {
+			e.GrainNS, e.SetupNS = g.GrainNS, g.SetupNS
+		} else {
+			if e.Others == nil {
+				e.Others = map[string]results.Grain{}
+			}
+			e.Others[d.offers[p].Label] = g
+		}
+		d.size(i)
 		if tasks >= e.Tasks || per*float64(tasks) >= calibrationBatch.Seconds() {
-			break
+			return nil, nil
 		}
 		// The first tasks need not be typical of the others (mandelbrot's are cheap), so grow towards the batch that was
 		// chosen, and choose again.
 		tasks = min(e.Tasks, calibrationGrowth*tasks)
 	}
-	if len(counts) == 0 {
-		return nil, nil
-	}
-	o := h.sequential(ctx, d, i, 1, counts)
-	if bad, err := calibrationFailure(ctx, e, o); bad != nil || err != nil {
-		return bad, err
-	}
-	e.Digests = o.digests
-	return nil, nil
 }
 
 // applyRules makes the parameters explicit whose default depends on the machine.
@@ -119,7 +163,7 @@ func (h *Harness) iterationRate(ctx context.Context, d *draft, i int, name strin
 	const guess = 100_000
 	e := &d.entries[i]
 	e.Params[name] = strconv.Itoa(guess)
-	o := h.sequential(ctx, d, i, 16, nil)
+	o := h.sequential(ctx, d, i, d.owners[i], 16, nil)
 	if bad, err := calibrationFailure(ctx, e, o); bad != nil || err != nil {
 		return 0, bad, err
 	}
@@ -130,18 +174,19 @@ func (h *Harness) iterationRate(ctx context.Context, d *draft, i int, name strin
 	return per * 1e9 / guess, nil, nil
 }
 
-// sequential runs one trial of entry i alone on the first CPU.
-func (h *Harness) sequential(ctx context.Context, d *draft, i, tasks int, digests []int) outcome {
+// sequential runs one trial of entry i in program p alone on the first CPU.
+func (h *Harness) sequential(ctx context.Context, d *draft, i, p, tasks int, digests []int) outcome {
 	e := d.entries[i]
+	ref, _ := d.offers[p].reference() // addReferences has made sure that there is one
 	run := protocol.Run{
-		Workload: e.Name, Params: e.Params, Fixture: h.fixtures.addrs[e.Fixture], Strategy: "sequential",
+		Workload: e.Name, Params: e.Params, Fixture: h.fixtures.addrs[e.Fixture], Strategy: ref.Name,
 		StrategyParams: map[string]string{}, Workers: 1, Cores: 1, Seed: d.spec.Seed, Tasks: tasks,
 		MinBatchNS: minMeasured.Nanoseconds(), MinBatches: 1, WarmupBatches: 1, Digests: digests,
 	}
 	if digests != nil {
 		run.MinBatchNS, run.WarmupBatches = 0, 0
 	}
-	return runTrial(ctx, launch{program: h.Program, cpus: firstCPUs(h.Place.CPUs, 1), maxprocs: 1, run: run, group: h.group, timeout: calibrationDeadline(d.spec, e, digests)})
+	return runTrial(ctx, launch{program: d.offers[p].Program, cpus: firstCPUs(h.Place.CPUs, 1), maxprocs: 1, run: run, group: h.group, timeout: calibrationDeadline(d.spec, e, digests)})
 }
 
 // calibrationDeadline allows the digests of all task counts, which run one after another, ten times their expected time.
@@ -178,7 +223,8 @@ const (
 
 // estimate is the expected length of a cell's trial.
 func estimate(c results.Cell, e results.PlanEntry) time.Duration {
-	grain, setup := time.Duration(e.GrainNS), time.Duration(e.SetupNS)
+	g := e.In(c.Program)
+	grain, setup := time.Duration(g.GrainNS), time.Duration(g.SetupNS)
 	parallel := c.Workers
 	if !workloads.Kind(e.Kind).Waits() {
 		parallel = min(c.Workers, c.Cores)
@@ -218,10 +264,15 @@ func (d *draft) roughly() {
 	}
 }
 
-// size sets the task counts of an entry and its cells from the entry's grain, and returns those that occur.
+// size sets the task counts of an entry and its cells from the entry's grain, and returns those that occur. Every program
+// runs the same batch, so the slowest decides how long it is; the others repeat it (protocol.Run.MinBatchNS).
 func (d *draft) size(i int) []int {
 	e := &d.entries[i]
-	e.Tasks = d.tasks(i, time.Duration(e.GrainNS))
+	slowest := e.GrainNS
+	for _, g := range e.Others {
+		slowest = max(slowest, g.GrainNS)
+	}
+	e.Tasks = d.tasks(i, time.Duration(slowest))
 	var counts []int
 	for j := range d.cells {
 		c := &d.cells[j]

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 
 func fakeOffer() *protocol.Description {
 	behave := protocol.Param{Name: "behave", Type: "choice", Default: "ok", Doc: "what to do", Choices: []string{
-		"ok", "error", "panic", "hang", "garbage", "exit", "digest", "lie", "nothing", "chatty", "leave", "late",
+		"ok", "error", "panic", "hang", "garbage", "exit", "digest", "lie", "nothing", "chatty", "leave", "late", "error-there", "digest-there",
 	}}
 	return &protocol.Description{
 		Protocol: protocol.Version, Program: "fake 1", Runtime: "test",
@@ -52,6 +52,29 @@ func fakeOffer() *protocol.Description {
 	}
 }
 
+// foreignOffer is what the fake program offers with FAKE_AS=foreign: the same work in another language, as it were.
+func foreignOffer() *protocol.Description {
+	d := fakeOffer()
+	d.Program, d.Runtime = "foreign 1", "other"
+	d.Workloads = append(d.Workloads[:1:1], protocol.Workload{Name: "own-idea", Kind: "cpu", Doc: "only here"},
+		protocol.Workload{Name: "broken", Kind: "cpu", Doc: "cannot run", Unavailable: "broken.x: line 3 is no code; correct it"},
+		protocol.Workload{Name: "auto", Kind: "cpu", Doc: "another one", Params: []protocol.Param{{Name: "bytes", Type: "bytes", Default: "1", Doc: "b"}}})
+	d.Strategies = []protocol.Strategy{
+		{Name: "x-sequential", Doc: "one by one", OneCore: true, Reference: true},
+		{Name: "x-pool", Doc: "a pool", Params: []protocol.Param{{
+			Name: "start", Type: "choice", Default: "fork", Doc: "s", Choices: []string{"fork", "spawn"},
+			Unavailable: map[string]string{"spawn": "no spawning here"},
+		}}},
+		{Name: "x-waiting", Doc: "for waiting", Kinds: []string{"io", "mixed"}},
+		{Name: "x-none", Doc: "not here", Unavailable: "this build has no such module; install another"},
+	}
+	return d
+}
+
+func selfOffer() []Offer {
+	return []Offer{{Program: Program{Label: "self"}, Description: fakeOffer()}}
+}
+
 // fakeDigest is what n tasks of any fake workload compute.
 func fakeDigest(n int) string { return fmt.Sprintf("%016x", uint64(n)*0x9E3779B97F4A7C15) }
 
@@ -67,7 +90,11 @@ func fakeProgram() {
 	}
 	switch req.Op {
 	case "describe":
-		must(w.Send(protocol.Record{Type: "description", Describe: fakeOffer()}))
+		d := fakeOffer()
+		if os.Getenv("FAKE_AS") == "foreign" {
+			d = foreignOffer()
+		}
+		must(w.Send(protocol.Record{Type: "description", Describe: d}))
 	case "serve":
 		must(w.Send(protocol.Record{Type: "serving", Serving: &protocol.Serving{Pid: os.Getpid(), Addr: "addr-of-" + req.Serve.Fixture}}))
 		_, _ = r.Request() // until the lifeline closes
@@ -92,7 +119,9 @@ func fakeRun(q *protocol.Run, r *protocol.Reader, w *protocol.Writer, out *os.Fi
 		return
 	}
 	behave := q.Params["behave"]
-	if q.Strategy == "sequential" && behave != "late" { // alone, everything works: only the strategies under test misbehave
+	if foreign := os.Getenv("FAKE_AS") == "foreign"; foreign && strings.HasSuffix(behave, "-there") {
+		behave = strings.TrimSuffix(behave, "-there")
+	} else if strings.HasSuffix(q.Strategy, "sequential") && behave != "late" { // alone, everything works: only the strategies under test misbehave
 		behave = "ok"
 	}
 	fmt.Fprintln(os.Stderr, "a line on stderr with \x1b[31m colour")

@@ -17,7 +17,7 @@ type fixtures struct {
 	used map[string]time.Duration
 }
 
-// startFixtures starts each named fixture as a process of the program.
+// startFixtures starts each named fixture as a process of the first program.
 func startFixtures(ctx context.Context, p Program, names []string, place Placement) (*fixtures, error) {
 	f := &fixtures{sessions: map[string]*session{}, addrs: map[string]string{}, used: map[string]time.Duration{}}
 	for _, name := range names {

@@ -20,10 +20,61 @@ import (
 
 // Program is an executable that speaks the trial protocol. Copy it freely.
 type Program struct {
-	Label string   // self, base, head …
+	Label string   // self, base, head, python3.13 …
 	Path  string   // what is executed
-	Args  []string // without the program's own name
+	Name  string   // the program's own name, the first of its arguments; empty: Path
+	Args  []string // the arguments after it
 	Env   []string // added to the inherited environment
+	Files []string // what else decides what it does, such as the sources it interprets: part of its identity
+}
+
+// Offer is a program with what it offers, as Ask learns it. A program that cannot even be asked has a description, too:
+// one whose strategies all say why they are unavailable. Copy it freely.
+type Offer struct {
+	Program
+	*protocol.Description
+	// Identity is what the run file records of the program.
+	Identity results.Program
+}
+
+// Ask has a program describe and identifies it.
+func Ask(ctx context.Context, p Program) (Offer, error) {
+	d, err := p.Describe(ctx)
+	if err != nil {
+		return Offer{}, err
+	}
+	id, err := p.Identify(d)
+	return Offer{Program: p, Description: d, Identity: id}, err
+}
+
+// strategy returns the strategy of that name.
+func (o Offer) strategy(name string) (protocol.Strategy, bool) {
+	for _, s := range o.Strategies {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return protocol.Strategy{}, false
+}
+
+// reference returns the strategy that the program's others are compared with.
+func (o Offer) reference() (protocol.Strategy, bool) {
+	for _, s := range o.Strategies {
+		if s.Reference {
+			return s, true
+		}
+	}
+	return o.strategy("sequential")
+}
+
+// workload returns the workload of that name.
+func (o Offer) workload(name string) (protocol.Workload, bool) {
+	for _, w := range o.Workloads {
+		if w.Name == name {
+			return w, true
+		}
+	}
+	return protocol.Workload{}, false
 }
 
 // Self returns this executable as a program. On Linux it goes by way of /proc, so that replacing or removing the file
@@ -37,19 +88,22 @@ func Self() (Program, error) {
 		}
 		path = exe
 	}
-	return Program{Label: "self", Path: path}, nil
+	return Program{Label: "self", Path: path, Name: "parbench"}, nil
 }
 
 // Identify fills in what the run file records of a program.
 func (p Program) Identify(d *protocol.Description) (results.Program, error) {
-	f, err := os.Open(p.Path)
-	if err != nil {
-		return results.Program{}, fmt.Errorf("read program %s: %w", p.Label, err)
-	}
-	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return results.Program{}, fmt.Errorf("read program %s: %w", p.Label, err)
+	for _, path := range append([]string{p.Path}, p.Files...) {
+		f, err := os.Open(path)
+		if err != nil {
+			return results.Program{}, fmt.Errorf("read program %s: %w", p.Label, err)
+		}
+		_, err = io.Copy(h, f)
+		f.Close()
+		if err != nil {
+			return results.Program{}, fmt.Errorf("read program %s: %w", p.Label, err)
+		}
 	}
 	return results.Program{Label: p.Label, Version: d.Program, Runtime: d.Runtime, Hash: hex.EncodeToString(h.Sum(nil))}, nil
 }

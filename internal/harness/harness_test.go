@@ -33,11 +33,13 @@ func newHarness(t *testing.T) *Harness {
 		t.Fatal(err)
 	}
 	cpu := u.CPUs[0]
-	h := &Harness{Machine: m, Program: self, Place: Placement{CPUs: []int{cpu, cpu}, Cores: 2}}
 	// Without the variable the race detector makes every process wait a second before it exits.
 	self.Env = []string{"FAKE_PIDFILE=" + filepath.Join(t.TempDir(), "pid"), "GORACE=atexit_sleep_ms=0"}
-	h.Program = self
-	return h
+	own, err := Ask(context.Background(), self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Harness{Machine: m, Programs: []Offer{own}, Place: Placement{CPUs: []int{cpu, cpu}, Cores: 2}}
 }
 
 func quickSpec(w, s string, cores ...int) Spec {
@@ -64,15 +66,11 @@ func parseSel(text string) Selection {
 func runSpec(t *testing.T, h *Harness, spec Spec) (*results.Run, Outcome) {
 	t.Helper()
 	ctx := context.Background()
-	offer, err := h.Program.Describe(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := h.Open(ctx, FixturesOf(spec.Workloads, offer)); err != nil {
+	if err := h.Open(ctx, FixturesOf(spec.Workloads, h.Programs)); err != nil {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	p, err := h.Prepare(ctx, spec, offer)
+	p, err := h.Prepare(ctx, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +86,7 @@ func runSpec(t *testing.T, h *Harness, spec Spec) (*results.Run, Outcome) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := h.Run(ctx, p.Plan, offer, done, w)
+	out, err := h.Run(ctx, p.Plan, done, w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +188,7 @@ func TestDeadlineKillsWhatLeftTheGroup(t *testing.T) {
 	defer g.close()
 	testenv.Need(t, "cgroup v2 where groups can be made (run as root)", g.dir != nil)
 	h := newHarness(t)
-	h.Program.Env = append(h.Program.Env, "FAKE_SETSID=1")
+	h.Programs[0].Env = append(h.Programs[0].Env, "FAKE_SETSID=1")
 	deadlineKills(t, h)
 }
 
@@ -208,7 +206,7 @@ func deadlineKills(t *testing.T, h *Harness) {
 	if hung == nil || !strings.Contains(hung.Reason, "no result within 300ms") {
 		t.Fatalf("no trial timed out: %+v", run.Trials)
 	}
-	text, err := os.ReadFile(strings.TrimPrefix(h.Program.Env[0], "FAKE_PIDFILE="))
+	text, err := os.ReadFile(strings.TrimPrefix(h.Programs[0].Env[0], "FAKE_PIDFILE="))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,15 +234,11 @@ func TestFailureAloneIsRecordedForEveryCell(t *testing.T) {
 func TestStopEndsAfterTheTrialAtHandAndResumeFinishes(t *testing.T) {
 	h := newHarness(t)
 	ctx := context.Background()
-	offer, err := h.Program.Describe(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := h.Open(ctx, []string{"svc"}); err != nil {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	p, err := h.Prepare(ctx, quickSpec("wait", "threads", 1, 2), offer)
+	p, err := h.Prepare(ctx, quickSpec("wait", "threads", 1, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +255,7 @@ func TestStopEndsAfterTheTrialAtHandAndResumeFinishes(t *testing.T) {
 			close(stop) // noticed before the fourth
 		}
 	}
-	out, err := h.Run(ctx, p.Plan, offer, nil, w)
+	out, err := h.Run(ctx, p.Plan, nil, w)
 	if err != nil || !out.Interrupted {
 		t.Fatalf("outcome %+v, %v", out, err)
 	}
@@ -274,7 +268,7 @@ func TestStopEndsAfterTheTrialAtHandAndResumeFinishes(t *testing.T) {
 		t.Fatalf("%d trials before the stop", len(run.Trials))
 	}
 	h.Stop = make(chan struct{})
-	if _, err := h.Run(ctx, run.Header.Plan, offer, run, w); err != nil {
+	if _, err := h.Run(ctx, run.Header.Plan, run, w); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
@@ -302,15 +296,11 @@ func TestStopEndsAfterTheTrialAtHandAndResumeFinishes(t *testing.T) {
 func TestADeadFixtureEndsTheRunAndCostsNoCell(t *testing.T) {
 	h := newHarness(t)
 	ctx := context.Background()
-	offer, err := h.Program.Describe(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := h.Open(ctx, []string{"svc"}); err != nil {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	p, err := h.Prepare(ctx, quickSpec("wait", "threads", 1), offer)
+	p, err := h.Prepare(ctx, quickSpec("wait", "threads", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +314,7 @@ func TestADeadFixtureEndsTheRunAndCostsNoCell(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-fixture.Done()
-	if _, err := h.Run(ctx, p.Plan, offer, nil, w); err == nil || !strings.Contains(err.Error(), `fixture "svc" has ended`) {
+	if _, err := h.Run(ctx, p.Plan, nil, w); err == nil || !strings.Contains(err.Error(), `fixture "svc" has ended`) {
 		t.Fatalf("the run ended with %v", err)
 	}
 	w.Close()

@@ -5,7 +5,6 @@ import (
 	"sort"
 	"time"
 
-	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/results"
 )
 
@@ -16,8 +15,8 @@ type Prepared struct {
 }
 
 // Draft checks a spec and estimates its duration without measuring anything: the dry run.
-func (h *Harness) Draft(spec Spec, offer *protocol.Description) (*Prepared, error) {
-	d, err := newDraft(spec, offer, h.Program.Label, h.Place.CPUs)
+func (h *Harness) Draft(spec Spec) (*Prepared, error) {
+	d, err := newDraft(spec, h.Programs, h.Place.CPUs)
 	if err != nil {
 		return nil, err
 	}
@@ -26,11 +25,13 @@ func (h *Harness) Draft(spec Spec, offer *protocol.Description) (*Prepared, erro
 }
 
 // FixturesOf returns the fixtures that the selected workloads need, sorted.
-func FixturesOf(sels []Selection, offer *protocol.Description) []string {
+func FixturesOf(sels []Selection, offers []Offer) []string {
 	set := map[string]bool{}
 	for _, s := range sels {
-		if w, ok := findWorkload(offer, s.Name); ok && w.Fixture != "" {
-			set[w.Fixture] = true
+		for _, o := range offers {
+			if w, ok := o.workload(s.Name); ok && w.Fixture != "" {
+				set[w.Fixture] = true
+			}
 		}
 	}
 	return sortedKeys(set)
@@ -47,8 +48,8 @@ func sortedKeys(set map[string]bool) []string {
 
 // Prepare checks a spec, calibrates it and returns the plan. A hard budget that cannot hold the rounds is a UsageError
 // that names the smallest one that can.
-func (h *Harness) Prepare(ctx context.Context, spec Spec, offer *protocol.Description) (*Prepared, error) {
-	d, err := newDraft(spec, offer, h.Program.Label, h.Place.CPUs)
+func (h *Harness) Prepare(ctx context.Context, spec Spec) (*Prepared, error) {
+	d, err := newDraft(spec, h.Programs, h.Place.CPUs)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func (h *Harness) finish(d *draft, failed []FailedCalibration) *Prepared {
 	plan := results.Plan{
 		Seed: d.spec.Seed, Rounds: d.spec.Rounds, Quick: d.spec.Quick, Budget: d.spec.Budget.Seconds(),
 		Estimate: (round * time.Duration(d.spec.Rounds)).Seconds(), Timeout: timeout.Seconds(), Oversub: d.spec.Oversub, SharesFixture: h.Place.Shares, Warmup: d.spec.Warmup,
-		Workloads: d.entries,
+		Workloads: d.entries, Unavailable: d.unavailable,
 	}
 	for _, c := range d.cells {
 		plan.Cells = append(plan.Cells, c.Cell)
@@ -89,13 +90,13 @@ func (h *Harness) finish(d *draft, failed []FailedCalibration) *Prepared {
 	return &Prepared{Plan: plan, Failed: failed}
 }
 
-// RecordFailures writes a failed trial for every cell of a workload that could not be calibrated, so that reports show
-// them with their reason.
+// RecordFailures writes a failed trial for every cell of a workload that could not be calibrated, in one program or at all,
+// so that reports show them with their reason.
 func RecordFailures(plan results.Plan, failed []FailedCalibration, w *results.Writer) error {
 	n := 0
 	for _, f := range failed {
 		for i, c := range plan.Cells {
-			if c.Workload != f.Key {
+			if c.Workload != f.Key || f.Program != "" && c.Program != f.Program {
 				continue
 			}
 			t := results.Trial{

@@ -46,7 +46,7 @@ func Resumable(was, is results.Environment) []string {
 }
 
 // Environment is the machine's environment with what only the harness knows of it.
-func (h *Harness) Environment(p results.Program) results.Environment {
+func (h *Harness) Environment() results.Environment {
 	e := h.Machine.Environment()
 	e.UsableCores = h.Place.Cores
 	e.UsableCPUs = h.Place.All
@@ -58,6 +58,10 @@ func (h *Harness) Environment(p results.Program) results.Environment {
 			e.GoSettings[name] = v
 		}
 	}
-	e.Programs = []results.Program{p}
+	for _, o := range h.Programs {
+		if o.Identity.Hash != "" { // one that cannot run has no part in the numbers
+			e.Programs = append(e.Programs, o.Identity)
+		}
+	}
 	return e
 }

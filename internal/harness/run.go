@@ -31,8 +31,10 @@ type Progress struct {
 // Harness runs one experiment. Make one per run; not safe for concurrent use.
 type Harness struct {
 	Machine *host.Machine
-	Program Program
-	Place   Placement
+	// Programs run the trials. The first one serves the fixtures, and its sequential digests are what every program's are
+	// checked against.
+	Programs []Offer
+	Place    Placement
 	// OnProgress, if set, is called between trials, never during one.
 	OnProgress func(Progress)
 	// Stop, when closed, ends the run after the trial at hand.
@@ -58,7 +60,7 @@ func (h *Harness) Open(ctx context.Context, fixtureNames []string) error {
 	h.group = newTrialGroup(h.Machine)
 	h.meter = h.Machine.NewMeter()
 	var err error
-	h.fixtures, err = startFixtures(ctx, h.Program, fixtureNames, h.Place)
+	h.fixtures, err = startFixtures(ctx, h.Programs[0].Program, fixtureNames, h.Place)
 	return err
 }
 
@@ -80,14 +82,16 @@ type Outcome struct {
 
 // Run executes what the plan asks for and done does not hold yet, writing each trial as it ends. The error is that of
 // writing the file, or of a fixture that died; the file is resumable in either case.
-func (h *Harness) Run(ctx context.Context, plan results.Plan, offer *protocol.Description, done *results.Run, w *results.Writer) (Outcome, error) {
+func (h *Harness) Run(ctx context.Context, plan results.Plan, done *results.Run, w *results.Writer) (Outcome, error) {
 	r := newRunner(plan)
-	r.h, r.offer, r.w = h, offer, w
+	r.h, r.w = h, w
 	if done != nil {
 		r.takeOver(done)
 	}
 	for _, c := range plan.Cells {
-		r.addProtocolCell(c)
+		if err := r.addCell(c); err != nil {
+			return Outcome{}, err
+		}
 	}
 	return r.all(ctx)
 }
@@ -96,7 +100,6 @@ func (h *Harness) Run(ctx context.Context, plan results.Plan, offer *protocol.De
 type runner struct {
 	h      *Harness
 	plan   results.Plan
-	offer  *protocol.Description
 	w      *results.Writer
 	cells  []launch
 	want   []string        // expected digest by cell
@@ -147,16 +150,19 @@ func (r *runner) ran(t *results.Trial) {
 	r.mean.add(t.Cell, time.Duration(t.TotalNS))
 }
 
-func (r *runner) addProtocolCell(c results.Cell) {
+func (r *runner) addCell(c results.Cell) error {
 	e := entryOf(r.plan, c.Workload)
+	at := slices.IndexFunc(r.h.Programs, func(o Offer) bool { return o.Label == c.Program })
+	if at < 0 {
+		return fmt.Errorf("the plan has cells of the program %s, which is not here", c.Program)
+	}
+	offer := r.h.Programs[at]
 	maxprocs := c.Cores
-	for _, s := range r.offer.Strategies {
-		if s.Name == c.Strategy && s.GOMAXPROCS > 0 {
-			maxprocs = s.GOMAXPROCS
-		}
+	if s, ok := offer.strategy(c.Strategy); ok && s.GOMAXPROCS > 0 {
+		maxprocs = s.GOMAXPROCS
 	}
 	l := launch{
-		program: r.h.Program, cpus: c.CPUs, maxprocs: maxprocs, timeout: time.Duration(r.plan.Timeout * float64(time.Second)),
+		program: offer.Program, cpus: c.CPUs, maxprocs: maxprocs, timeout: time.Duration(r.plan.Timeout * float64(time.Second)),
 		run: protocol.Run{
 			Workload: e.Name, Params: e.Params, Fixture: r.h.fixtures.addrs[e.Fixture], Strategy: c.Strategy,
 			StrategyParams: c.StrategyParams, Workers: max(1, c.Workers), Cores: c.Cores, Seed: r.plan.Seed, Tasks: c.Tasks,
@@ -168,6 +174,7 @@ func (r *runner) addProtocolCell(c results.Cell) {
 	}
 	r.cells = append(r.cells, l)
 	r.want = append(r.want, e.Digests[c.Tasks])
+	return nil
 }
 
 func entryOf(p results.Plan, key string) results.PlanEntry {

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,7 +69,7 @@ func start(p Program, cmd spawn.Command) (*session, error) {
 		return nil, fmt.Errorf("start program %s: %w", p.Label, err)
 	}
 	s.started = time.Now()
-	cmd.Path, cmd.Args = p.Path, append([]string{"parbench"}, p.Args...)
+	cmd.Path, cmd.Args = p.Path, append([]string{cmp.Or(p.Name, p.Path)}, p.Args...)
 	cmd.Stdout, cmd.Stderr, cmd.NewGroup, cmd.Protocol = w, w, true, true
 	s.child, err = spawn.Start(cmd)
 	w.Close()

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/workloads"
 )
@@ -77,6 +76,8 @@ const (
 	ceilingKey = "machine-ceiling"
 	// workersParam is understood for every strategy, by the harness rather than by the strategy.
 	workersParam = "workers"
+	// programParam is, too: it chooses one of several programs that offer the strategy.
+	programParam = "program"
 	maxWorkers   = 4096
 )
 
@@ -88,10 +89,13 @@ var (
 
 // draft is a plan whose cells are known but whose task counts are not.
 type draft struct {
-	spec    Spec
-	entries []results.PlanEntry
-	autos   []map[string]string // by entry: parameter name to its rule, for those not given
-	cells   []draftCell
+	spec        Spec
+	offers      []Offer // the first is the one whose workloads, fixtures and ceiling come first
+	entries     []results.PlanEntry
+	autos       []map[string]string // by entry: parameter name to its rule, for those not given
+	owners      []int               // by entry: the first program that offers the workload, which sets parameters and digests
+	cells       []draftCell
+	unavailable []results.Unavailable
 }
 
 type draftCell struct {
@@ -100,16 +104,16 @@ type draftCell struct {
 	cap   int
 }
 
-// newDraft checks a spec against what the program offers and lays out the cells. cpus are the usable CPUs in the order to
+// newDraft checks a spec against what the programs offer and lays out the cells. cpus are the usable CPUs in the order to
 // hand them out, without the one reserved for fixtures.
-func newDraft(spec Spec, offer *protocol.Description, program string, cpus []int) (*draft, error) {
-	d := &draft{spec: spec}
-	strategies, err := resolveStrategies(spec.Strategies, offer)
+func newDraft(spec Spec, offers []Offer, cpus []int) (*draft, error) {
+	d := &draft{spec: spec, offers: offers}
+	strategies, err := d.resolveStrategies(spec.Strategies)
 	if err != nil {
 		return nil, err
 	}
 	for _, sel := range spec.Workloads {
-		if err := d.addEntry(sel, offer); err != nil {
+		if err := d.addEntry(sel); err != nil {
 			return nil, err
 		}
 	}
@@ -119,9 +123,12 @@ func newDraft(spec Spec, offer *protocol.Description, program string, cpus []int
 		return nil, usage("--cores %d: only %s usable here (affinity and cgroup quota decide; parbench doctor shows them); choose fewer, or add --oversubscribe", largest, cores(len(cpus)))
 	}
 	for i := range d.entries {
-		d.layOut(i, strategies, program, cpus)
+		d.layOut(i, strategies, cpus)
 	}
-	if err := d.addCeiling(offer, program, cpus); err != nil {
+	if err := d.dropEmpty(); err != nil {
+		return nil, err
+	}
+	if err := d.addCeiling(cpus); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -132,139 +139,6 @@ func cores(n int) string {
 		return "1 core is"
 	}
 	return strconv.Itoa(n) + " cores are"
-}
-
-// resolvedStrategy is a strategy with its complete parameters.
-type resolvedStrategy struct {
-	protocol.Strategy
-	label   string
-	params  map[string]string
-	workers int // asked for; 0: by kind
-}
-
-func resolveStrategies(sels []Selection, offer *protocol.Description) ([]resolvedStrategy, error) {
-	var out []resolvedStrategy
-	seen := map[string]string{} // complete parameters to label
-	haveReference := false
-	for _, sel := range sels {
-		r, err := resolveStrategy(sel, offer)
-		if err != nil {
-			return nil, err
-		}
-		same := r.Name + workloads.Params(r.params).String() + strconv.Itoa(r.workers)
-		if first, twice := seen[same]; twice {
-			return nil, usage("--strategy %s: the same as %s; leave one out", r.label, first)
-		}
-		seen[same] = r.label
-		haveReference = haveReference || r.Name == "sequential"
-		out = append(out, r)
-	}
-	if !haveReference {
-		// Speedups are ratios to the sequential cell and digests are checked against it, so it is always in the plan.
-		r, err := resolveStrategy(Selection{Name: "sequential"}, offer)
-		if err != nil {
-			return nil, err
-		}
-		out = append([]resolvedStrategy{r}, out...)
-	}
-	return out, nil
-}
-
-func resolveStrategy(sel Selection, offer *protocol.Description) (resolvedStrategy, error) {
-	r := resolvedStrategy{label: sel.Label()}
-	found := false
-	for _, s := range offer.Strategies {
-		if s.Name == sel.Name {
-			r.Strategy, found = s, true
-		}
-	}
-	if !found {
-		return r, usage("--strategy %q: no such strategy; %sthere are %s", sel.Name, didYouMean(sel.Name, strategyNames(offer)), strings.Join(strategyNames(offer), ", "))
-	}
-	given := map[string]string{}
-	for k, v := range sel.Params {
-		if k != workersParam {
-			given[k] = v
-			continue
-		}
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > maxWorkers {
-			return r, usage("--strategy %s: workers=%q is not a number from 1 to %d", sel.Name, v, maxWorkers)
-		}
-		if r.OneCore || r.Unbounded {
-			return r, usage("--strategy %s: it has no workers to choose; leave workers=%s out", sel.Name, v)
-		}
-		r.workers = n
-	}
-	p, err := workloads.Resolve(paramSpecs(r.Strategy.Params), given)
-	if err != nil {
-		return r, usage("--strategy %s: %v (and workers=N)", sel.Name, err)
-	}
-	r.params = p
-	return r, nil
-}
-
-func strategyNames(o *protocol.Description) []string {
-	var out []string
-	for _, s := range o.Strategies {
-		out = append(out, s.Name)
-	}
-	return out
-}
-
-func workloadNames(o *protocol.Description) []string {
-	var out []string
-	for _, w := range o.Workloads {
-		out = append(out, w.Name)
-	}
-	return out
-}
-
-func paramSpecs(ps []protocol.Param) []workloads.Param {
-	out := make([]workloads.Param, len(ps))
-	for i, p := range ps {
-		out[i] = workloads.Param{
-			Name: p.Name, Type: workloads.ParamType(p.Type), Default: p.Default, Doc: p.Doc,
-			Min: p.Min, Max: p.Max, Choices: p.Choices, Auto: p.Auto,
-		}
-	}
-	return out
-}
-
-func findWorkload(offer *protocol.Description, name string) (protocol.Workload, bool) {
-	for _, w := range offer.Workloads {
-		if w.Name == name {
-			return w, true
-		}
-	}
-	return protocol.Workload{}, false
-}
-
-func (d *draft) addEntry(sel Selection, offer *protocol.Description) error {
-	w, ok := findWorkload(offer, sel.Name)
-	if !ok {
-		return usage("--workload %q: no such workload; %sthere are %s", sel.Name, didYouMean(sel.Name, workloadNames(offer)), strings.Join(workloadNames(offer), ", "))
-	}
-	p, err := workloads.Resolve(paramSpecs(w.Params), sel.Params)
-	if err != nil {
-		return usage("--workload %s: %v", sel.Name, err)
-	}
-	auto := map[string]string{}
-	for _, spec := range w.Params {
-		if _, given := p[spec.Name]; !given && spec.Auto != "" {
-			auto[spec.Name] = spec.Auto
-		}
-	}
-	for _, e := range d.entries {
-		if e.Name == w.Name && workloads.Params(e.Params).String() == p.String() {
-			return usage("--workload %s: given twice with the same parameters", sel.Label())
-		}
-	}
-	d.entries = append(d.entries, results.PlanEntry{
-		Name: w.Name, Kind: w.Kind, Doc: w.Doc, Params: p, Fixture: w.Fixture, Probe: w.Probe, OwnN: w.OwnN,
-	})
-	d.autos = append(d.autos, auto)
-	return nil
 }
 
 // nameEntries gives every entry a key: its name, and where the same workload occurs more than once the parameters that
@@ -296,10 +170,18 @@ func (d *draft) nameEntries() {
 }
 
 // layOut adds the cells of one entry.
-func (d *draft) layOut(entry int, strategies []resolvedStrategy, program string, cpus []int) {
+func (d *draft) layOut(entry int, strategies []resolvedStrategy, cpus []int) {
 	e := d.entries[entry]
 	largest := d.spec.Cores[len(d.spec.Cores)-1]
 	for _, s := range strategies {
+		if reason := d.cannotRun(entry, s); reason != "" {
+			if !s.added {
+				d.unavailable = append(d.unavailable, results.Unavailable{
+					Program: d.offers[s.program].Label, Strategy: s.label, Workload: e.Key, Reason: reason,
+				})
+			}
+			continue
+		}
 		counts := d.spec.Cores
 		switch {
 		case s.OneCore:
@@ -310,9 +192,9 @@ func (d *draft) layOut(entry int, strategies []resolvedStrategy, program string,
 		for _, k := range counts {
 			c := draftCell{entry: entry}
 			c.Cell = results.Cell{
-				Program: program, Workload: e.Key, Strategy: s.Name, Label: s.label, StrategyParams: s.params,
+				Program: d.offers[s.program].Label, Workload: e.Key, Strategy: s.Name, Label: s.label, StrategyParams: s.params,
 				Cores: k, Workers: s.workers, CPUs: firstCPUs(cpus, k), OneCore: s.OneCore, Serial: s.Serial, Unbounded: s.Unbounded, Processes: s.Processes,
-				Oversub: k > len(cpus), Reference: s.Name == "sequential",
+				Oversub: k > len(cpus), Reference: s.reference,
 			}
 			switch {
 			case s.OneCore:
@@ -331,6 +213,51 @@ func (d *draft) layOut(entry int, strategies []resolvedStrategy, program string,
 	}
 }
 
+// cannotRun says why a strategy cannot run the workload of an entry, or "".
+func (d *draft) cannotRun(entry int, s resolvedStrategy) string {
+	e, o := d.entries[entry], d.offers[s.program]
+	w, ok := o.workload(e.Name)
+	switch {
+	case !ok:
+		return fmt.Sprintf("%s has no workload %s", o.Label, e.Name)
+	case w.Unavailable != "":
+		return w.Unavailable
+	case len(s.Kinds) > 0 && !slices.Contains(s.Kinds, e.Kind):
+		return fmt.Sprintf("only for workloads of the kind %s; %s is of the kind %s", strings.Join(s.Kinds, " or "), e.Name, e.Kind)
+	case s.program == d.owners[entry]:
+		return ""
+	}
+	if _, err := workloads.Resolve(paramSpecs(w.Params), e.Params); err != nil {
+		return fmt.Sprintf("%s has another workload %s: %v", o.Label, e.Name, err)
+	}
+	return ""
+}
+
+// dropEmpty removes the entries without a cell, which nobody measures, and refuses a plan in which none is left.
+func (d *draft) dropEmpty() error {
+	used := make([]int, len(d.entries))
+	for _, c := range d.cells {
+		used[c.entry]++
+	}
+	place := make([]int, len(d.entries))
+	kept := 0
+	for i, n := range used {
+		place[i] = kept
+		if n > 0 {
+			d.entries[kept], d.autos[kept], d.owners[kept] = d.entries[i], d.autos[i], d.owners[i]
+			kept++
+		}
+	}
+	d.entries, d.autos, d.owners = d.entries[:kept], d.autos[:kept], d.owners[:kept]
+	for i := range d.cells {
+		d.cells[i].entry = place[d.cells[i].entry]
+	}
+	if kept == 0 {
+		return d.nothingLeft()
+	}
+	return nil
+}
+
 func firstCPUs(cpus []int, k int) []int {
 	if k > len(cpus) {
 		k = len(cpus)
@@ -340,12 +267,14 @@ func firstCPUs(cpus []int, k int) []int {
 
 // addCeiling adds the machine's own scaling: spin on k pinned threads for each core count of the plan, 1 included. Plots
 // show it beside the ideal line, because turbo, shared caches and neighbours make part of a speedup the machine's.
-func (d *draft) addCeiling(offer *protocol.Description, program string, cpus []int) error {
-	spin, ok := findWorkload(offer, "spin")
-	if !ok || !slices.Contains(strategyNames(offer), "threads") || slices.Max(d.spec.Cores) == 1 {
+func (d *draft) addCeiling(cpus []int) error {
+	offer := d.offers[0]
+	spin, ok := offer.workload("spin")
+	s, able := offer.strategy("threads")
+	if !ok || !able || slices.Max(d.spec.Cores) == 1 {
 		return nil // a user's program need not offer them, and on one core nothing scales
 	}
-	threads, err := resolveStrategy(Selection{Name: "threads"}, offer)
+	threads, err := resolveStrategy(Selection{Name: "threads"}, s)
 	if err != nil {
 		return err
 	}
@@ -362,7 +291,7 @@ func (d *draft) addCeiling(offer *protocol.Description, program string, cpus []i
 	d.entries = append(d.entries, results.PlanEntry{
 		Key: ceilingKey, Name: "spin", Kind: spin.Kind, Doc: spin.Doc, Params: p, Probe: true, Ceiling: true,
 	})
-	d.autos = append(d.autos, auto)
+	d.autos, d.owners = append(d.autos, auto), append(d.owners, 0)
 	counts := append([]int{1}, d.spec.Cores...)
 	sort.Ints(counts)
 	for i, k := range counts {
@@ -370,7 +299,7 @@ func (d *draft) addCeiling(offer *protocol.Description, program string, cpus []i
 			continue
 		}
 		d.cells = append(d.cells, draftCell{entry: len(d.entries) - 1, Cell: results.Cell{
-			Program: program, Workload: ceilingKey, Strategy: "threads", Label: "threads", StrategyParams: threads.params,
+			Program: offer.Label, Workload: ceilingKey, Strategy: "threads", Label: "threads", StrategyParams: threads.params,
 			Cores: k, Workers: k, CPUs: firstCPUs(cpus, k), Ceiling: true, Reference: k == 1,
 		}})
 	}

@@ -33,7 +33,7 @@ func TestDraftRefusesWhatCannotBe(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			spec := quickSpec("work", "threads", 1, 2)
 			c.edit(&spec)
-			_, err := newDraft(spec, fakeOffer(), "self", []int{0, 1})
+			_, err := newDraft(spec, selfOffer(), []int{0, 1})
 			var ue *UsageError
 			if !errors.As(err, &ue) {
 				t.Fatalf("got %v, want a usage error", err)
@@ -56,10 +56,10 @@ func cellText(c results.Cell) string {
 }
 
 func TestLayOut(t *testing.T) {
-	offer := fakeOffer()
+	offer := selfOffer()
 	spec := quickSpec("work", "gil", 1, 2)
 	spec.Strategies = append(spec.Strategies, parseSel("threads"), parseSel("threads:workers=7"))
-	d, err := newDraft(spec, offer, "self", []int{3, 1})
+	d, err := newDraft(spec, offer, []int{3, 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestLayOut(t *testing.T) {
 		t.Error("sequential is the reference")
 	}
 	// Work that waits gets 16 workers at every core count.
-	d, err = newDraft(quickSpec("wait", "threads", 1, 2), offer, "self", []int{3, 1})
+	d, err = newDraft(quickSpec("wait", "threads", 1, 2), offer, []int{3, 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestLayOut(t *testing.T) {
 func TestKeysTellSweptWorkloadsApart(t *testing.T) {
 	spec := quickSpec("work:limit=1", "threads", 1)
 	spec.Workloads = append(spec.Workloads, parseSel("work:limit=2"))
-	d, err := newDraft(spec, fakeOffer(), "self", []int{0})
+	d, err := newDraft(spec, selfOffer(), []int{0})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestKeysTellSweptWorkloadsApart(t *testing.T) {
 func TestTasks(t *testing.T) {
 	spec := quickSpec("work", "threads", 1, 2)
 	spec.Tasks = 0
-	d, err := newDraft(spec, fakeOffer(), "self", []int{0, 1})
+	d, err := newDraft(spec, selfOffer(), []int{0, 1})
 	if err != nil {
 		t.Fatal(err)
 	}

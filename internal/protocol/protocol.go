@@ -92,6 +92,8 @@ type Workload struct {
 	Fixture string  `json:"fixture,omitempty"`
 	Probe   bool    `json:"probe,omitempty"`
 	OwnN    bool    `json:"own_n,omitempty"`
+	// Unavailable says why the workload cannot run here although the program knows it, and what would help.
+	Unavailable string `json:"unavailable,omitempty"`
 }
 
 // Strategy mirrors strategies.Info.
@@ -106,6 +108,13 @@ type Strategy struct {
 	TaskCap    int            `json:"task_cap,omitempty"`
 	ModeCaps   map[string]int `json:"mode_caps,omitempty"`
 	Processes  bool           `json:"processes,omitempty"`
+	// Reference marks the strategy that this program's others are compared with; where none is marked, it is the one
+	// called "sequential".
+	Reference bool `json:"reference,omitempty"`
+	// Kinds are the kinds of workloads that it can run; empty: all.
+	Kinds []string `json:"kinds,omitempty"`
+	// Unavailable says why the strategy cannot run here although the program knows it, and what would help.
+	Unavailable string `json:"unavailable,omitempty"`
 }
 
 // Param mirrors workloads.Param.
@@ -118,6 +127,8 @@ type Param struct {
 	Max     float64  `json:"max,omitempty"`
 	Choices []string `json:"choices,omitempty"`
 	Auto    string   `json:"auto,omitempty"`
+	// Unavailable maps values that a choice can have elsewhere, but not here, to the reason.
+	Unavailable map[string]string `json:"unavailable,omitempty"`
 }
 
 // Ready says that set-up is finished and the program waits for "go".
