@@ -25,6 +25,7 @@ type turns struct {
 	spin    bool                    // another CPU may be answering meanwhile
 	pace    atomic.Int64            // nanoseconds between the last answers of a worker, smoothed; 0: unknown
 
+	bells   atomic.Bool // see leave
 	minder  *time.Timer // see mind
 	minding atomic.Bool // it is running
 	seen    int64       // completed at its last tick
@@ -32,6 +33,7 @@ type turns struct {
 
 	space      chan struct{} // rouses one who waits for room
 	roomSought atomic.Int32  // goroutines waiting for room
+	full       atomic.Bool   // there is no room now
 	shut       atomic.Bool   // nobody gets room any more
 }
 
@@ -55,13 +57,23 @@ const (
 type room struct{ f *fleet }
 
 func (r room) ready() bool {
-	return r.f.shut.Load() || r.f.inflight.Load() < int64(r.f.opt.maxInFlight)
+	return r.f.shut.Load() || !r.f.full.Load()
 }
 func (r room) wake() <-chan struct{} { return r.f.space }
 
-// leaveRoom gives back the room of n calls.
+// takeRoom takes the room of n calls, of which there is as much. Called with mu held.
+func (f *fleet) takeRoom(n int) {
+	if f.inflight += n; f.inflight >= f.opt.maxInFlight {
+		f.full.Store(true)
+	}
+}
+
+// leaveRoom gives back the room of n calls. Called with mu held.
 func (f *fleet) leaveRoom(n int) {
-	f.inflight.Add(-int64(n))
+	if f.inflight >= f.opt.maxInFlight {
+		f.full.Store(false)
+	}
+	f.inflight -= n
 	f.offerRoom()
 }
 
@@ -89,6 +101,11 @@ func (f *fleet) await(ctx context.Context, w waitable) error {
 		if f.wanted.Load() == 0 && f.lead.TryLock() {
 			progress := f.poll(ctx, w)
 			f.giveUp(progress)
+			if progress && !f.bells.Load() && f.pace.Load() < int64(spinTime) {
+				f.mind() // short calls: whoever waits here comes back soon, and the workers have enough to do until then
+			} else {
+				f.stepDown()
+			}
 			if w.ready() {
 				return nil
 			}
@@ -185,7 +202,6 @@ func (f *fleet) takeLead() {
 func (f *fleet) giveUp(handOver bool) {
 	f.leading.Store(false)
 	f.lead.Unlock()
-	f.stepDown()
 	if handOver && f.spin && f.waiting.Load() > 0 {
 		select {
 		case f.vacant <- struct{}{}:
@@ -197,8 +213,8 @@ func (f *fleet) giveUp(handOver bool) {
 // stepDown makes sure that no answer is overlooked while nobody polls: it asks the workers that owe answers for a bell,
 // and takes those that have come before the worker could know.
 func (f *fleet) stepDown() {
-	for f.sent.Load() > 0 && f.askAll() {
-		if !f.lead.TryLock() {
+	for f.sent.Load() > 0 {
+		if !f.askAll() || !f.lead.TryLock() {
 			return // whoever has the lead comes here later
 		}
 		f.leading.Store(true)
@@ -206,6 +222,16 @@ func (f *fleet) stepDown() {
 		f.leading.Store(false)
 		f.lead.Unlock()
 	}
+	if f.bells.Load() {
+		f.bells.Store(false)
+	}
+}
+
+// leave is stepDown for somebody who waits, if at all, for a channel: until everything is answered no answer may wait for
+// somebody who polls.
+func (f *fleet) leave() {
+	f.bells.Store(true)
+	f.stepDown()
 }
 
 // askAll asks for bells and reports whether there is an answer already.
@@ -226,6 +252,7 @@ func (f *fleet) tend() {
 	if f.lead.TryLock() {
 		f.leading.Store(true)
 		f.giveUp(f.collect() > 0)
+		f.stepDown()
 	}
 }
 
@@ -252,6 +279,22 @@ func (f *fleet) mindTick() {
 	}
 	f.minding.Store(false) // before looking: a call that is sent from here on starts the minder again
 	f.stepDown()
+}
+
+// What Imap has under way for each worker: chunks at least, so that a round trip is hidden, and items at most, because
+// more of them do not get into one batch and leave the caches.
+const (
+	minAhead = 32
+	maxAhead = 256
+)
+
+// ahead is how many items in chunks of that many are as much work as may wait in the workers.
+func (f *fleet) ahead(chunk int) int {
+	n := minAhead * chunk
+	if pace := f.pace.Load(); pace > 0 {
+		n = max(n, min(maxAhead, int(int64(lead)/pace)*chunk))
+	}
+	return n * f.opt.workers
 }
 
 // publish tells those who poll about the workers. Called with mu held.
@@ -295,13 +338,13 @@ func (f *fleet) collect() int {
 			fed = append(fed, p)
 		}
 	}
-	f.sent.Add(-int64(len(batch)))
-	f.mu.Unlock()
-	f.flushAll(fed)
 	if n := len(batch); n > 0 {
+		f.sent.Add(-int64(n))
 		f.completed.Add(int64(n))
 		f.leaveRoom(n)
 	}
+	f.mu.Unlock()
+	f.flushAll(fed)
 	for i := range batch {
 		a := &batch[i]
 		payload := a.payload

@@ -48,17 +48,17 @@ type fleet struct {
 	gone chan struct{} // closed when the pool has finished
 	turns
 
-	large    atomic.Int64 // size of the last call if it was large, else 0
-	inflight atomic.Int64 // unresolved calls; grows under mu only
-	sent     atomic.Int64 // calls in the workers' lists
+	large atomic.Int64 // size of the last call if it was large, else 0
+	sent  atomic.Int64 // calls in the workers' lists
 
-	mu      sync.Mutex
-	state   int
-	queue   queue[*call]
-	workers []*peer // started and not yet reaped
-	lost    int     // workers lost in a row without having taken a task
-	broken  error
-	ready   chan error // one message for each first worker
+	mu       sync.Mutex
+	state    int
+	inflight int // unresolved calls: see takeRoom
+	queue    queue[*call]
+	workers  []*peer // started and not yet reaped
+	lost     int     // workers lost in a row without having taken a task
+	broken   error
+	ready    chan error // one message for each first worker
 
 	completed, crashes, timeouts, restarts atomic.Int64
 	events                                 events
@@ -160,7 +160,7 @@ func (f *fleet) submit(ctx context.Context, calls []*call, wait, waited bool) (n
 		if room = min(room, len(calls)-n); f.opt.lazy {
 			room = 1 // whether a worker is needed is known when the call before has one
 		}
-		f.inflight.Add(int64(room))
+		f.takeRoom(room)
 		for _, c := range calls[n : n+room] {
 			f.queue.push(c)
 			f.grow()
@@ -189,17 +189,15 @@ func (f *fleet) submit(ctx context.Context, calls []*call, wait, waited bool) (n
 
 // enter returns with mu held and for how many calls there is room, at least one; or without mu and an error.
 func (f *fleet) enter(ctx context.Context, wait bool) (room int, err error) {
-	most := int64(f.opt.maxInFlight)
 	hint := false // took the only hint that there is room, and passes it on
 	for {
 		f.mu.Lock()
-		in := f.inflight.Load()
 		open := f.state == poolOpen
-		if open && in < most {
-			if hint && in+1 < most {
+		if room := f.opt.maxInFlight - f.inflight; open && room > 0 {
+			if hint && room > 1 {
 				f.offerRoom()
 			}
-			return int(most - in), nil
+			return room, nil
 		}
 		f.mu.Unlock()
 		switch {
@@ -260,7 +258,9 @@ func (f *fleet) spread(dropped []*call) ([]*peer, []*call) {
 // resolve gives the outcome of a call that has been taken out of every list.
 func (f *fleet) resolve(c *call, payload []byte, err error) {
 	f.completed.Add(1)
+	f.mu.Lock()
 	f.leaveRoom(1)
+	f.mu.Unlock()
 	c.owner.deliver(payload, err)
 }
 
@@ -271,9 +271,9 @@ func (f *fleet) drop(calls []*call) {
 	}
 }
 
-func (f *fleet) cancel(c *call) bool {
+func (f *fleet) cancel(c *call, still func() bool) bool {
 	f.mu.Lock()
-	ok := f.queue.remove(c)
+	ok := f.queue.remove(c, still)
 	f.mu.Unlock()
 	if ok {
 		f.resolve(c, nil, ErrCancelled)

@@ -8,14 +8,18 @@ import (
 // Future is the coming result of a call. It is made by a pool, safe for concurrent use, and keeps its value after the
 // pool is gone. It resolves exactly once.
 type Future[T any] struct {
-	claimed atomic.Bool
 	// signal is nil, or a channel that somebody waits on, or resolved once val and err are there. A channel is only made
 	// when somebody needs one: most results are there, or fetched by the waiter itself, before that.
 	signal atomic.Pointer[chan struct{}]
 	val    T
 	err    error
-	pool   awaiter // may be nil
-	owner  interface{ withdraw() bool }
+	owner  owner[T] // may be nil
+}
+
+// owner is what a future came from. It may serve one future after another: see single.
+type owner[T any] interface {
+	awaiter
+	withdraw(f *Future[T]) bool
 }
 
 // awaiter lets a pool use the time of those who wait for it.
@@ -57,13 +61,15 @@ var resolved = func() *chan struct{} {
 
 func newFuture[T any]() *Future[T] { return &Future[T]{} }
 
-// resolve stores the outcome unless there is one already.
+// resolve stores the outcome unless there is one. Only who has taken the call out of the list that it was in comes here,
+// so two never do at once.
 func (f *Future[T]) resolve(v T, err error) {
-	if f.claimed.CompareAndSwap(false, true) {
-		f.val, f.err = v, err
-		if c := f.signal.Swap(resolved); c != nil {
-			close(*c)
-		}
+	if f.ready() {
+		return
+	}
+	f.val, f.err = v, err
+	if c := f.signal.Swap(resolved); c != nil {
+		close(*c)
 	}
 }
 
@@ -95,8 +101,8 @@ func (f *Future[T]) wait(ctx context.Context) error {
 	switch {
 	case f.ready():
 		return nil
-	case f.pool != nil:
-		return f.pool.await(ctx, f)
+	case f.owner != nil:
+		return f.owner.await(ctx, f)
 	}
 	return waitOn(ctx, f)
 }
@@ -105,8 +111,8 @@ func (f *Future[T]) wait(ctx context.Context) error {
 //
 //nolint:revive // a value, its error, and whether there is either: the order of Get and then of a map look-up
 func (f *Future[T]) TryGet() (T, error, bool) {
-	if !f.ready() && f.pool != nil {
-		f.pool.leave()
+	if !f.ready() && f.owner != nil {
+		f.owner.leave()
 	}
 	if f.ready() {
 		return f.val, f.err, true
@@ -117,12 +123,12 @@ func (f *Future[T]) TryGet() (T, error, bool) {
 
 // Done returns a channel that is closed when the result is there.
 func (f *Future[T]) Done() <-chan struct{} {
-	if !f.ready() && f.pool != nil {
-		f.pool.leave()
+	if !f.ready() && f.owner != nil {
+		f.owner.leave()
 	}
 	return f.wake()
 }
 
 // Cancel withdraws a call that has not been handed to a worker; it then resolves with ErrCancelled. It reports whether
 // that was so: a call that a worker has, or that is done, cannot be cancelled.
-func (f *Future[T]) Cancel() bool { return f.owner != nil && f.owner.withdraw() }
+func (f *Future[T]) Cancel() bool { return f.owner != nil && f.owner.withdraw(f) }

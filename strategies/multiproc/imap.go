@@ -3,62 +3,60 @@ package multiproc
 import (
 	"context"
 	"iter"
-	"sync"
 	"sync/atomic"
 )
 
 // Imap implements Pool.
 func (f front[In, Out]) Imap(ctx context.Context, in iter.Seq[In], opts ...CallOption) iter.Seq2[Out, error] {
-	return f.ImapSource(ctx, infallible(in), opts...)
+	return func(yield func(Out, error) bool) {
+		f.stream(ctx, opts, &flow[In, Out]{inOrder: yield}, func(fl *flow[In, Out]) { in(fl.take) })
+	}
 }
 
 // ImapSource implements Pool.
 func (f front[In, Out]) ImapSource(ctx context.Context, in iter.Seq2[In, error], opts ...CallOption) iter.Seq2[Out, error] {
 	return func(yield func(Out, error) bool) {
-		f.stream(ctx, in, opts, true, func(_ int, v Out, err error) bool { return yield(v, err) })
+		f.stream(ctx, opts, &flow[In, Out]{inOrder: yield}, func(fl *flow[In, Out]) {
+			in(func(v In, err error) bool {
+				if err != nil && !fl.over {
+					fl.end(fl.taken, err)
+				}
+				return fl.take(v)
+			})
+		})
 	}
 }
 
 // ImapUnordered implements Pool.
 func (f front[In, Out]) ImapUnordered(ctx context.Context, in iter.Seq[In], opts ...CallOption) iter.Seq2[Indexed[Out], error] {
 	return func(yield func(Indexed[Out], error) bool) {
-		f.stream(ctx, infallible(in), opts, false, func(i int, v Out, err error) bool {
-			return yield(Indexed[Out]{i, v}, err)
-		})
+		f.stream(ctx, opts, &flow[In, Out]{unordered: yield}, func(fl *flow[In, Out]) { in(fl.take) })
 	}
 }
 
-func infallible[In any](in iter.Seq[In]) iter.Seq2[In, error] {
-	return func(yield func(In, error) bool) {
-		for v := range in {
-			if !yield(v, nil) {
-				return
-			}
-		}
-	}
-}
-
-// flow is one running Imap. Only done, behind mu, and any are touched by other goroutines.
+// flow is one running Imap. Only done and rouse are touched by other goroutines.
 type flow[In, Out any] struct {
 	ctx       context.Context
 	pool      front[In, Out]
 	opt       callOptions
+	grows     bool // the window is as wide as the pool's pace asks for
 	ordered   bool
-	yield     func(i int, v Out, err error) bool
-	taken     int                    // items read from the source
-	delivered int                    // items yielded
-	pending   queue[*piece[In, Out]] // ordered: sent, not yet delivered
-	out       []*piece[In, Out]      // unordered: the same
+	inOrder   func(Out, error) bool
+	unordered func(Indexed[Out], error) bool // the one or the other
+	over      bool                           // nothing may be yielded any more
+	taken     int                            // items read from the source
+	delivered int                            // items yielded
+	buf       *piece[In, Out]                // the chunk that is being filled
+	pending   queue[*piece[In, Out]]         // ordered: sent, not yet delivered
+	out       []*piece[In, Out]              // unordered: the same
 	spare     []*piece[In, Out]
 
-	got   queue[*piece[In, Out]] // unordered: taken from done, not yet delivered
-	mu    sync.Mutex
-	done  queue[*piece[In, Out]] // unordered: answered; emptied at once into got
-	any   atomic.Bool            // whether done holds something
-	rouse chan struct{}          // capacity 1
+	got   []*piece[In, Out]              // unordered: taken from done, not yet delivered; the last one is next
+	done  atomic.Pointer[piece[In, Out]] // unordered: the last one answered, and by older those before it; emptied at once into got
+	rouse chan struct{}                  // capacity 1
 }
 
-func (fl *flow[In, Out]) ready() bool           { return fl.any.Load() }
+func (fl *flow[In, Out]) ready() bool           { return fl.done.Load() != nil }
 func (fl *flow[In, Out]) wake() <-chan struct{} { return fl.rouse }
 
 // piece is a chunk on its way.
@@ -67,7 +65,8 @@ type piece[In, Out any] struct {
 	fl     *flow[In, Out]
 	err    error
 	isDone atomic.Bool
-	place  int // in out
+	older  *piece[In, Out] // see flow.done
+	place  int             // in out
 }
 
 // finished implements finisher.
@@ -77,11 +76,12 @@ func (p *piece[In, Out]) finished(_ *job[In, Out], err error) {
 	if fl.ordered {
 		p.isDone.Store(true)
 	} else {
-		fl.mu.Lock()
-		if fl.done.push(p); fl.done.len() == 1 {
-			fl.any.Store(true)
+		for {
+			p.older = fl.done.Load()
+			if fl.done.CompareAndSwap(p.older, p) {
+				break
+			}
 		}
-		fl.mu.Unlock()
 	}
 	select {
 	case fl.rouse <- struct{}{}:
@@ -92,11 +92,34 @@ func (p *piece[In, Out]) finished(_ *job[In, Out], err error) {
 func (p *piece[In, Out]) ready() bool           { return p.isDone.Load() }
 func (p *piece[In, Out]) wake() <-chan struct{} { return p.fl.rouse }
 
-// stream reads the source and yields results, all in the caller's goroutine: the source is a range loop whose body
-// also delivers, so that a break ends both at once and nothing is left behind.
-func (f front[In, Out]) stream(ctx context.Context, in iter.Seq2[In, error], opts []CallOption, ordered bool,
-	yield func(int, Out, error) bool) {
+// yield hands an outcome to the loop.
+func (fl *flow[In, Out]) yield(i int, v Out, err error) bool {
+	if fl.inOrder != nil {
+		fl.over = !fl.inOrder(v, err)
+	} else {
+		fl.over = !fl.unordered(Indexed[Out]{i, v}, err)
+	}
+	return !fl.over
+}
+
+// fail yields an error as the last outcome.
+func (fl *flow[In, Out]) fail(i int, err error) {
 	var zero Out
+	fl.yield(i, zero, err)
+	fl.over = true
+}
+
+// end delivers what is under way and then, in the place of item i, err.
+func (fl *flow[In, Out]) end(i int, err error) {
+	if fl.send() && fl.drain(0) {
+		fl.fail(i, err)
+	}
+	fl.over = true
+}
+
+// stream reads the source and yields results, all in the caller's goroutine: the source calls take, which also
+// delivers, so that a break ends both at once and nothing is left behind.
+func (f front[In, Out]) stream(ctx context.Context, opts []CallOption, fl *flow[In, Out], source func(*flow[In, Out])) {
 	opt, err := collectCall(opts)
 	if err == nil && opt.onDone != nil {
 		err = &optionError{"OnDone: Imap yields each outcome, it has no callback"}
@@ -108,49 +131,49 @@ func (f front[In, Out]) stream(ctx context.Context, in iter.Seq2[In, error], opt
 		err = f.b.refusal()
 	}
 	if err != nil {
-		yield(0, zero, err)
+		fl.fail(0, err)
 		return
 	}
 	if opt.chunk == 0 {
 		opt.chunk = 1
 	}
 	if opt.window == 0 {
-		opt.window = 32 * opt.chunk * f.b.size()
+		opt.window, fl.grows = f.b.ahead(opt.chunk), true
 	}
 	opt.chunk = min(opt.chunk, opt.window)
-	fl := &flow[In, Out]{ctx: ctx, pool: f, opt: opt, ordered: ordered, yield: yield, rouse: make(chan struct{}, 1)}
+	fl.ctx, fl.pool, fl.opt, fl.ordered, fl.rouse = ctx, f, opt, fl.inOrder != nil, make(chan struct{}, 1)
 	defer fl.abandon()
-	buf := fl.piece()
-	for v, err := range in {
-		if err != nil {
-			if fl.send(buf) && fl.drain(0) {
-				yield(fl.taken, zero, err)
-			}
-			return
-		}
-		fl.taken++
-		buf.in = append(buf.in, v)
-		full := len(buf.in) == opt.chunk
-		if full {
-			if !fl.send(buf) {
-				return
-			}
-			buf = fl.piece()
-		}
-		// Items in an unsent chunk can only be delivered by sending it.
-		if !full && fl.taken-fl.delivered >= opt.window && !fl.available() {
-			if !fl.send(buf) {
-				return
-			}
-			buf = fl.piece()
-		}
-		if !fl.drain(opt.window - 1) {
-			return
-		}
-	}
-	if fl.send(buf) {
+	fl.buf = fl.piece()
+	source(fl)
+	if !fl.over && fl.send() {
 		fl.drain(0)
 	}
+}
+
+// take is called by the source with one input after another, and delivers what is there. False means that the loop is
+// over.
+func (fl *flow[In, Out]) take(v In) bool {
+	if fl.over {
+		return false
+	}
+	fl.taken++
+	fl.buf.in = append(fl.buf.in, v)
+	full := len(fl.buf.in) == fl.opt.chunk
+	room := fl.taken-fl.delivered < fl.opt.window
+	if !full && room && !fl.available() {
+		return fl.ctx.Err() == nil || fl.drain(fl.opt.window-1)
+	}
+	if !room && fl.grows {
+		fl.opt.window = fl.pool.b.ahead(fl.opt.chunk) // the pace of the workers is known by now
+		room = fl.taken-fl.delivered < fl.opt.window
+	}
+	// Items in an unsent chunk can only be delivered by sending it.
+	if full || !room && !fl.available() {
+		if !fl.send() {
+			return false
+		}
+	}
+	return fl.drain(fl.opt.window - 1)
 }
 
 // piece returns an empty chunk.
@@ -167,8 +190,9 @@ func (fl *flow[In, Out]) piece() *piece[In, Out] {
 	return p
 }
 
-// send submits a chunk; false means that the loop is over.
-func (fl *flow[In, Out]) send(p *piece[In, Out]) bool {
+// send submits the chunk at hand and begins another; false means that the loop is over.
+func (fl *flow[In, Out]) send() bool {
+	p := fl.buf
 	if len(p.in) == 0 {
 		return true
 	}
@@ -176,10 +200,10 @@ func (fl *flow[In, Out]) send(p *piece[In, Out]) bool {
 	p.out = p.out[:len(p.in)]
 	p.opt, p.ctx = fl.opt.job(), fl.ctx
 	if err := fl.pool.b.submit(fl.ctx, &p.job, true); err != nil {
-		var zero Out
 		if fl.drain(0) {
-			fl.yield(p.base, zero, err)
+			fl.fail(p.base, err)
 		}
+		fl.over = true
 		return false
 	}
 	if fl.ordered {
@@ -188,6 +212,7 @@ func (fl *flow[In, Out]) send(p *piece[In, Out]) bool {
 		p.place = len(fl.out)
 		fl.out = append(fl.out, p)
 	}
+	fl.buf = fl.piece()
 	return true
 }
 
@@ -196,7 +221,7 @@ func (fl *flow[In, Out]) available() bool {
 	if fl.ordered {
 		return fl.pending.len() > 0 && fl.pending.front().ready()
 	}
-	return fl.got.len() > 0 || fl.ready()
+	return len(fl.got) > 0 || fl.ready()
 }
 
 // drain delivers what is there, and waits for more while over more than limit items are taken and undelivered. False
@@ -212,11 +237,9 @@ func (fl *flow[In, Out]) drain(limit int) bool {
 		}
 	}
 	if err := fl.ctx.Err(); err != nil {
-		var zero Out
-		fl.yield(fl.delivered, zero, err)
-		return false
+		fl.fail(fl.delivered, err)
 	}
-	return true
+	return !fl.over
 }
 
 // next returns the next finished chunk, nil if there is none and block is false, or ctx has ended.
@@ -233,13 +256,13 @@ func (fl *flow[In, Out]) next(block bool) *piece[In, Out] {
 	if fl.ordered {
 		return fl.pending.pop()
 	}
-	if fl.got.len() == 0 {
-		fl.mu.Lock()
-		fl.got, fl.done = fl.done, fl.got
-		fl.any.Store(false)
-		fl.mu.Unlock()
+	if len(fl.got) == 0 {
+		for p := fl.done.Swap(nil); p != nil; p = p.older {
+			fl.got = append(fl.got, p)
+		}
 	}
-	p := fl.got.pop()
+	p := fl.got[len(fl.got)-1]
+	fl.got = fl.got[:len(fl.got)-1]
 	last := fl.out[len(fl.out)-1]
 	fl.out[p.place], last.place = last, p.place
 	fl.out = fl.out[:len(fl.out)-1]
@@ -248,14 +271,24 @@ func (fl *flow[In, Out]) next(block bool) *piece[In, Out] {
 
 // deliver yields the items of a finished chunk and keeps its memory for the next one.
 func (fl *flow[In, Out]) deliver(p *piece[In, Out]) bool {
-	for i := range p.in {
-		fl.delivered++
-		var v Out
-		if p.err == nil {
-			v = p.out[i]
+	if p.err == nil && p.errs == nil && fl.inOrder != nil {
+		for _, v := range p.out {
+			fl.delivered++
+			if !fl.inOrder(v, nil) {
+				fl.over = true
+				return false
+			}
 		}
-		if !fl.yield(p.base+i, v, p.itemErr(i, p.err)) {
-			return false
+	} else {
+		for i := range p.in {
+			fl.delivered++
+			var v Out
+			if p.err == nil {
+				v = p.out[i]
+			}
+			if !fl.yield(p.base+i, v, p.itemErr(i, p.err)) {
+				return false
+			}
 		}
 	}
 	if p.err != nil {
@@ -264,8 +297,12 @@ func (fl *flow[In, Out]) deliver(p *piece[In, Out]) bool {
 	clear(p.in)
 	clear(p.out)
 	p.in, p.out, p.errs = p.in[:0], p.out[:cap(p.out)], nil
-	p.isDone.Store(false)
-	p.state.Store(0)
+	if fl.ordered {
+		p.isDone.Store(false)
+	}
+	if p.state.Load() != 0 {
+		p.state.Store(0)
+	}
 	fl.spare = append(fl.spare, p)
 	return true
 }
@@ -277,9 +314,9 @@ func (fl *flow[In, Out]) abandon() {
 	}
 	fl.pool.b.leave()
 	for fl.pending.len() > 0 {
-		fl.pool.b.cancel(&fl.pending.pop().job)
+		fl.pool.b.cancel(&fl.pending.pop().job, nil)
 	}
 	for _, p := range fl.out {
-		fl.pool.b.cancel(&p.job)
+		fl.pool.b.cancel(&p.job, nil)
 	}
 }

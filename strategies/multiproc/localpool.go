@@ -305,9 +305,9 @@ func enter(ctx context.Context, room chan<- struct{}, quit <-chan struct{}, wait
 	}
 }
 
-func (l *local[In, Out]) cancel(j *job[In, Out]) bool {
+func (l *local[In, Out]) cancel(j *job[In, Out], still func() bool) bool {
 	l.mu.Lock()
-	ok := l.queue.remove(j)
+	ok := l.queue.remove(j, still)
 	l.mu.Unlock()
 	return ok && l.resolve(j, ErrCancelled, nil)
 }
@@ -317,6 +317,8 @@ func (l *local[In, Out]) await(ctx context.Context, w waitable) error { return w
 func (l *local[In, Out]) leave() {}
 
 func (l *local[In, Out]) size() int { return l.opt.workers }
+
+func (l *local[In, Out]) ahead(chunk int) int { return minAhead * chunk * l.opt.workers }
 
 func (l *local[In, Out]) refusal() error {
 	if l.closed() {
@@ -409,7 +411,7 @@ func (p *LocalPool[In, Out]) mapShared(ctx context.Context, in []In, out []Out, 
 	g.release()
 	return waitMap(ctx, p.l, g, out, func() {
 		for i := range jobs {
-			p.l.cancel(&jobs[i])
+			p.l.cancel(&jobs[i], nil)
 		}
 	})
 }

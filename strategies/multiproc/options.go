@@ -322,7 +322,7 @@ func Chunk(n int) CallOption {
 }
 
 // Window bounds how many items Imap has taken from its source beyond those it has yielded, at least 1. The default is
-// 32 chunks for each worker.
+// 32 chunks for each worker, or as many as it does in a millisecond, to 256 items, if that is more.
 func Window(n int) CallOption {
 	return func(c *callOptions) {
 		c.window = n

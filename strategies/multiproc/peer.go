@@ -469,5 +469,6 @@ func (p *peer) finishUp(cause error) {
 	if p.ring != nil {
 		p.ring.unmap()
 		f.giveUp(true)
+		f.stepDown()
 	}
 }

@@ -59,7 +59,7 @@ func (p *peer) send(c *call) {
 func (f *fleet) claim(size int) (*peer, []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if size > areaMax || f.opt.lazy || f.state != poolOpen || f.queue.len() > 0 || f.inflight.Load() >= int64(f.opt.maxInFlight) {
+	if size > areaMax || f.opt.lazy || f.state != poolOpen || f.queue.len() > 0 || f.inflight >= f.opt.maxInFlight {
 		return nil, nil
 	}
 	p := f.idlest()
@@ -70,7 +70,7 @@ func (f *fleet) claim(size int) (*peer, []byte) {
 	if buf == nil {
 		return nil, nil
 	}
-	f.inflight.Add(1)
+	f.takeRoom(1)
 	p.claimed = true
 	p.pen.Lock() // free: whoever else takes it has ended the worker before
 	return p, buf
@@ -95,8 +95,8 @@ func (f *fleet) hand(p *peer, c *call, payload, buf []byte, failure error, waite
 		f.mu.Lock()
 	}
 	if failure != nil {
-		f.mu.Unlock()
 		f.leaveRoom(1)
+		f.mu.Unlock()
 		f.settle()
 		return failure
 	}
@@ -219,6 +219,7 @@ func (p *peer) bigAnswer(payload []byte) {
 	f.mu.Unlock()
 	f.collect()
 	f.giveUp(true)
+	f.stepDown()
 }
 
 // release tells the worker how much payload has been taken. Called with the lead.

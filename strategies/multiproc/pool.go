@@ -84,6 +84,7 @@ type job[In, Out any] struct {
 	// more, if set, loads the next inputs into a job that a LocalPool has just run; false ends it.
 	more  func(j *job[In, Out]) bool
 	state atomic.Int32
+	older *job[In, Out] // see mapping
 	// The process pool's own.
 	impl call
 	via  *remote[In, Out]
@@ -132,9 +133,12 @@ type backend[In, Out any] interface {
 	submit(ctx context.Context, j *job[In, Out], wait bool) error
 	// submitAll accepts up to sheaf jobs, which are waited for, and returns how many. It waits for room until ctx ends.
 	submitAll(ctx context.Context, jobs []*job[In, Out]) (int, error)
-	// cancel withdraws a job that no worker has; it then finishes with ErrCancelled.
-	cancel(j *job[In, Out]) bool
+	// cancel withdraws a job that no worker has; it then finishes with ErrCancelled. still, if it is not nil, says whether
+	// the waiting job is the one that was meant; it must not block.
+	cancel(j *job[In, Out], still func() bool) bool
 	size() int
+	// ahead is how many items in chunks of that many should be under way, so that no worker waits for the next one.
+	ahead(chunk int) int
 	// refusal says why no work is accepted any more, nil if it is.
 	refusal() error
 }
@@ -145,61 +149,68 @@ const sheaf = 64
 // front is the part of a pool that does not care what runs the jobs.
 type front[In, Out any] struct {
 	b backend[In, Out]
-	// spare keeps the memory of finished Apply calls; nil where a backend may touch a job after its end.
+	// spare keeps the memory of finished calls; nil where a backend may touch a job after its end.
 	spare *sync.Pool
 }
 
-// single is one call with its future.
+// single is one call. Its future has memory of its own, and little of it, because the caller may keep it for long; the
+// rest is used again as soon as the call is done.
 type single[In, Out any] struct {
 	job[In, Out]
-	inv  [1]In
-	outv [1]Out
-	fut  Future[Out]
-	// shared says that an Apply call has a callback, which outlives it.
-	shared bool
+	front front[In, Out]
+	inv   [1]In
+	outv  [1]Out
+	fut   *Future[Out]
+	own   Future[Out] // fut, where only Apply knows of it
 }
+
+var _ owner[int] = (*single[int, int])(nil)
 
 func (s *single[In, Out]) finished(j *job[In, Out], err error) {
+	fut := s.fut
+	var v Out
 	if err != nil {
-		var zero Out
-		s.fut.resolve(zero, j.wrap(0, err))
-		return
+		err = j.wrap(0, err)
+	} else {
+		v, err = s.outv[0], j.itemErr(0, nil)
 	}
-	s.fut.resolve(s.outv[0], j.itemErr(0, nil))
+	if fut != &s.own {
+		s.fut = nil
+		s.reuse()
+	}
+	fut.resolve(v, err)
 }
 
-func (s *single[In, Out]) withdraw() bool { return s.fut.pool.(backend[In, Out]).cancel(&s.job) }
+// reuse gives the memory back. Nobody else knows of it but Cancel, which looks whose it is.
+func (s *single[In, Out]) reuse() {
+	if s.front.spare != nil {
+		s.inv[0], s.outv[0], s.errs = *new(In), *new(Out), nil
+		s.front.spare.Put(s)
+	}
+}
 
-// start submits one call. It waits for room until ctx ends, or not at all if wait is false; taskCtx is the caller's,
-// if there is one that waits.
-func (f front[In, Out]) start(ctx, taskCtx context.Context, wait bool, in In, opts []CallOption) (*single[In, Out], error) {
-	opt, err := collectCall(opts)
-	if err != nil {
-		return nil, err
-	}
-	done, err := callback[Out](&opt)
-	if err != nil {
-		return nil, err
-	}
+func (s *single[In, Out]) withdraw(f *Future[Out]) bool {
+	return s.front.b.cancel(&s.job, func() bool { return s.fut == f })
+}
+
+func (s *single[In, Out]) await(ctx context.Context, w waitable) error {
+	return s.front.b.await(ctx, w)
+}
+func (s *single[In, Out]) leave() { s.front.b.leave() }
+
+// call returns a call of opt with in, and without a future.
+func (f front[In, Out]) call(in In, opt *callOptions) *single[In, Out] {
 	var s *single[In, Out]
-	if f.spare != nil && taskCtx != nil {
+	if f.spare != nil {
 		s, _ = f.spare.Get().(*single[In, Out])
 	}
 	if s == nil {
-		s = &single[In, Out]{}
+		s = &single[In, Out]{front: f}
 		s.job.in, s.job.out, s.job.done = s.inv[:], s.outv[:], s
-		s.fut.pool, s.fut.owner = f.b, s
 	}
 	s.inv[0] = in
-	s.job.opt, s.job.ctx, s.job.waited = opt.job(), taskCtx, taskCtx != nil
-	if err := f.b.submit(ctx, &s.job, wait); err != nil {
-		return nil, err
-	}
-	if done != nil {
-		s.shared = true
-		s.fut.OnDone(done)
-	}
-	return s, nil
+	s.job.opt = opt.job()
+	return s
 }
 
 // Apply implements Pool.
@@ -208,24 +219,57 @@ func (f front[In, Out]) Apply(ctx context.Context, in In, opts ...CallOption) (O
 	if err := ctx.Err(); err != nil {
 		return zero, err
 	}
-	s, err := f.start(ctx, ctx, true, in, opts)
+	opt, err := collectCall(opts)
 	if err != nil {
 		return zero, err
 	}
-	if err := f.b.await(ctx, &s.fut); err != nil {
-		f.b.cancel(&s.job)
+	done, err := callback[Out](&opt)
+	if err != nil {
 		return zero, err
 	}
-	out, err := s.fut.val, s.fut.err
-	if err == nil && f.spare != nil && !s.shared {
-		// Nobody else knows of it.
-		s.inv[0], s.outv[0] = *new(In), zero
-		s.fut.val = zero
-		s.fut.claimed.Store(false)
-		s.fut.signal.Store(nil)
-		f.spare.Put(s)
+	s := f.call(in, &opt)
+	s.job.ctx, s.job.waited, s.fut = ctx, true, &s.own
+	s.own = Future[Out]{owner: s}
+	if err := f.b.submit(ctx, &s.job, true); err != nil {
+		return zero, err
+	}
+	if done != nil {
+		s.own.OnDone(done)
+	}
+	if err := f.b.await(ctx, &s.own); err != nil {
+		f.b.cancel(&s.job, nil)
+		return zero, err
+	}
+	out, err := s.own.val, s.own.err
+	if err == nil && done == nil {
+		s.own = Future[Out]{}
+		s.reuse()
 	}
 	return out, err
+}
+
+// later submits a call that its caller awaits by the future, if at all. It waits for room until ctx ends, or not at all
+// if wait is false.
+func (f front[In, Out]) later(ctx context.Context, wait bool, in In, opts []CallOption) (*Future[Out], error) {
+	opt, err := collectCall(opts)
+	if err != nil {
+		return nil, err
+	}
+	done, err := callback[Out](&opt)
+	if err != nil {
+		return nil, err
+	}
+	s := f.call(in, &opt)
+	fut := &Future[Out]{owner: s}
+	s.job.ctx, s.job.waited, s.fut = nil, false, fut
+	if err := f.b.submit(ctx, &s.job, wait); err != nil {
+		return nil, err
+	}
+	// From here on s may serve another call.
+	if done != nil {
+		fut.OnDone(done)
+	}
+	return fut, nil
 }
 
 // ApplyAsync implements Pool.
@@ -233,20 +277,12 @@ func (f front[In, Out]) ApplyAsync(ctx context.Context, in In, opts ...CallOptio
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := f.start(ctx, nil, true, in, opts)
-	if err != nil {
-		return nil, err
-	}
-	return &s.fut, nil
+	return f.later(ctx, true, in, opts)
 }
 
 // TryApplyAsync implements Pool.
 func (f front[In, Out]) TryApplyAsync(in In, opts ...CallOption) (*Future[Out], error) {
-	s, err := f.start(context.Background(), nil, false, in, opts)
-	if err != nil {
-		return nil, err
-	}
-	return &s.fut, nil
+	return f.later(context.Background(), false, in, opts)
 }
 
 // gather collects the outcome of the jobs of one Map.
@@ -330,7 +366,7 @@ func (f front[In, Out]) mapWith(ctx context.Context, in []In, opt callOptions) (
 	m.release()
 	return waitMap(ctx, f.b, &m.gather, out, func() {
 		for _, j := range m.all {
-			f.b.cancel(j)
+			f.b.cancel(j, nil)
 		}
 	})
 }
@@ -358,19 +394,26 @@ func waitMap[Out any](ctx context.Context, pool awaiter, g *gather, out []Out, a
 // input.
 type mapping[In, Out any] struct {
 	gather
-	all  []*job[In, Out] // touched by the submitter only
-	free []*job[In, Out] // behind mu
+	all   []*job[In, Out]              // touched by the submitter only
+	spare *job[In, Out]                // the same: taken from free
+	free  atomic.Pointer[job[In, Out]] // the last one that is done, and by older those before it
 }
 
 // jobs fills the list with jobs that are not in use.
 func (m *mapping[In, Out]) jobs(list []*job[In, Out]) []*job[In, Out] {
-	m.mu.Lock()
-	n := copy(list, m.free[max(0, len(m.free)-len(list)):])
-	m.free = m.free[:len(m.free)-n]
-	m.mu.Unlock()
-	for _, j := range list[:n] {
-		j.errs = nil
-		j.state.Store(0)
+	n := 0
+	for ; n < len(list); n++ {
+		if m.spare == nil {
+			if m.spare = m.free.Swap(nil); m.spare == nil {
+				break
+			}
+		}
+		j := m.spare
+		m.spare, j.older, j.errs = j.older, nil, nil
+		if j.state.Load() != 0 { // a store costs more
+			j.state.Store(0)
+		}
+		list[n] = j
 	}
 	for i := n; i < len(list); i++ {
 		list[i] = &job[In, Out]{done: m}
@@ -384,9 +427,12 @@ func (m *mapping[In, Out]) finished(j *job[In, Out], err error) {
 		m.fail(j.base, j.wrap(0, err))
 	} else {
 		m.collect(j.base, j.errs)
-		m.mu.Lock()
-		m.free = append(m.free, j)
-		m.mu.Unlock()
+		for {
+			j.older = m.free.Load()
+			if m.free.CompareAndSwap(j.older, j) {
+				break
+			}
+		}
 	}
 	m.release()
 }

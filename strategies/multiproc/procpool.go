@@ -233,9 +233,13 @@ func (j *job[In, Out]) decode(payload []byte) (err error) {
 	return err
 }
 
-func (r *remote[In, Out]) cancel(j *job[In, Out]) bool { return r.f.cancel(&j.impl) }
-func (r *remote[In, Out]) size() int                   { return r.f.opt.workers }
-func (r *remote[In, Out]) refusal() error              { return r.f.refusal() }
-func (r *remote[In, Out]) leave()                      { r.f.stepDown() }
+func (r *remote[In, Out]) cancel(j *job[In, Out], still func() bool) bool {
+	return r.f.cancel(&j.impl, still)
+}
+
+func (r *remote[In, Out]) size() int           { return r.f.opt.workers }
+func (r *remote[In, Out]) ahead(chunk int) int { return r.f.ahead(chunk) }
+func (r *remote[In, Out]) refusal() error      { return r.f.refusal() }
+func (r *remote[In, Out]) leave()              { r.f.leave() }
 
 func (r *remote[In, Out]) await(ctx context.Context, w waitable) error { return r.f.await(ctx, w) }

@@ -47,10 +47,13 @@ func (q *queue[T]) pop() T {
 	return v
 }
 
-// remove deletes v, wherever it is.
-func (q *queue[T]) remove(v T) bool {
+// remove deletes v, wherever it is, unless ok is set and says no.
+func (q *queue[T]) remove(v T, ok func() bool) bool {
 	for i := range q.n {
 		if *q.at(i) == v {
+			if ok != nil && !ok() {
+				return false
+			}
 			for ; i+1 < q.n; i++ {
 				*q.at(i) = *q.at(i + 1)
 			}
