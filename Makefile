@@ -5,7 +5,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X $(PKG)/internal/cli.version=$(VERSION)
 
 # "./..." leaves out directories whose name starts with a dot.
-CI_PKGS := $(patsubst %/,./%,$(dir $(wildcard .ci/*/main.go)))
+CI_PKGS := $(patsubst %/,./%,$(sort $(dir $(wildcard .ci/*/*.go .ci/*/*/*.go))))
 
 # What starts processes, goroutines or servers runs under the race detector.
 RACE_PKGS := $(addsuffix /...,$(wildcard ./strategies ./workloads ./internal/entry ./internal/harness ./internal/host ./internal/doctor ./internal/cli))
@@ -76,6 +76,14 @@ bench: ## run the Go benchmarks (BENCH selects, a regular expression)
 .PHONY: bench-shapes
 bench-shapes: ## measure the known shapes on this machine, which should be quiet
 	@.ci/bench-shapes
+
+# The whole table with its usual number of rounds goes into the documentation, a part of it to the terminal only.
+OUT ?= $(if $(ROUNDS)$(filter-out .,$(BENCH)),,docs/multiproc-speed.md)
+
+.PHONY: bench-multiproc
+bench-multiproc: ## multiproc beside Python's multiprocessing (BENCH selects rows; ROUNDS, OUT)
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./.ci/bench-multiproc ./.ci/bench-multiproc/tiny
+	@bin/bench-multiproc -run '$(BENCH)' $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(OUT),-o $(OUT)) -raw parbench-out/bench-multiproc.jsonl
 
 .PHONY: ci
 ci: ## everything that continuous integration runs

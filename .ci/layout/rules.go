@@ -66,6 +66,9 @@ var mayImport = map[string][]string{
 	".ci/layout":                  {},
 	".ci/testsummary":             {},
 	".ci/shapes":                  {"results", "results/analysis"},
+	".ci/bench-multiproc":         {".ci/bench-multiproc/work", "internal/cli", "internal/entry", "internal/host", "results", "results/stat", "results/analysis/quantity", "strategies/multiproc/..."},
+	".ci/bench-multiproc/tiny":    {},
+	".ci/bench-multiproc/work":    {"strategies/multiproc/..."},
 }
 
 // testOnly are packages of this module that only tests (and each other) import.
@@ -99,6 +102,7 @@ var testModules = []string{
 var (
 	leanPackages = []string{
 		"workloads", "strategies", "strategies/multiproc", "strategies/multiproc/spawn", "internal/entry",
+		".ci/bench-multiproc/work",
 	}
 	heavyPackages = []string{"fmt", "encoding/json", "net/http", "golang.org/x/sys"}
 )

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/parbench/parbench/.ci/bench-multiproc/work"
+	"github.com/parbench/parbench/internal/host"
+	"github.com/parbench/parbench/strategies/multiproc"
+)
+
+func startJobs() map[string]job {
+	return map[string]job{"start": startProcesses, "pool": startPool, "idle": idlePool}
+}
+
+// starts is how many processes of each kind one measurement starts, in turn.
+const starts = 40
+
+// startProcesses starts and joins processes of this program, which is as heavy as parbench, and the tiny one in turn.
+func startProcesses(ctx context.Context, _ []int) (values, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	tiny := filepath.Join(filepath.Dir(self), "tiny")
+	kinds := map[string]func() error{
+		"process": func() error {
+			_, err := multiproc.Call(ctx, work.Nothing, struct{}{})
+			return err
+		},
+		"tiny": func() error {
+			p, err := os.StartProcess(tiny, []string{"tiny"}, &os.ProcAttr{Files: []*os.File{nil, nil, os.Stderr}})
+			if err == nil {
+				_, err = p.Wait()
+			}
+			return err
+		},
+	}
+	return inTurn(starts, kinds)
+}
+
+// startPool starts two workers, has each do something, and joins them.
+func startPool(ctx context.Context, _ []int) (values, error) {
+	return one(median(20, func() (float64, error) {
+		return timed(func() error {
+			p, err := multiproc.NewPool(ctx, work.Int, multiproc.Workers(2))
+			if err != nil {
+				return err
+			}
+			if _, err := p.Map(ctx, []int{1, 2}, multiproc.Chunk(1)); err != nil {
+				return err
+			}
+			return p.Shutdown(ctx)
+		})
+	}))
+}
+
+// idlePool returns the CPU seconds a second that a pool takes which has worked and has nothing to do.
+func idlePool(ctx context.Context, _ []int) (values, error) {
+	p, err := multiproc.NewPool(ctx, work.Int, multiproc.Workers(2))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = p.Terminate() }()
+	if _, err := p.Map(ctx, ints(1000), multiproc.Chunk(1)); err != nil {
+		return nil, err
+	}
+	used := func() (d time.Duration) {
+		for _, pid := range append(p.Pids(), 0) { // 0 is this process
+			d += host.ProcessCPU(pid)
+		}
+		return d
+	}
+	time.Sleep(20 * time.Millisecond) // the workers go to sleep
+	before, start := used(), time.Now()
+	time.Sleep(500 * time.Millisecond)
+	return one((used()-before).Seconds()/time.Since(start).Seconds(), nil)
+}
