@@ -54,20 +54,16 @@ func findPython(ctx context.Context, command string) (path, version string, err 
 // the attempt to use of each group and round, and how many attempts there were in all. Which one is used depends on the
 // disturbance alone, never on a figure.
 func (d *driver) run(ctx context.Context, all []group) (used []attempt, attempts int, err error) {
-	budget := len(all) * d.rounds / 3 // repeats in all, so that a busy machine ends this as well
 	for round := range d.rounds {
 		start := time.Now()
 		best := make([]attempt, len(all))
-		left := d.rng.Perm(len(all))
 		again := 0
-		for try := 0; len(left) > 0 && try <= d.repeats; try++ {
-			var noisy []int
-			for _, i := range left {
+		for try := 0; try <= d.repeats; try++ {
+			for _, i := range d.rng.Perm(len(all)) {
 				if try > 0 {
-					if budget == 0 {
+					if best[i].worst() <= disturbed || again >= mostRepeats(len(all)) {
 						continue
 					}
-					budget--
 					again++
 				}
 				a, err := d.measure(ctx, round, try, all[i])
@@ -78,17 +74,27 @@ func (d *driver) run(ctx context.Context, all []group) (used []attempt, attempts
 				if try == 0 || a.better(best[i]) {
 					best[i] = a
 				}
-				if a.worst() > disturbed {
-					noisy = append(noisy, i)
-				}
 			}
-			left = noisy
 		}
 		used = append(used, best...)
 		fmt.Fprintf(d.progress, "round %d of %d: %.1f s, %d groups, %d measured again, %d left disturbed\n",
-			round+1, d.rounds, time.Since(start).Seconds(), len(all), again, len(left))
+			round+1, d.rounds, time.Since(start).Seconds(), len(all), again, noisy(best))
 	}
 	return used, attempts, nil
+}
+
+// mostRepeats is how many there may be in a round of so many groups: on a busy machine everything would be repeated, and
+// to no avail.
+func mostRepeats(groups int) int { return (groups + 2) / 3 }
+
+// noisy counts the attempts that others disturbed.
+func noisy(all []attempt) (n int) {
+	for _, a := range all {
+		if a.worst() > disturbed {
+			n++
+		}
+	}
+	return n
 }
 
 // better reports whether the attempt was less disturbed than another one, or worked where that failed.

@@ -34,28 +34,29 @@ const turns = 1000
 // alone measures a lock that nobody else wants.
 func alone(add bool) job {
 	return func(ctx context.Context, _ []int) (values, error) {
-		s, _ := work.NewShared()
-		return one(rate(turns, func() error { return s.PassLock(ctx, turns, add) }))
+		s := work.NewShared()
+		s.Add = add
+		return one(rate(turns, func() error { return s.PassLock(ctx, turns) }))
 	}
 }
 
 // together measures how often this process and a child pass one lock, in sum.
 func together(add bool) job {
 	return func(ctx context.Context, _ []int) (values, error) {
-		s, place := work.NewShared()
-		place.Add = add
+		s := work.NewShared()
+		s.Add = add
 		var v float64
-		err := beside(ctx, multiproc.NewProcess(work.Pass, place), func() error {
+		err := beside(ctx, multiproc.NewProcess(work.Pass, s), func() error {
 			for s.Past.Load() == 0 { // until the child takes part
-				if err := s.PassLock(ctx, turns, add); err != nil {
+				if err := s.PassLock(ctx, turns); err != nil {
 					return err
 				}
 			}
-			if _, err := rateFor(warmTime, turns, func() error { return s.PassLock(ctx, turns, add) }); err != nil {
+			if _, err := rateFor(warmTime, turns, func() error { return s.PassLock(ctx, turns) }); err != nil {
 				return err
 			}
 			before, start := s.Past.Load(), time.Now()
-			own, err := rateFor(measureTime, turns, func() error { return s.PassLock(ctx, turns, add) })
+			own, err := rateFor(measureTime, turns, func() error { return s.PassLock(ctx, turns) })
 			v = own + float64(s.Past.Load()-before)/time.Since(start).Seconds()
 			return err
 		})
@@ -64,11 +65,11 @@ func together(add bool) job {
 }
 
 // pingPong measures round trips a second between this process and a child.
-func pingPong(other multiproc.Func[work.Place, int], own func(context.Context, *work.Shared) error) job {
+func pingPong(other multiproc.Func[*work.Shared, int], own func(context.Context, *work.Shared) error) job {
 	return func(ctx context.Context, partner []int) (values, error) {
-		s, place := work.NewShared()
+		s := work.NewShared()
 		var v float64
-		err := beside(ctx, multiproc.NewProcess(other, place, at(partner)...), func() (err error) {
+		err := beside(ctx, multiproc.NewProcess(other, s, at(partner)...), func() (err error) {
 			v, err = trips(func() error { return own(ctx, s) })
 			return err
 		})
@@ -78,9 +79,9 @@ func pingPong(other multiproc.Func[work.Place, int], own func(context.Context, *
 
 // wake measures the time from setting an event until a process runs again that has slept for a millisecond.
 func wake(ctx context.Context, partner []int) (values, error) {
-	s, place := work.NewShared()
+	s := work.NewShared()
 	var v float64
-	err := beside(ctx, multiproc.NewProcess(work.Wake, place, at(partner)...), func() (err error) {
+	err := beside(ctx, multiproc.NewProcess(work.Wake, s, at(partner)...), func() (err error) {
 		if err := s.RoundTrip(ctx); err != nil { // it is there
 			return err
 		}

@@ -220,14 +220,8 @@ func (r *report) header(b *strings.Builder) {
 		item("disturbance", "not known: this machine does not say what CPU time others used")
 		return
 	}
-	left := 0
-	for _, a := range r.used {
-		if a.worst() > disturbed {
-			left++
-		}
-	}
 	item("disturbance", "%d of %d repetitions were made again because others used more than %s of a CPU (source: %s); %d of "+
-		"those that count were disturbed nevertheless", r.attempts-len(r.used), len(r.used), quantity.Percent(disturbed), r.source, left)
+		"those that count were disturbed nevertheless", r.attempts-len(r.used), len(r.used), quantity.Percent(disturbed), r.source, noisy(r.used))
 }
 
 // command is what was typed, as far as it matters for the figures.
