@@ -63,7 +63,7 @@ func TestRowsHaveTheirJobs(t *testing.T) {
 // pythonJobs asks peer.py what it can do.
 func pythonJobs(t *testing.T) map[string]bool {
 	command := testenv.NeedCommand(t, "python3")
-	out, err := exec.Command(command, "-c", "import peer; print('\\n'.join(peer.JOBS))").Output()
+	out, err := exec.Command(command, "-B", "-c", "import peer; print('\\n'.join(peer.JOBS))").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

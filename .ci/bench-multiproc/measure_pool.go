@@ -21,22 +21,24 @@ const (
 	large   = 64
 )
 
-func ints(n int) []int {
-	s := make([]int, n)
-	for i := range s {
-		s[i] = i % 256
+// made returns n inputs.
+func made[T any](n int, input func(i int) T) []T {
+	all := make([]T, n)
+	for i := range all {
+		all[i] = input(i)
 	}
-	return s
+	return all
 }
+
+func ints(n int) []int { return made(n, func(i int) int { return i % 256 }) }
 
 // blobs are distinct values: pickle sends a repeated one only once per chunk.
 func blobs(n, size int) [][]byte {
-	s := make([][]byte, n)
-	for i := range s {
-		s[i] = make([]byte, size)
-		binary.LittleEndian.PutUint64(s[i], uint64(i))
-	}
-	return s
+	return made(n, func(i int) []byte {
+		b := work.Data(size)
+		binary.LittleEndian.PutUint64(b, uint64(i))
+		return b
+	})
 }
 
 func poolJobs() map[string]job {

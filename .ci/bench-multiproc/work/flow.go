@@ -1,6 +1,7 @@
 package work
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -23,7 +24,7 @@ type Flow struct {
 
 // Fill sends messages until it is killed.
 var Fill = multiproc.Register("bench.fill", func(ctx context.Context, f Flow) (int, error) {
-	switch data := make([]byte, f.Size); {
+	switch data := Data(f.Size); {
 	case f.Ints != nil:
 		return fill(ctx, f.Ints.Put, 7)
 	case f.Data != nil:
@@ -34,6 +35,9 @@ var Fill = multiproc.Register("bench.fill", func(ctx context.Context, f Flow) (i
 		return fill(ctx, f.Out.Send, data)
 	}
 })
+
+// Data is size bytes, none of them zero: memory that was never written to is one page, which stays in the cache.
+func Data(size int) []byte { return bytes.Repeat([]byte("x"), size) }
 
 // Drain receives messages and returns how many come in a second.
 var Drain = multiproc.Register("bench.drain", func(ctx context.Context, f Flow) (float64, error) {
