@@ -21,19 +21,23 @@ import (
 // jobLimit is how long one measuring process may take. The longest takes half a second on a quiet machine.
 const jobLimit = 30 * time.Second
 
-// driver starts the measuring processes.
+// driver decides what is measured when.
 type driver struct {
-	self     string // this program
-	python   string // the interpreter, or ""
-	peer     string // where peer.py is
-	cpus     [2]int
-	machine  *host.Machine
-	meter    host.Meter
+	measure  func(context.Context, measurement) outcome
 	rng      *rand.Rand
 	rounds   int
 	repeats  int // of one group in one round, at most
 	raw      io.Writer
 	progress io.Writer
+}
+
+// starter starts the measuring processes.
+type starter struct {
+	self   string // this program
+	python string // the interpreter, or ""
+	peer   string // where peer.py is
+	cpus   [2]int
+	meter  host.Meter
 }
 
 // findPython returns the interpreter behind a command, which may be a script that looks for it, and its version.
@@ -66,7 +70,7 @@ func (d *driver) run(ctx context.Context, all []group) (used []attempt, attempts
 					}
 					again++
 				}
-				a, err := d.measure(ctx, round, try, all[i])
+				a, err := d.attempt(ctx, round, try, all[i])
 				if err != nil {
 					return used, attempts, err
 				}
@@ -105,14 +109,14 @@ func (a attempt) better(other attempt) bool {
 	return a.worst() < other.worst()
 }
 
-// measure runs the measurements of a group in random order.
-func (d *driver) measure(ctx context.Context, round, try int, g group) (attempt, error) {
+// attempt runs the measurements of a group in random order.
+func (d *driver) attempt(ctx context.Context, round, try int, g group) (attempt, error) {
 	a := attempt{round: round}
 	order := slices.Clone(g)
 	d.rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	enc := json.NewEncoder(d.raw)
 	for _, m := range order {
-		o := d.one(ctx, m)
+		o := d.measure(ctx, m)
 		if err := ctx.Err(); err != nil {
 			return a, err
 		}
@@ -125,8 +129,8 @@ func (d *driver) measure(ctx context.Context, round, try int, g group) (attempt,
 }
 
 // command is how a measurement is started, and on which CPUs.
-func (d *driver) command(m measurement) (args []string, cpus []int) {
-	cpus = d.cpus[:]
+func (s *starter) command(m measurement) (args []string, cpus []int) {
+	cpus = s.cpus[:]
 	var partner []string
 	switch m.place {
 	case same:
@@ -135,15 +139,15 @@ func (d *driver) command(m measurement) (args []string, cpus []int) {
 		cpus, partner = cpus[:1], []string{strconv.Itoa(cpus[1])}
 	}
 	if m.side == python {
-		return append([]string{d.python, d.peer, m.job}, partner...), cpus
+		return append([]string{s.python, s.peer, m.job}, partner...), cpus
 	}
-	return append([]string{d.self, "job", m.job}, partner...), cpus
+	return append([]string{s.self, "job", m.job}, partner...), cpus
 }
 
-// one runs one measurement in a process of its own.
-func (d *driver) one(ctx context.Context, m measurement) (o outcome) {
+// measure runs one measurement in a process of its own.
+func (s *starter) measure(ctx context.Context, m measurement) (o outcome) {
 	o = outcome{m: m, outside: -1}
-	args, cpus := d.command(m)
+	args, cpus := s.command(m)
 	out, printed, err := capture()
 	if err != nil {
 		o.err = err
@@ -154,7 +158,7 @@ func (d *driver) one(ctx context.Context, m measurement) (o outcome) {
 		o.err = err
 		return o
 	}
-	before, own := d.sample()
+	before, own := s.sample()
 	child, err := spawn.Start(spawn.Command{Path: args[0], Args: args, CPUs: cpus, NewGroup: true, Stdout: out, Stderr: text})
 	_, _ = out.Close(), text.Close()
 	if err != nil {
@@ -170,7 +174,7 @@ func (d *driver) one(ctx context.Context, m measurement) (o outcome) {
 		o.err = fmt.Errorf("no answer within %v", jobLimit)
 		return o
 	}
-	after, ownAfter := d.sample()
+	after, ownAfter := s.sample()
 	o.outside = outside(before, after, ownAfter-own+cpuTime(state))
 	if !state.Success() {
 		o.err = fmt.Errorf("%v: %s", state, complaint(<-complaints))
@@ -181,12 +185,12 @@ func (d *driver) one(ctx context.Context, m measurement) (o outcome) {
 }
 
 // sample reads everybody's CPU time, and this process's own.
-func (d *driver) sample() (s host.Sample, own time.Duration) {
-	s, err := d.meter.Read(d.cpus[:])
+func (s *starter) sample() (all host.Sample, own time.Duration) {
+	all, err := s.meter.Read(s.cpus[:])
 	if err != nil {
-		s.At = time.Time{}
+		all.At = time.Time{}
 	}
-	return s, host.ProcessCPU(0)
+	return all, host.ProcessCPU(0)
 }
 
 // cpuTime is what a process and those that it waited for used.

@@ -167,9 +167,8 @@ func bench(ctx context.Context, o options, rows []row, progress io.Writer) (rep 
 	if len(usable.CPUs) < 2 {
 		return nil, errors.New("needs two CPUs: this process may use one only")
 	}
-	d := &driver{machine: machine, meter: machine.NewMeter(), cpus: [2]int(usable.CPUs[:2]), rounds: o.rounds, repeats: o.repeats,
-		rng: rand.New(rand.NewPCG(o.seed, 0)), progress: progress}
-	if d.self, err = os.Executable(); err != nil {
+	s := &starter{meter: machine.NewMeter(), cpus: [2]int(usable.CPUs[:2])}
+	if s.self, err = os.Executable(); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "bench-multiproc-")
@@ -177,20 +176,21 @@ func bench(ctx context.Context, o options, rows []row, progress io.Writer) (rep 
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	d.peer = filepath.Join(dir, "peer.py")
-	if err := os.WriteFile(d.peer, peer, 0o600); err != nil {
+	s.peer = filepath.Join(dir, "peer.py")
+	if err := os.WriteFile(s.peer, peer, 0o600); err != nil {
 		return nil, err
 	}
-	rep = &report{rows: rows, opts: o, environment: machine.Environment(), cpus: d.cpus, source: d.meter.Source()}
-	if d.python, rep.python, err = findPython(ctx, o.python); err != nil {
+	rep = &report{rows: rows, opts: o, environment: machine.Environment(), cpus: s.cpus, source: s.meter.Source()}
+	if s.python, rep.python, err = findPython(ctx, o.python); err != nil {
 		fmt.Fprintf(progress, "no Python, so that nothing is compared with it: %v (install python3, or name it with -python)\n", err)
 	}
+	d := &driver{measure: s.measure, rng: rand.New(rand.NewPCG(o.seed, 0)), rounds: o.rounds, repeats: o.repeats, progress: progress}
 	finish, err := d.openRaw(o.raw)
 	if err != nil {
 		return nil, err
 	}
-	all := groups(rows, d.python != "")
-	fmt.Fprintf(progress, "%d rows, %d rounds on CPUs %s, seed %d\n", len(rows), o.rounds, host.FormatList(d.cpus[:]), o.seed)
+	all := groups(rows, s.python != "")
+	fmt.Fprintf(progress, "%d rows, %d rounds on CPUs %s, seed %d\n", len(rows), o.rounds, host.FormatList(s.cpus[:]), o.seed)
 	start := time.Now()
 	rep.used, rep.attempts, err = d.run(ctx, all)
 	rep.date, rep.took = start.UTC(), time.Since(start)

@@ -203,7 +203,7 @@ func (r *report) write(w io.Writer) error {
 func (r *report) header(b *strings.Builder) {
 	e := r.environment
 	item := func(name, format string, args ...any) {
-		fmt.Fprintf(b, "* %s: %s\n", name, escape(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(b, "* %s: %s\n", name, plain(fmt.Sprintf(format, args...)))
 	}
 	virtual := ""
 	if e.Virtualisation != "" {
@@ -246,7 +246,7 @@ func (r *report) summary(b *strings.Builder, all []result) {
 	b.WriteString(".\n\n")
 	for _, res := range all {
 		if res.note != "" {
-			fmt.Fprintf(b, "* %s (%s): %s\n", escape(res.work), res.name, escape(res.note))
+			fmt.Fprintf(b, "* %s (%s): %s\n", plain(res.work), res.name, plain(res.note))
 		}
 	}
 	few := ""
@@ -345,13 +345,16 @@ func pad(cells [][]string) string {
 	return b.String()
 }
 
-// escape keeps text that comes from elsewhere from being read as Markdown, or from breaking a line.
-func escape(s string) string {
+// escape keeps text that comes from elsewhere from being read as Markdown, or from breaking a line, inside a table too.
+func escape(s string) string { return strings.ReplaceAll(plain(s), "|", `\|`) }
+
+// plain does that outside of tables.
+func plain(s string) string {
 	s = strings.Map(func(c rune) rune {
 		if c < ' ' || c == 0x7f {
 			return ' '
 		}
 		return c
 	}, s)
-	return strings.NewReplacer("|", `\|`, "`", "'", "<", "&lt;").Replace(s)
+	return strings.NewReplacer("`", "'", "<", "&lt;").Replace(s)
 }
