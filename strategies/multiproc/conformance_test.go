@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -435,13 +436,30 @@ func testInit(t *testing.T, m maker) {
 	if diff := cmp.Diff([]int64{41, 42, 43, 44}, out); diff != "" || err != nil {
 		t.Errorf("%v %s", err, diff)
 	}
-	if m.local {
-		_, err = NewLocalPool(fnState, Workers(2), Init(setup, int64(-1)))
-	} else {
-		_, err = NewPool(ctx, state, Workers(2), Init(setup, int64(-1)))
+	failure := func(n int64) error {
+		var err error
+		if m.local {
+			_, err = NewLocalPool(fnState, Workers(2), Init(setup, n))
+		} else {
+			_, err = NewPool(ctx, state, Workers(2), Init(setup, n))
+		}
+		if !errors.Is(err, ErrInit) {
+			t.Errorf("failing initialiser: %v", err)
+		}
+		return err
 	}
-	if !errors.Is(err, ErrInit) || err.Error() != ErrInit.Error()+": negative state" {
-		t.Errorf("failing initialiser: %v", err)
+	if err := failure(-1); err.Error() != ErrInit.Error()+": negative state" {
+		t.Error(err)
+	}
+	// Its error keeps its type and identity, as that of a task does.
+	var q quotaError
+	if err := failure(-2); !errors.As(err, &q) || q.Left != 7 || !errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrExist) {
+		t.Error(err)
+	}
+	var pe *PanicError
+	if err := failure(-3); !errors.As(err, &pe) || pe.Value != "no state" || !strings.Contains(pe.Stack, "fnInit") ||
+		err.Error() != ErrInit.Error()+": panic: no state" {
+		t.Error(err)
 	}
 }
 

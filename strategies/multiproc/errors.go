@@ -126,11 +126,15 @@ func atLeast(name string, n, m int) error {
 	return &optionError{name + "(" + strconv.Itoa(n) + "): must be at least " + strconv.Itoa(m)}
 }
 
-// initError wraps both ErrInit and what the initialiser returned, as text.
-type initError struct{ msg string }
+// initError is ErrInit and wraps what the initialiser returned, as far as it could cross: as in a TaskError.
+type initError struct {
+	msg   string
+	cause error
+}
 
 func (e *initError) Error() string   { return ErrInit.Error() + ": " + e.msg }
 func (e *initError) Is(t error) bool { return t == ErrInit }
+func (e *initError) Unwrap() error   { return e.cause }
 
 // nestedError says why; it is ErrNested.
 type nestedError struct{ why string }

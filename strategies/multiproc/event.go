@@ -81,7 +81,7 @@ func (p *peer) ending(cause error) Event {
 	switch {
 	case cause == nil:
 		ev.Kind = WorkerLeft
-	case errors.Is(cause, ErrTimeout):
+	case errors.Is(cause, ErrTimeout) && !hopeless(cause):
 		ev.Kind = WorkerTimedOut
 	}
 	return ev

@@ -67,7 +67,7 @@ func NewLocalPool[In, Out any](fn func(context.Context, In) (Out, error), opts .
 	p := &LocalPool[In, Out]{front[In, Out]{b: l}, l}
 	if err != nil {
 		_ = p.Terminate()
-		return nil, &initError{err.Error()}
+		return nil, &initError{err.Error(), err}
 	}
 	return p, nil
 }

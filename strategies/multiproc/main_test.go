@@ -83,7 +83,12 @@ func fnEcho(_ context.Context, b blob) (blob, error) { return b, nil }
 var initState atomic.Int64
 
 func fnInit(_ context.Context, n int64) error {
-	if n < 0 {
+	switch {
+	case n == -3:
+		panic("no state")
+	case n == -2:
+		return errors.Join(quotaError{"init", 7}, os.ErrNotExist)
+	case n < 0:
 		return errors.New("negative state")
 	}
 	initState.Store(n)

@@ -335,7 +335,7 @@ func (p *peer) frames(buf *frameBuffer) error {
 			fed, dropped = f.spread(dropped)
 		case h.kind == frameFailed:
 			f.mu.Unlock()
-			return &initError{string(payload)}
+			return initFailure(payload)
 		case h.kind == frameBell && p.ring != nil:
 			bell = true
 		case h.kind == frameResult && p.ring != nil:

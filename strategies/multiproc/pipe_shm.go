@@ -172,31 +172,39 @@ var (
 // Each end belongs to one process at a time, with any number of goroutines. When the process that has one dies, the
 // other end notices within a second. Linux only, as Queue.
 func NewPipe[T any](opts ...QueueOption) (*Receiver[T], *Sender[T], error) {
+	r, s := new(Receiver[T]), new(Sender[T])
+	if err := openPipe(&r.pipeEnd, &s.pipeEnd, opts); err != nil {
+		return nil, nil, err
+	}
+	return r, s, nil
+}
+
+// openPipe makes a pipe and its two ends.
+func openPipe[T any](r, s *pipeEnd[T], opts []QueueOption) error {
 	q, err := NewQueue[T](pipeSlots, opts...)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	first := q.s
 	// Each end has its own view, so that one can go without the other.
 	a, err := shm.Open(first.arena.File())
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	second := &sharedQueue{arena: a, ref: first.ref}
 	third := &sharedQueue{ref: first.ref}
 	if third.arena, err = shm.Open(a.File()); err != nil {
-		return nil, nil, err
+		return err
 	}
-	r, s := new(Receiver[T]), new(Sender[T])
 	err = errors.Join(second.attach(first.h.nonce), third.attach(first.h.nonce))
 	if err == nil {
 		err = errors.Join(r.init(second, refReceiver), s.init(third, refSender))
 	}
 	err = errors.Join(err, q.Detach())
 	if err != nil {
-		return nil, nil, errors.Join(err, second.detach(), third.detach())
+		err = errors.Join(err, second.detach(), third.detach())
 	}
-	return r, s, nil
+	return err
 }
 
 // Send sends v, waiting for room until ctx ends. The error is ErrClosed when the other end is closed or its process has
@@ -217,18 +225,39 @@ func (e *Receiver[T]) Recv(ctx context.Context) (T, error) {
 		return zero, err
 	}
 	v, err := e.q.Get(ctx)
+	return v, e.ended(err)
+}
+
+// ended gives the end of the queue what it means to a receiver.
+func (e *pipeEnd[T]) ended(err error) error {
 	if errors.Is(err, ErrClosed) {
 		if err = e.usable(); err == nil {
-			err = io.EOF
+			return io.EOF
 		}
 	}
-	return v, err
+	return err
 }
 
 // Poll waits until Recv would not, which may be because of io.EOF, and reports whether that is so; false when ctx ends
 // before or the end cannot be used.
-func (e *Receiver[T]) Poll(ctx context.Context) bool {
+func (e *Receiver[T]) Poll(ctx context.Context) bool { return e.poll(ctx) }
+
+// Ready returns a channel that is closed when Recv would not wait, for use in a select beside the Done of processes and
+// other channels. When ctx ends before, it is not closed any more.
+func (e *Receiver[T]) Ready(ctx context.Context) <-chan struct{} { return e.ready(ctx) }
+
+func (e *pipeEnd[T]) poll(ctx context.Context) bool {
 	return e.usable() == nil && e.q.s.poll(ctx) == nil
+}
+
+func (e *pipeEnd[T]) ready(ctx context.Context) <-chan struct{} {
+	c := make(chan struct{})
+	go func() {
+		if e.poll(ctx) {
+			close(c)
+		}
+	}()
+	return c
 }
 
 // Conn is one end of a pipe for both directions; it sends A and receives B. It is Passable as a whole: both directions
@@ -256,6 +285,9 @@ func (c *Conn[A, B]) Send(ctx context.Context, v A) error { return c.out.Send(ct
 
 // Recv is that of Receiver.
 func (c *Conn[A, B]) Recv(ctx context.Context) (B, error) { return c.in.Recv(ctx) }
+
+// Ready is that of Receiver.
+func (c *Conn[A, B]) Ready(ctx context.Context) <-chan struct{} { return c.in.Ready(ctx) }
 
 // Poll is that of Receiver.
 func (c *Conn[A, B]) Poll(ctx context.Context) bool { return c.in.Poll(ctx) }

@@ -72,9 +72,8 @@ func newP(t *testing.T) (*Receiver[string], *Sender[string]) {
 	return r, s
 }
 
-// S002-13, S002-14, S003-5, S001-17: through a process and back; messages keep their boundaries, the empty one too; who
-// has passed an end cannot use it.
-func TestPipeThroughProcess(t *testing.T) {
+// Through a process and back; messages keep their boundaries, the empty one too; who has passed an end cannot use it.
+func TestS001_17_OneOwner(t *testing.T) {
 	needProcesses(t)
 	ctx := ctxT(t)
 	r1, s1 := newP(t)
@@ -126,8 +125,8 @@ func TestPipeThroughProcess(t *testing.T) {
 	}
 }
 
-// S002-12: both directions, large messages at once.
-func TestPipeDuplex(t *testing.T) {
+// Both directions, large messages at once.
+func TestS002_12_Duplex(t *testing.T) {
 	needProcesses(t)
 	ctx := ctxT(t)
 	here, there, err := NewDuplex[string, int]()
@@ -160,8 +159,8 @@ func TestPipeDuplex(t *testing.T) {
 	}
 }
 
-// S002-15: a sender that is killed is an end of file, after what it has sent; a receiver that is killed a closed pipe.
-func TestPipeKilled(t *testing.T) {
+// A sender that is killed is an end of file, after what it has sent; a receiver that is killed a closed pipe.
+func TestS002_15_EndOfFile(t *testing.T) {
 	needProcesses(t)
 	ctx := ctxT(t)
 	r, s := newP(t)

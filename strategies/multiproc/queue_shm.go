@@ -61,8 +61,11 @@ const (
 	queueRefs
 )
 
+// fileMark in a slot's size says that the item is not data but where to get a file: see SendFile.
+const fileMark = 1 << 63
+
 type queueSlot struct {
-	size uint64
+	size uint64 // and marks
 	area uint64 // position in the area at which its payload starts, or would
 	data [queueInline]byte
 }
@@ -196,6 +199,10 @@ func (q *sharedQueue) lock(ctx context.Context, m *shm.Mutex) error {
 
 // put appends an item. Without wait it does not wait for a free slot.
 func (q *sharedQueue) put(ctx context.Context, wait bool, raw []byte) error {
+	return q.putMarked(ctx, wait, raw, 0)
+}
+
+func (q *sharedQueue) putMarked(ctx context.Context, wait bool, raw []byte, mark uint64) error {
 	if len(raw) > queueInline && len(raw) > len(q.area) {
 		return &tooLargeError{len(raw), len(q.area)}
 	}
@@ -207,10 +214,10 @@ func (q *sharedQueue) put(ctx context.Context, wait bool, raw []byte) error {
 			_ = q.putLock.Unlock()
 			return ErrClosed
 		}
-		ok := q.place(raw)
+		ok := q.place(raw, mark)
 		if !ok && cleared {
 			q.freed.Clear()
-			ok = q.place(raw)
+			ok = q.place(raw, mark)
 		}
 		_ = q.putLock.Unlock()
 		if ok {
@@ -235,7 +242,7 @@ func (q *sharedQueue) put(ctx context.Context, wait bool, raw []byte) error {
 }
 
 // place puts raw into the next slot if there is room. Called with the put lock.
-func (q *sharedQueue) place(raw []byte) bool {
+func (q *sharedQueue) place(raw []byte, mark uint64) bool {
 	h := q.h
 	t := h.tail.Load()
 	if t-h.seenHead >= q.cap {
@@ -258,7 +265,7 @@ func (q *sharedQueue) place(raw []byte) bool {
 		// If the process is killed here, the bytes are free again with the item that is put next.
 		h.areaTail = at + (uint64(n)+63)&^63
 	}
-	s.size = uint64(n)
+	s.size = uint64(n) | mark
 	h.tail.Store(t + 1)
 	return true
 }
@@ -287,16 +294,21 @@ func (q *sharedQueue) room(t, n uint64) (at uint64, ok bool) {
 
 // get takes the next item and appends its bytes to buf, which is empty. Without wait it does not wait for one.
 func (q *sharedQueue) get(ctx context.Context, wait bool, buf []byte) ([]byte, error) {
+	return q.getMarked(ctx, wait, buf, 0)
+}
+
+// getMarked is get for an item with a mark. One that is marked otherwise stays where it is: ErrFileMessage.
+func (q *sharedQueue) getMarked(ctx context.Context, wait bool, buf []byte, mark uint64) ([]byte, error) {
 	for cleared := false; ; {
 		if err := q.lock(ctx, q.getLock); err != nil {
 			return nil, waitFailed(ErrEmpty, err)
 		}
 		closed := q.h.closed.Load() != 0 // before the look at tail, which does not change once this is set
-		out, ok, err := q.take(buf)
+		out, ok, err := q.take(buf, mark)
 		if !ok && cleared && !closed {
 			q.filled.Clear()
 			closed = q.h.closed.Load() != 0
-			out, ok, err = q.take(buf)
+			out, ok, err = q.take(buf, mark)
 		}
 		_ = q.getLock.Unlock()
 		switch {
@@ -321,7 +333,7 @@ func (q *sharedQueue) get(ctx context.Context, wait bool, buf []byte) ([]byte, e
 }
 
 // take copies the first item, if there is one, and removes it. Called with the get lock.
-func (q *sharedQueue) take(buf []byte) (out []byte, ok bool, err error) {
+func (q *sharedQueue) take(buf []byte, mark uint64) (out []byte, ok bool, err error) {
 	h := q.h
 	hd := h.head.Load()
 	if hd == h.seenTail {
@@ -330,8 +342,10 @@ func (q *sharedQueue) take(buf []byte) (out []byte, ok bool, err error) {
 		}
 	}
 	s := &q.slots[hd&uint64(len(q.slots)-1)]
-	n := s.size
+	n := s.size &^ fileMark
 	switch {
+	case s.size&fileMark != mark:
+		return nil, true, ErrFileMessage
 	case n <= queueInline:
 		buf = append(buf, s.data[:n]...)
 		out = buf

@@ -397,8 +397,8 @@ func TestQ11_Close(t *testing.T) {
 	}
 }
 
-// Q12 and S002-8: nothing lost, nothing doubled, each producer's items in order, among processes and goroutines.
-func TestQ12_Multiset(t *testing.T) {
+// Nothing lost, nothing doubled, each producer's items in order, among processes and goroutines, for items of all sizes.
+func TestS002_8_ManyProcesses(t *testing.T) {
 	needProcesses(t)
 	n, routes := 5_000, 2
 	if testing.Short() {

@@ -78,6 +78,8 @@ func TestS004_10_SubmissionIsAsynchronous(t *testing.T) {
 	}
 }
 
+func TestS004_2_NotBlocking(t *testing.T) { TestS004_10_SubmissionIsAsynchronous(t) }
+
 // The article's remedy, two threads of which one submits 500,000,000 tasks and the other looks for a match: here it
 // really bounds what is under way, and memory.
 func TestS004_12_TwoGoroutines(t *testing.T) {

@@ -535,3 +535,12 @@ func TestS004_21_JoinIsForOne(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Rows that say the same as others.
+func TestS001_6_OverrideRun(t *testing.T)     { TestS000_5_SubclassAndName(t) }
+func TestS001_8_CloseBeforeJoin(t *testing.T) { TestS000_14_JoinBeforeClose(t) }
+func TestS002_3_PidsAndJoin(t *testing.T)     { TestS000_4_OtherPid(t) }
+func TestS002_4_OverrideRun(t *testing.T)     { TestP20_Runner(t) }
+func TestS003_4_Verbs(t *testing.T)           { TestP06_LifeCycle(t); TestP09_Terminate(t) }
+func TestS004_3_AtOnce(t *testing.T)          { TestS003_9_TenTasksTenWorkers(t) }
+func TestS004_11_Bounded(t *testing.T)        { eachPool(t, testBackpressure) }

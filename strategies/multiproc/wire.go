@@ -20,7 +20,7 @@ const (
 	frameCall              // count inputs
 	frameQuit              // leave when all calls before are answered
 	frameReady             // the worker waits for calls
-	frameFailed            // initialising failed; payload: text
+	frameFailed            // initialising failed; payload: a failure
 	frameResult            // count outcomes: see runner
 	frameBell              // an answer has come into shared memory
 )
@@ -138,6 +138,15 @@ func takeFailure(b []byte, fn string, index int) (*TaskError, []byte, bool) {
 		e.Err = takeCauses([]byte(causes))
 	}
 	return e, b, ok
+}
+
+// initFailure is what a worker says about its initialiser.
+func initFailure(payload []byte) error {
+	te, _, ok := takeFailure(payload, "", 0)
+	if !ok {
+		return &brokenError{&DecodeError{"failure", errShort}}
+	}
+	return &initError{te.Msg, te.Err}
 }
 
 // segment is a run of items in progress.

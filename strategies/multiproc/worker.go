@@ -109,24 +109,31 @@ func (w *worker) initialise(payload []byte) {
 	name, state, ok := takeString(payload)
 	e := lookup(name)
 	if !ok || name != "" && e == nil {
-		w.failInit("initialiser " + strconv.Quote(name) + " is not registered here; register it in a package variable")
+		w.failInit(&unregisteredError{name: name})
 	}
 	if name == "" {
 		return
 	}
 	res := e.run(w.ctx, 1, state, nil)
 	errs, err := decodeOutcomes(codecOf[struct{}](), name, 0, res, make([]struct{}, 1))
-	if err != nil {
-		w.failInit(err.Error())
+	if err == nil && errs != nil {
+		err = errs[0]
 	}
-	var te *TaskError
-	if errs != nil && errors.As(errs[0], &te) {
-		w.failInit(te.Msg)
+	if err != nil {
+		w.failInit(err)
 	}
 }
 
-func (w *worker) failInit(msg string) {
-	w.out = append(appendHeader(w.out[:0], frameFailed, 0), msg...)
+// failInit reports the failure as that of a task is: what is known of the error crosses as what it is.
+func (w *worker) failInit(err error) {
+	kind, te := byte(failError), &TaskError{Type: typeName(err), Msg: err.Error(), Err: err}
+	_ = errors.As(err, &te)
+	msg := te.Msg
+	var pe *PanicError
+	if errors.As(te.Err, &pe) {
+		kind, msg = failPanic, pe.Value
+	}
+	w.out = appendFailure(appendHeader(w.out[:0], frameFailed, 0), kind, te.Type, msg, te.Stack, appendCauses(nil, te.Err))
 	sealFrame(w.out, 0)
 	w.send()
 	os.Exit(exitTask)

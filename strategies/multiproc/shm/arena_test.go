@@ -14,9 +14,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A07: random allocations and frees: free and used add up to the arena, blocks do not overlap, are aligned and zero, and
+// Random allocations and frees: free and used add up to the arena, blocks do not overlap, are aligned and zero, and
 // in the end all is one free block again.
-func TestA07Allocator(t *testing.T) {
+func TestA07_Allocator(t *testing.T) {
 	newArena(t, 1) // skips where there are none
 	rapid.Check(t, func(t *rapid.T) {
 		a := must(NewArena(1 << 20))
@@ -140,8 +140,8 @@ func audit(t interface{ Fatalf(string, ...any) }, a *Arena) int {
 	return n
 }
 
-// A08: a cleanup that frees while its goroutine's process holds locks of the arena does not deadlock.
-func TestA08FreeBesideHeldLocks(t *testing.T) {
+// A cleanup that frees while its goroutine's process holds locks of the arena does not deadlock.
+func TestA08_FreeBesideHeldLocks(t *testing.T) {
 	a := newArena(t, 1<<20)
 	m := must(a.NewMutex())
 	r := must(a.Alloc(100, 0))
@@ -152,8 +152,8 @@ func TestA08FreeBesideHeldLocks(t *testing.T) {
 	is(t, m.Unlock(), nil)
 }
 
-// A04: memory is zero also when blocks are used again, small and large (whose pages go back to the machine).
-func TestA04ReusedMemoryIsZero(t *testing.T) {
+// Memory is zero also when blocks are used again, small and large (whose pages go back to the machine).
+func TestA04_ReusedMemoryIsZero(t *testing.T) {
 	a := newArena(t, 8<<20)
 	for _, n := range []int{10, 5000, 3 << 20} {
 		for range 3 {
@@ -189,8 +189,8 @@ var lookAt = role("look-at", func(p *peer) {
 	p.hear()
 })
 
-// Z01, Z03: a file passed on is the same memory; sizes and references are checked; what is gone is not found.
-func TestZ01Z03Attach(t *testing.T) {
+// A file passed on is the same memory; sizes and references are checked; what is gone is not found.
+func TestZ01_Z03_Attach(t *testing.T) {
 	a := newArena(t, 1<<16)
 	m := must(a.NewMutex())
 	r := must(a.Alloc(10, 0))

@@ -82,7 +82,7 @@ func (b *Barrier) wakeAll(s uint64) {
 // Wait returns when all parties have called it: the order of arrival, from 0, which exactly one party of each pass gets
 // for each number. ErrBroken where the barrier is broken, by Abort, by Reset, by an action that panicked or by another
 // party whose context ended. When this one's own context ends, it breaks the barrier, and the error is that of the
-// context and ErrBroken as well. The context ends the wait even of a party that would be the last.
+// context and ErrBroken as well. The last party to arrive does not wait, whatever its context says.
 func (b *Barrier) Wait(ctx context.Context) (int, error) {
 	raceRelease(b.futexOff())
 	var s uint64

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 var lockstep = role("lockstep", func(p *peer) {
@@ -33,8 +35,8 @@ func run(b *Barrier, rounds []int64, me, passes int, fail func(string)) {
 	}
 }
 
-// R01: lockstep over many passes, of processes and goroutines; nobody waits after.
-func TestR01Lockstep(t *testing.T) {
+// Lockstep over many passes, of processes and goroutines; nobody waits after.
+func TestR01_Lockstep(t *testing.T) {
 	a := newArena(t, 1<<16)
 	const passes = 300
 	b := must(a.NewBarrier(5, nil))
@@ -56,8 +58,8 @@ func TestR01Lockstep(t *testing.T) {
 	}
 }
 
-// R02: every index comes once. R03: the action runs once per pass, before anyone goes on.
-func TestR02R03IndexAndAction(t *testing.T) {
+// Every index comes once; the action runs once per pass, before anyone goes on.
+func TestR02_R03_IndexAndAction(t *testing.T) {
 	a := newArena(t, 1<<16)
 	const parties, passes = 6, 50
 	actions := 0 // ordinary memory: the race detector checks the order
@@ -100,8 +102,8 @@ func gather(b *Barrier, n int, wait func() error) (*sync.WaitGroup, *[]error) {
 	return &wg, &errs
 }
 
-// R04: abort breaks it for all who wait and come. R05: reset frees the waiters with an error, and it works again.
-func TestR04R05AbortReset(t *testing.T) {
+// Abort breaks it for all who wait and come; reset frees the waiters with an error, and it works again.
+func TestR04_R05_AbortReset(t *testing.T) {
 	b := must(newArena(t, 1<<16).NewBarrier(4, nil))
 	wait := func() error { _, err := b.Wait(bg); return err }
 	for range 3 {
@@ -135,8 +137,8 @@ func TestR04R05AbortReset(t *testing.T) {
 	}
 }
 
-// R06: one party whose time is up breaks it for everyone.
-func TestR06Timeout(t *testing.T) {
+// One party whose time is up breaks it for everyone.
+func TestR06_Timeout(t *testing.T) {
 	b := must(newArena(t, 1<<16).NewBarrier(3, nil))
 	wg, errs := gather(b, 1, func() error { _, err := b.Wait(bg); return err })
 	_, err := b.Wait(soon(t))
@@ -155,8 +157,8 @@ func TestR06Timeout(t *testing.T) {
 	is(t, err, ErrBroken)
 }
 
-// R07: one party never waits.
-func TestR07OneParty(t *testing.T) {
+// One party never waits.
+func TestR07_OneParty(t *testing.T) {
 	a := newArena(t, 1<<16)
 	n := 0
 	b := must(a.NewBarrier(1, func() { n++ }))
@@ -217,4 +219,72 @@ func TestBarrierActorDies(t *testing.T) {
 	for _, err := range *errs {
 		is(t, err, ErrBroken)
 	}
+}
+
+// Whatever happens at a barrier, all parties of a pass agree on it: either each gets its own index, and the action has
+// run once, or all get ErrBroken; and after Reset it works.
+func TestBarrierModel(t *testing.T) {
+	newArena(t, 1)
+	rapid.Check(t, func(t *rapid.T) {
+		a := must(NewArena(1 << 16))
+		defer a.Close()
+		n := rapid.IntRange(1, 5).Draw(t, "parties")
+		actions := 0
+		b := must(a.NewBarrier(n, func() { actions++ }))
+		handles := []*Barrier{b, must(a.Barrier(b.Ref(), func() { actions++ }))}
+		for pass := range rapid.IntRange(1, 12).Draw(t, "passes") {
+			// One party may not come, but abort, or give up at once.
+			fault := rapid.SampledFrom([]string{"", "", "abort", "give up"}).Draw(t, "fault")
+			if n == 1 && fault == "give up" {
+				fault = "" // it never waits
+			}
+			before := actions
+			index, errs := make([]int, n), make([]error, n)
+			var wg sync.WaitGroup
+			for i := range n {
+				h := handles[(i+pass)%2]
+				wg.Go(func() {
+					switch {
+					case i == 0 && fault == "abort":
+						h.Abort()
+						errs[i] = ErrBroken
+					case i == 0 && fault == "give up":
+						ctx, cancel := context.WithCancel(context.Background())
+						cancel()
+						index[i], errs[i] = h.Wait(ctx)
+					default:
+						index[i], errs[i] = h.Wait(context.Background())
+					}
+				})
+			}
+			wg.Wait()
+			broken := 0
+			seen := make(map[int]bool)
+			for i := range n {
+				if errs[i] == nil {
+					seen[index[i]] = true
+				} else if errors.Is(errs[i], ErrBroken) {
+					broken++
+				} else {
+					t.Fatal(errs[i])
+				}
+			}
+			switch {
+			case broken == 0 && fault != "abort": // a party that gives up may still have been the last
+				if len(seen) != n || actions != before+1 || b.Broken() {
+					t.Fatalf("%d indexes for %d parties, %d actions", len(seen), n, actions-before)
+				}
+			case broken == n && fault != "":
+				if actions != before || !b.Broken() {
+					t.Fatalf("%d actions at a broken barrier", actions-before)
+				}
+				b.Reset()
+			default:
+				t.Fatalf("%d of %d parties find it broken (%q)", broken, n, fault)
+			}
+			if b.Waiting() != 0 {
+				t.Fatalf("%d wait", b.Waiting())
+			}
+		}
+	})
 }

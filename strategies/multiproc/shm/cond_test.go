@@ -40,8 +40,8 @@ func waitUntil(f func() bool) {
 	}
 }
 
-// K01: one notification wakes exactly one of the waiting goroutines and processes.
-func TestK01Notify(t *testing.T) {
+// One notification wakes exactly one of the waiting goroutines and processes.
+func TestK01_Notify(t *testing.T) {
 	a := newArena(t, 1<<16)
 	m := must(a.NewMutex())
 	c := must(a.NewCond(m))
@@ -81,8 +81,8 @@ func TestK01Notify(t *testing.T) {
 	}
 }
 
-// K02: after some waits have timed out, NotifyAll wakes all six, and the counts are clean.
-func TestK02NotifyAll(t *testing.T) {
+// After some waits have timed out, NotifyAll wakes all six, and the counts are clean.
+func TestK02_NotifyAll(t *testing.T) {
 	a := newArena(t, 1<<16)
 	m := must(a.NewMutex())
 	c := must(a.NewCond(m))
@@ -118,8 +118,8 @@ func TestK02NotifyAll(t *testing.T) {
 	}
 }
 
-// K03: an error when the context ends, none when notified; a notification is not lost to a wait that gives up.
-func TestK03Timeout(t *testing.T) {
+// An error when the context ends, none when notified; a notification is not lost to a wait that gives up.
+func TestK03_Timeout(t *testing.T) {
 	a := newArena(t, 1<<16)
 	m := must(a.NewMutex())
 	c := must(a.NewCond(m))
@@ -176,8 +176,8 @@ var counter = role("counter", func(p *peer) {
 	}
 })
 
-// K04: the predicate decides; it is called with the mutex held; at the deadline the wait ends with an error.
-func TestK04WaitFor(t *testing.T) {
+// The predicate decides; it is called with the mutex held; at the deadline the wait ends with an error.
+func TestK04_WaitFor(t *testing.T) {
 	a := newArena(t, 1<<16)
 	m := must(a.NewMutex())
 	c := must(a.NewCond(m))

@@ -297,9 +297,9 @@ func TestProcessTable(t *testing.T) {
 	is(t, b.register(), ErrProcesses)
 }
 
-// Z04, Z08: nothing has a name anywhere, so nothing is left when all are killed: no file, and no descriptor or mapping
+// Nothing has a name anywhere, so nothing is left when all are killed: no file, and no descriptor or mapping
 // in this process either.
-func TestNothingIsLeft(t *testing.T) {
+func TestZ04_Z08_NothingIsLeft(t *testing.T) {
 	count := func(dir string) int { return len(must(os.ReadDir(dir))) }
 	maps := func() int { return strings.Count(string(must(os.ReadFile("/proc/self/maps"))), "shm-arena") }
 	newArena(t, 1).Close()

@@ -40,8 +40,8 @@ func is(t testing.TB, err, want error) {
 	}
 }
 
-// L01: acquire, second try false, release, over-release is an error.
-func TestL01Mutex(t *testing.T) {
+// Acquire, second try false, release, over-release is an error.
+func TestL01_Mutex(t *testing.T) {
 	m := must(newArena(t, 1<<16).NewMutex())
 	for range 3 {
 		if st, err := m.Lock(bg); st != Locked || err != nil {
@@ -72,8 +72,8 @@ func TestL01Mutex(t *testing.T) {
 	}
 }
 
-// L02: three nested acquires, three releases, the fourth is an error; another owner is kept out.
-func TestL02Reentrant(t *testing.T) {
+// Three nested acquires, three releases, the fourth is an error; another owner is kept out.
+func TestL02_Reentrant(t *testing.T) {
 	a := newArena(t, 1<<16)
 	r := must(a.NewReentrant())
 	me, other := NewOwner(), NewOwner()
@@ -116,8 +116,8 @@ var unlocker = role("unlocker", func(p *peer) {
 	p.hear()
 })
 
-// L03: a mutex is unlocked by the process that locked it only, by any of its goroutines; a semaphore is for handing over.
-func TestL03OnlyOwnerUnlocks(t *testing.T) {
+// A mutex is unlocked by the process that locked it only, by any of its goroutines; a semaphore is for handing over.
+func TestL03_OnlyOwnerUnlocks(t *testing.T) {
 	a := newArena(t, 1<<16)
 	m := must(a.NewMutex())
 	m.Lock(bg)
@@ -133,8 +133,8 @@ func TestL03OnlyOwnerUnlocks(t *testing.T) {
 	c.wait()
 }
 
-// L04: the lock as a block, which is left by a panic too.
-func TestL04Do(t *testing.T) {
+// The lock as a block, which is left by a panic too.
+func TestL04_Do(t *testing.T) {
 	m := must(newArena(t, 1<<16).NewMutex())
 	func() {
 		defer func() { recover() }()

@@ -13,8 +13,8 @@ import (
 	"unsafe"
 )
 
-// E01: value 2 to 0, try false, releases beyond the initial value allowed.
-func TestE01Semaphore(t *testing.T) {
+// Value 2 to 0, try false, releases beyond the initial value allowed.
+func TestE01_Semaphore(t *testing.T) {
 	a := newArena(t, 1<<16)
 	s := must(a.NewSemaphore(2))
 	is(t, s.Acquire(bg), nil)
@@ -34,8 +34,8 @@ func TestE01Semaphore(t *testing.T) {
 	is(t, err, ErrSize)
 }
 
-// E02: a bounded semaphore refuses to be released above its value, also through another handle.
-func TestE02Bounded(t *testing.T) {
+// A bounded semaphore refuses to be released above its value, also through another handle.
+func TestE02_Bounded(t *testing.T) {
 	a := newArena(t, 1<<16)
 	s := must(a.NewBoundedSemaphore(2))
 	is(t, s.Release(), ErrOverRelease)
@@ -49,8 +49,8 @@ func TestE02Bounded(t *testing.T) {
 	}
 }
 
-// E03: a wait with a deadline ends with it, for every form, and leaves the counts alone.
-func TestE03Timeout(t *testing.T) {
+// A wait with a deadline ends with it, for every form, and leaves the counts alone.
+func TestE03_Timeout(t *testing.T) {
 	a := newArena(t, 1<<16)
 	s, b := must(a.NewSemaphore(0)), must(a.NewBoundedSemaphore(1))
 	is(t, b.Acquire(bg), nil)
@@ -161,9 +161,9 @@ var waiterRole = role("event-waiter", func(p *peer) {
 	e.Set()
 })
 
-// V01: not set at first; set wakes at once; clear; another process's set wakes here, and the other way round; C in a
+// Not set at first; set wakes at once; clear; another process's set wakes here, and the other way round; C in a
 // select.
-func TestV01Event(t *testing.T) {
+func TestV01_Event(t *testing.T) {
 	a := newArena(t, 1<<16)
 	e := must(a.NewEvent())
 	if e.IsSet() {

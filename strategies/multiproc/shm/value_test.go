@@ -17,8 +17,8 @@ var writer = role("writer", func(p *peer) {
 	must(AttachValue[float32](p.a, p.ref(5))).Swap(1.25)
 })
 
-// A01: numbers of all kinds: what a child writes is seen here.
-func TestA01Value(t *testing.T) {
+// Numbers of all kinds: what a child writes is seen here.
+func TestA01_Value(t *testing.T) {
 	a := newArena(t, 1<<16)
 	i, f, s := must(NewValue[int32](a, 7)), must(NewValue(a, 3.25)), must(NewValue[int16](a, 2))
 	c, w, g := must(NewValue[uint8](a, 100)), must(NewValue[uint64](a, 1)), must(NewValue[float32](a, 0))
@@ -59,8 +59,8 @@ var prefix = role("prefix", func(p *peer) {
 	}
 })
 
-// A03: indexing, slicing and slice assignment are the memory itself; a child's prefix sums are seen. A06: a clone is not.
-func TestA03A06Array(t *testing.T) {
+// Indexing, slicing and slice assignment are the memory itself; a child's prefix sums are seen. A clone is not.
+func TestA03_A06_Array(t *testing.T) {
 	a := newArena(t, 1<<20)
 	r := must(ArrayOf(a, []int32{680, 626, 934, 821, 150, 233, 548, 982, 714, 831}))
 	clone := r.Clone()
@@ -95,8 +95,8 @@ func TestA03A06Array(t *testing.T) {
 	is(t, err, ErrRef)
 }
 
-// A05: structs and arrays of plain fields are elements; what holds pointers is refused.
-func TestA05PlainTypes(t *testing.T) {
+// Structs and arrays of plain fields are elements; what holds pointers is refused.
+func TestA05_PlainTypes(t *testing.T) {
 	a := newArena(t, 1<<16)
 	type point struct {
 		Name [8]byte
