@@ -87,6 +87,24 @@ func (f *fleet) offerRoom() {
 	}
 }
 
+// answer is the next answer as something to wait for, given how many there were.
+type answer struct {
+	f    *fleet
+	seen int64
+}
+
+func (a answer) ready() bool           { return a.f.shut.Load() || a.f.completed.Load() != a.seen }
+func (a answer) wake() <-chan struct{} { return a.f.space }
+
+// awaitAnswer waits until more calls than seen are resolved, or the pool is closed. There must be unresolved calls.
+func (f *fleet) awaitAnswer(ctx context.Context, seen int64) error {
+	f.roomSought.Add(1)
+	err := f.await(ctx, answer{f, seen})
+	f.roomSought.Add(-1)
+	f.offerRoom() // it may have taken the only hint
+	return err
+}
+
 // awaitRoom waits until there may be room, or the pool is closed.
 func (f *fleet) awaitRoom(ctx context.Context) error {
 	f.roomSought.Add(1)

@@ -55,25 +55,26 @@ func (p *peer) send(c *call) {
 
 // claim is the first half of a submission that encodes its input where the worker reads it, without a copy on the way:
 // it gives room for one call and memory of at least size bytes that nobody else touches until hand, the second half.
-// It is nil where it cannot be done at once; the call then takes the ordinary way.
-func (f *fleet) claim(size int) (*peer, []byte) {
+// It is nil where it cannot be done at once; the call then takes the ordinary way, or, if busy says that an answer
+// changes that, waits for one.
+func (f *fleet) claim(size int) (_ *peer, buf []byte, busy bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	busy = f.inflight > 0 && f.queue.len() == 0 && size <= areaMax && !f.opt.lazy && !f.opt.pipes && f.state == poolOpen
 	if size > areaMax || f.opt.lazy || f.state != poolOpen || f.queue.len() > 0 || f.inflight >= f.opt.maxInFlight {
-		return nil, nil
+		return nil, nil, busy
 	}
 	p := f.idlest()
 	if p == nil || p.ring == nil {
-		return nil, nil
+		return nil, nil, busy && p == nil
 	}
-	buf := p.ring.reqs.reserve(size)
-	if buf == nil {
-		return nil, nil
+	if buf = p.ring.reqs.reserve(size); buf == nil {
+		return nil, nil, busy && p.fifo.len() > 0
 	}
 	f.takeRoom(1)
 	p.claimed = true
 	p.pen.Lock() // free: whoever else takes it has ended the worker before
-	return p, buf
+	return p, buf, false
 }
 
 // hand submits a call whose payload has been encoded into what claim returned, or, where it did not fit, elsewhere. With

@@ -143,14 +143,24 @@ func (r *remote[In, Out]) prepare(j *job[In, Out]) (*call, error) {
 }
 
 // submitInPlace encodes the inputs of a large call where the worker reads them. It is false if that is not possible now.
+// A caller who waits for the results anyway rather waits for a worker than having them copied twice.
 func (r *remote[In, Out]) submitInPlace(j *job[In, Out]) (bool, error) {
 	// The worker's memory waits for the encoding: not for user code.
 	if r.ic.p.foreign || !r.callable() || j.abandoned() {
 		return false, nil
 	}
-	p, buf := r.f.claim(int(r.f.large.Load()))
-	if p == nil {
-		return false, nil
+	var p *peer
+	var buf []byte
+	for tries := 1; ; tries++ {
+		seen := r.f.completed.Load()
+		var busy bool
+		if p, buf, busy = r.f.claim(int(r.f.large.Load())); p != nil {
+			break
+		}
+		// Others may be quicker time and again: in the queue it is first come, first served.
+		if !busy || !j.waited || tries > sheaf || r.f.awaitAnswer(j.ctx, seen) != nil {
+			return false, nil
+		}
 	}
 	payload, err := r.encode(buf[:0], j)
 	r.note(headerSize + len(payload))

@@ -130,7 +130,9 @@ func (w *ringWorker) answer(e *entry, count int, payload []byte) {
 	out, area := w.out[:0], []byte(nil)
 	if w.last > inlineSize {
 		// What it makes is probably as large as the last one: let it write to its place.
-		if area = w.r.ress.free(w.r.ctl.release.Load()); len(area) >= w.last {
+		ress := &w.r.ress
+		ress.tail = max(ress.tail, w.r.ctl.release.Load())
+		if area = ress.reserve(min(w.last, areaMax)); area != nil {
 			out = area[:0]
 		}
 	}
