@@ -35,6 +35,39 @@ type Event struct {
 	Err  error // nil, or why
 }
 
+// Attrs returns what the event says as keys and values, in the form that log/slog takes:
+//
+//	multiproc.OnEvent(func(e multiproc.Event) { slog.Info(e.Kind.String(), e.Attrs()...) })
+//
+// This package does not import log/slog, which every worker would initialise before its first task.
+func (e Event) Attrs() []any {
+	attrs := []any{"slot", e.Slot}
+	if e.Pid != 0 {
+		attrs = append(attrs, "pid", e.Pid)
+	}
+	if e.Err != nil {
+		attrs = append(attrs, "err", e.Err)
+	}
+	return attrs
+}
+
+// stats describes the worker. Called with the fleet's mu held.
+func (p *peer) stats() WorkerStats {
+	s := WorkerStats{Slot: p.slot, State: WorkerIdle, Running: p.fifo.len(), Bound: p.f.queue.own(p.slot), Taken: p.taken}
+	if p.child != nil {
+		s.Pid = p.child.Pid()
+	}
+	switch {
+	case p.left || p.late != nil || p.f.state == poolTerminated || p.over:
+		s.State = WorkerLeaving
+	case !p.up:
+		s.State = WorkerStarting
+	case s.Running > 0:
+		s.State = WorkerBusy
+	}
+	return s
+}
+
 // events passes events to the user's function in order, on a goroutine that exists while there are some.
 type events struct {
 	f       func(Event)

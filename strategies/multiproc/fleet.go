@@ -19,6 +19,7 @@ type call struct {
 	count    int32                         // items
 	retries  int32
 	attempts int32           // workers it has cost
+	affinity uint32          // 0: any worker will do
 	used     uint64          // position in the worker's area up to which the payload reaches, 0 if it is not there
 	ctx      context.Context // of the waiting caller, or nil
 	timeout  time.Duration
@@ -34,7 +35,7 @@ type receiver interface {
 }
 
 func (c *call) reset(ctx context.Context, frame []byte, count int, opt jobOptions, owner receiver) {
-	c.frame, c.ctx, c.timeout, c.retries, c.owner = frame, ctx, opt.timeout, opt.retry, owner
+	c.frame, c.ctx, c.timeout, c.retries, c.affinity, c.owner = frame, ctx, opt.timeout, opt.retry, opt.affinity, owner
 	c.size, c.count, c.attempts, c.used, c.fate = len(frame), int32(count), 0, 0, nil
 }
 
@@ -54,7 +55,7 @@ type fleet struct {
 	mu       sync.Mutex
 	state    int
 	inflight int // unresolved calls: see takeRoom
-	queue    queue[*call]
+	queue    backlog[*call]
 	workers  []*peer // started and not yet reaped
 	lost     int     // workers lost in a row without having taken a task
 	broken   error
@@ -87,7 +88,7 @@ func (f *fleet) start(ctx context.Context) error {
 	}
 	f.mu.Lock()
 	for range f.opt.workers {
-		f.launch()
+		f.launch(f.freeSlot())
 	}
 	f.mu.Unlock()
 	var err error
@@ -109,9 +110,9 @@ func (f *fleet) start(ctx context.Context) error {
 	return nil
 }
 
-// launch adds a worker. Called with mu held.
-func (f *fleet) launch() {
-	p := &peer{f: f, limit: 1, slot: f.freeSlot()}
+// launch adds a worker in a free slot. Called with mu held.
+func (f *fleet) launch(slot int) {
+	p := &peer{f: f, limit: 1, slot: slot}
 	f.workers = append(f.workers, p)
 	f.publish()
 	go p.run()
@@ -120,15 +121,43 @@ func (f *fleet) launch() {
 // freeSlot returns the lowest position that no worker has.
 func (f *fleet) freeSlot() int {
 	for slot := 0; ; slot++ {
-		if !slices.ContainsFunc(f.workers, func(p *peer) bool { return p.slot == slot }) {
+		if f.unmanned(slot) {
 			return slot
 		}
 	}
 }
 
-// grow starts a worker of a lazy pool if calls are waiting for which none is free or on its way. Called with mu held.
-func (f *fleet) grow() {
-	if !f.opt.lazy || len(f.workers) >= f.opt.workers {
+func (f *fleet) unmanned(slot int) bool {
+	return !slices.ContainsFunc(f.workers, func(p *peer) bool { return p.slot == slot })
+}
+
+// slotOf returns the slot of the worker that a call is bound to, -1 if it is bound to none.
+func slotOf(affinity uint32, workers int) int {
+	if affinity == 0 {
+		return -1
+	}
+	return int(affinity % uint32(workers))
+}
+
+// push adds a call to the queue. Called with mu held.
+func (f *fleet) push(c *call) {
+	slot := slotOf(c.affinity, f.opt.workers)
+	f.queue.of(slot, f.opt.workers).push(c)
+	if f.opt.lazy {
+		f.grow(slot)
+	}
+}
+
+// grow starts a worker of a lazy pool if calls are waiting for which none is free or on its way: for one that is bound to
+// a slot, the worker there. Called with mu held.
+func (f *fleet) grow(slot int) {
+	if len(f.workers) >= f.opt.workers {
+		return
+	}
+	if slot >= 0 {
+		if f.unmanned(slot) {
+			f.launch(slot)
+		}
 		return
 	}
 	free := 0
@@ -137,8 +166,8 @@ func (f *fleet) grow() {
 			free++
 		}
 	}
-	if free < f.queue.len() {
-		f.launch()
+	if free < f.queue.any.len() {
+		f.launch(f.freeSlot())
 	}
 }
 
@@ -162,13 +191,12 @@ func (f *fleet) submit(ctx context.Context, calls []*call, wait, waited bool) (n
 		}
 		f.takeRoom(room)
 		for _, c := range calls[n : n+room] {
-			f.queue.push(c)
-			f.grow()
+			f.push(c)
 		}
 		n += room
 		var fed []*peer
 		for f.queue.len() > 0 {
-			p := f.idlest()
+			p := f.taker()
 			if p == nil || !waited && p.busy() && f.queue.len() < batchSize {
 				break
 			}
@@ -227,11 +255,15 @@ func (f *fleet) refusal() error {
 	return ErrClosed
 }
 
-// idlest returns the worker with the fewest unanswered calls among those that can take another, or nil.
-func (f *fleet) idlest() *peer {
+// taker returns the worker with the fewest unanswered calls among those that can take one of the queue, or nil.
+func (f *fleet) taker() *peer { return f.idlest(1) }
+
+// idlest returns the worker with the fewest unanswered calls among those that can take another, and for which at least
+// waiting calls are in the queue, or nil.
+func (f *fleet) idlest(waiting int) *peer {
 	var best *peer
 	for _, p := range f.workers {
-		if p.accepts() && (best == nil || p.fifo.len() < best.fifo.len()) {
+		if p.accepts() && (best == nil || p.fifo.len() < best.fifo.len()) && f.queue.waiting(p.slot) >= waiting {
 			best = p
 			if p.fifo.len() == 0 {
 				break
@@ -245,7 +277,7 @@ func (f *fleet) idlest() *peer {
 func (f *fleet) spread(dropped []*call) ([]*peer, []*call) {
 	var fed []*peer
 	for f.queue.len() > 0 {
-		p := f.idlest()
+		p := f.taker()
 		if p == nil {
 			break
 		}
@@ -284,10 +316,7 @@ func (f *fleet) cancel(c *call, still func() bool) bool {
 
 func (f *fleet) cancelPending() int {
 	f.mu.Lock()
-	var open []*call
-	for f.queue.len() > 0 {
-		open = append(open, f.queue.pop())
-	}
+	open := f.queue.takeAll()
 	f.mu.Unlock()
 	for _, c := range open {
 		f.resolve(c, nil, ErrCancelled)
@@ -323,11 +352,9 @@ func (f *fleet) settle() {
 		return
 	}
 	var leaving []*peer
-	if f.queue.len() == 0 {
-		for _, p := range f.workers {
-			if p.dismiss() {
-				leaving = append(leaving, p)
-			}
+	for _, p := range f.workers {
+		if f.queue.waiting(p.slot) == 0 && p.dismiss() {
+			leaving = append(leaving, p)
 		}
 	}
 	if len(f.workers) == 0 && f.queue.len() == 0 {
@@ -359,9 +386,7 @@ func (f *fleet) terminate(err error) {
 		f.state = poolTerminated
 		f.shut.Store(true)
 		f.offerRoom()
-		for f.queue.len() > 0 {
-			open = append(open, f.queue.pop())
-		}
+		open = f.queue.takeAll()
 		for _, p := range f.workers {
 			f.sent.Add(-int64(p.fifo.len()))
 			for p.fifo.len() > 0 {
@@ -419,7 +444,9 @@ func (f *fleet) stats() Stats {
 			s.Pids = append(s.Pids, p.child.Pid())
 		}
 		s.Running += p.fifo.len()
+		s.Each = append(s.Each, p.stats())
 	}
+	slices.SortFunc(s.Each, func(a, b WorkerStats) int { return a.Slot - b.Slot })
 	return s
 }
 
@@ -455,7 +482,8 @@ func (f *fleet) ended(p *peer, cause error) {
 		}
 	}
 	for i := p.fifo.len() - 1; i >= 0; i-- { // the others never started: back to the head of the queue, in order
-		f.queue.pushFront(*p.fifo.at(i))
+		c := *p.fifo.at(i)
+		f.queue.of(slotOf(c.affinity, f.opt.workers), f.opt.workers).pushFront(c)
 	}
 	if p.taken > 0 {
 		f.lost = 0
@@ -463,7 +491,7 @@ func (f *fleet) ended(p *peer, cause error) {
 		f.lost++
 	}
 	f.events.emit(p.ending(cause))
-	needed := f.state == poolOpen && !f.opt.lazy || f.state != poolTerminated && f.queue.len() > 0
+	needed := f.state == poolOpen && !f.opt.lazy || f.state != poolTerminated && f.queue.waiting(p.slot) > 0
 	var fed []*peer
 	switch {
 	case f.state == poolTerminated, !needed && f.state == poolClosed:
@@ -473,7 +501,7 @@ func (f *fleet) ended(p *peer, cause error) {
 	case !needed:
 	default:
 		f.restarts.Add(1)
-		f.launch()
+		f.launch(p.slot)
 		fed, failed = f.spread(failed)
 	}
 	broken := f.broken

@@ -27,7 +27,7 @@ type local[In, Out any] struct {
 
 	mu      sync.Mutex
 	work    sync.Cond
-	queue   queue[*job[In, Out]]
+	queue   backlog[*job[In, Out]]
 	state   int
 	running map[*job[In, Out]]struct{}
 	idle    int
@@ -56,8 +56,8 @@ func NewLocalPool[In, Out any](fn func(context.Context, In) (Out, error), opts .
 	l.ctx, l.stop = context.WithCancel(l.mark(context.Background()))
 	l.work.L = &l.mu
 	ready := make(chan error, opt.workers)
-	for range opt.workers {
-		go l.worker(ready)
+	for slot := range opt.workers {
+		go l.worker(slot, ready)
 	}
 	for range opt.workers {
 		if e := <-ready; e != nil {
@@ -80,7 +80,7 @@ func (l *local[In, Out]) mark(ctx context.Context) context.Context {
 	return ctx
 }
 
-func (l *local[In, Out]) worker(ready chan<- error) {
+func (l *local[In, Out]) worker(slot int, ready chan<- error) {
 	if l.opt.threads {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -92,7 +92,7 @@ func (l *local[In, Out]) worker(ready chan<- error) {
 	defer func() {
 		// Reached with a job in hand only when a function called runtime.Goexit: the goroutine cannot be saved.
 		if current != nil {
-			go l.worker(nil)
+			go l.worker(slot, nil)
 			l.finish(current, &TaskError{Index: current.base, Msg: "function called runtime.Goexit"}, nil)
 			return
 		}
@@ -103,7 +103,7 @@ func (l *local[In, Out]) worker(ready chan<- error) {
 		}
 	}()
 	for {
-		j := l.next()
+		j := l.next(slot)
 		if j == nil {
 			return
 		}
@@ -125,13 +125,13 @@ func (l *local[In, Out]) initialise() (err error) {
 	return l.opt.init.e.local(l.ctx, l.opt.init.state)
 }
 
-// next waits for a job; nil means that the worker should leave.
-func (l *local[In, Out]) next() *job[In, Out] {
+// next waits for a job for the worker in the slot; nil means that it should leave.
+func (l *local[In, Out]) next(slot int) *job[In, Out] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
-		if l.queue.len() > 0 {
-			j := l.queue.pop()
+		if l.queue.waiting(slot) > 0 {
+			j := l.queue.pop(slot)
 			l.running[j] = struct{}{}
 			return j
 		}
@@ -262,10 +262,14 @@ func (l *local[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool)
 		<-l.room
 		return ErrClosed
 	}
-	l.queue.push(j)
+	slot := slotOf(j.opt.affinity, l.opt.workers)
+	l.queue.of(slot, l.opt.workers).push(j)
 	wake := l.idle > 0
 	l.mu.Unlock()
-	if wake {
+	switch {
+	case wake && slot >= 0: // only one of the sleepers will do
+		l.work.Broadcast()
+	case wake:
 		l.work.Signal()
 	}
 	return nil
@@ -340,8 +344,8 @@ func (p *LocalPool[In, Out]) Map(ctx context.Context, in []In, opts ...CallOptio
 	if err != nil {
 		return nil, err
 	}
-	if opt.timeout > 0 {
-		return done(p.mapWith(ctx, in, opt)) // a chunk needs a clock of its own
+	if opt.timeout > 0 || opt.affinity != 0 {
+		return done(p.mapWith(ctx, in, opt)) // a chunk needs a clock or a place of its own
 	}
 	return done(p.mapLocal(ctx, in, opt))
 }
@@ -427,10 +431,7 @@ func (p *LocalPool[In, Out]) MapAsync(ctx context.Context, in []In, opts ...Call
 func (p *LocalPool[In, Out]) CancelPending() int {
 	l := p.l
 	l.mu.Lock()
-	var open []*job[In, Out]
-	for l.queue.len() > 0 {
-		open = append(open, l.queue.pop())
-	}
+	open := l.queue.takeAll()
 	l.mu.Unlock()
 	n := 0
 	for _, j := range open {
@@ -481,10 +482,7 @@ func (p *LocalPool[In, Out]) Terminate() error {
 	l := p.l
 	l.mu.Lock()
 	l.state = poolTerminated
-	var open []*job[In, Out]
-	for l.queue.len() > 0 {
-		open = append(open, l.queue.pop())
-	}
+	open := l.queue.takeAll()
 	for j := range l.running {
 		open = append(open, j)
 	}

@@ -284,18 +284,21 @@ type callOptions struct {
 	chunk   int
 	window  int
 	retry   int
-	onDone  any // func(Out, error)
-	err     error
+	// affinity is a hash of the key, 0 for none.
+	affinity uint32
+	onDone   any // func(Out, error)
+	err      error
 }
 
 // jobOptions is what a job needs of them.
 type jobOptions struct {
-	timeout time.Duration
-	retry   int32
+	timeout  time.Duration
+	retry    int32
+	affinity uint32
 }
 
 func (c *callOptions) job() jobOptions {
-	return jobOptions{c.timeout, int32(min(c.retry, math.MaxInt32))}
+	return jobOptions{c.timeout, int32(min(c.retry, math.MaxInt32)), c.affinity}
 }
 
 // Timeout bounds the run of the call, or of each chunk, from its start in a worker. In a process pool the worker is
@@ -340,6 +343,20 @@ func Retry(n int) CallOption {
 			c.err = err
 		}
 	}
+}
+
+// Affinity sends the call, or each chunk, to the same worker as all others with that key, so that what the worker keeps
+// for it is found again. They run there one after another, in the order in which they were submitted, among calls
+// without a key, which other workers may take. They wait while that worker is busy, also if others are idle. Which worker it
+// is follows from the key and the number of workers; different keys may share one. When it dies or is replaced, the one in
+// its place takes over, with nothing in its memory but what the initialiser puts there.
+func Affinity(key string) CallOption {
+	// FNV-1a (Fowler, Noll, Vo); 0 stands for no key.
+	h := uint32(2166136261)
+	for i := range len(key) {
+		h = (h ^ uint32(key[i])) * 16777619
+	}
+	return func(c *callOptions) { c.affinity = max(h, 1) }
 }
 
 // OnDone has f called once with the outcome of Apply, ApplyAsync, TryApplyAsync (Out is the function's) or of Map,

@@ -15,6 +15,7 @@ type peer struct {
 	child *child
 	conn  syscall.RawConn // of child.In
 	up    bool            // ready for calls
+	over  bool            // its process has ended
 	fifo  queue[*call]    // sent or about to be, unanswered, in order
 	bytes int             // of the calls in fifo
 	taken int             // calls it was ever given
@@ -77,7 +78,7 @@ func (p *peer) refill(dropped []*call, waited bool) []*call {
 	f := p.f
 	sent := 0
 	// A fair share, so that one worker does not get what another could begin at once.
-	most := (f.queue.len() + f.opt.workers - 1) / f.opt.workers
+	most := (f.queue.any.len()+f.opt.workers-1)/f.opt.workers + f.queue.own(p.slot)
 	if p.ring != nil && !waited {
 		// Before the call is there, whose answer may come at once; and counted before, so that whoever is giving up the lead
 		// sees it or is seen by ask.
@@ -85,8 +86,8 @@ func (p *peer) refill(dropped []*call, waited bool) []*call {
 		sent--
 		p.ask()
 	}
-	for n := 0; n < most && f.queue.len() > 0 && p.accepts(); {
-		c := f.queue.pop()
+	for n := 0; n < most && f.queue.waiting(p.slot) > 0 && p.accepts(); {
+		c := f.queue.pop(p.slot)
 		if c.ctx != nil && c.ctx.Err() != nil {
 			c.fate = c.ctx.Err()
 			dropped = append(dropped, c)
@@ -437,7 +438,7 @@ func (p *peer) finishUp(cause error) {
 	exit, _ := c.Wait(context.Background())
 	f.mu.Lock()
 	up := p.up
-	p.up = false
+	p.up, p.over = false, true
 	f.mu.Unlock()
 	if p.ring != nil {
 		// The worker's last answers count, and nobody may be polling or writing when the memory goes.

@@ -64,7 +64,7 @@ func (f *fleet) claim(size int) (_ *peer, buf []byte, busy bool) {
 	if size > areaMax || f.opt.lazy || f.state != poolOpen || f.queue.len() > 0 || f.inflight >= f.opt.maxInFlight {
 		return nil, nil, busy
 	}
-	p := f.idlest()
+	p := f.idlest(0)
 	if p == nil || p.ring == nil {
 		return nil, nil, busy && p == nil
 	}
@@ -106,11 +106,11 @@ func (f *fleet) hand(p *peer, c *call, payload, buf []byte, failure error, waite
 	if inPlace {
 		p.handOver(c, len(payload))
 	} else {
-		f.queue.push(c)
+		f.push(c)
 	}
 	var fed []*peer
 	for f.queue.len() > 0 { // what came while the worker was claimed
-		q := f.idlest()
+		q := f.taker()
 		if q == nil {
 			break
 		}

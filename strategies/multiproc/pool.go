@@ -65,6 +65,39 @@ type Stats struct {
 	Crashes     int64 // workers that ended by themselves
 	Timeouts    int64 // calls whose Timeout passed
 	Restarts    int64 // workers started in place of others
+	// Each describes the worker processes, by slot; nil in a LocalPool.
+	Each []WorkerStats
+}
+
+// WorkerState says what a worker does.
+type WorkerState int
+
+// States of a worker.
+const (
+	WorkerStarting WorkerState = iota // its process is being started, or its initialiser runs
+	WorkerIdle                        // it has nothing to do
+	WorkerBusy                        // it has calls
+	WorkerLeaving                     // it was told to leave, is being killed, or has ended and not been replaced yet
+)
+
+var stateNames = [...]string{"starting", "idle", "busy", "leaving"}
+
+// String returns a word such as "idle".
+func (s WorkerState) String() string {
+	if s < 0 || int(s) >= len(stateNames) {
+		return "unknown"
+	}
+	return stateNames[s]
+}
+
+// WorkerStats describes a worker process at one moment.
+type WorkerStats struct {
+	Slot    int // its position in the pool
+	Pid     int // 0 while its process is being started
+	State   WorkerState
+	Running int // calls and chunks that it has: one that runs and those behind it
+	Bound   int // calls that wait for it because of their Affinity
+	Taken   int // calls and chunks that it has had in all
 }
 
 // job is a run of inputs that travels as one.

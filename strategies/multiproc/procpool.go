@@ -146,7 +146,7 @@ func (r *remote[In, Out]) prepare(j *job[In, Out]) (*call, error) {
 // A caller who waits for the results anyway rather waits for a worker than having them copied twice.
 func (r *remote[In, Out]) submitInPlace(j *job[In, Out]) (bool, error) {
 	// The worker's memory waits for the encoding: not for user code.
-	if r.ic.p.foreign || !r.callable() || j.abandoned() {
+	if r.ic.p.foreign || !r.callable() || j.abandoned() || j.opt.affinity != 0 {
 		return false, nil
 	}
 	var p *peer
