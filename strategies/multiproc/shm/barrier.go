@@ -179,7 +179,11 @@ func (b *Barrier) await(ctx context.Context, joined uint64) error {
 		if s&sleepers == 0 && !atomic.CompareAndSwapUint64(b.state, s, s|sleepers) {
 			continue
 		}
-		b.m.park(ctx, b.futexOff(), uint32(s>>32), check.sleep, false)
+		if r := atomic.LoadUint32(b.u32(barRunner)); uint32(s&barCount) == b.parties && r != 0 && r != b.m.self {
+			b.m.parkOwned(ctx, b.futexOff(), uint32(s>>32), &check, r)
+		} else {
+			b.m.park(ctx, b.futexOff(), uint32(s>>32), check.sleep, false)
+		}
 		parked = true
 	}
 }

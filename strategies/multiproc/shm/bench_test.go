@@ -319,3 +319,32 @@ func BenchmarkMutexGoroutines(b *testing.B) {
 		}
 	})
 }
+
+// From the kill of a process to the lock in the hands of one that has been waiting for it for a while. What a process
+// takes to die is in it.
+func BenchmarkDeadOwner(b *testing.B) {
+	a := newArena(b, 1<<20)
+	var took []float64
+	for b.Loop() {
+		b.StopTimer()
+		m := must(a.NewMutex())
+		c := hold(b, a, "mutex", m.Ref())
+		got := make(chan time.Time)
+		go func() {
+			must(m.Lock(bg))
+			got <- time.Now()
+		}()
+		time.Sleep(100 * time.Millisecond)
+		b.StartTimer()
+		t := time.Now()
+		c.killOnly()
+		took = append(took, (<-got).Sub(t).Seconds()*1e3)
+		b.StopTimer()
+		is(b, m.Unlock(), nil)
+		is(b, a.Free(m.Ref()), nil)
+		b.StartTimer()
+	}
+	slices.Sort(took)
+	b.ReportMetric(took[len(took)/2], "ms-median")
+	b.ReportMetric(took[len(took)-1], "ms-max")
+}

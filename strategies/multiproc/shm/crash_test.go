@@ -7,9 +7,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
 var holder = role("holder", func(p *peer) {
@@ -28,7 +30,7 @@ var holder = role("holder", func(p *peer) {
 })
 
 // hold starts a child that holds a lock for ever.
-func hold(t *testing.T, a *Arena, what string, r Ref) *child {
+func hold(t testing.TB, a *Arena, what string, r Ref) *child {
 	c := start(t, a, holder, what, r)
 	c.expect("held")
 	return c
@@ -85,6 +87,53 @@ func TestOwnerDies(t *testing.T) {
 		t.Error(st, re.Depth(me))
 	}
 	is(t, re.Unlock(me), nil)
+}
+
+// Who sleeps until an owner unlocks is woken by the owner's death itself, not by looking for it now and then.
+func TestDeathWakes(t *testing.T) {
+	a := newArena(t, 1<<20)
+	known := make(chan struct{})
+	once := sync.OnceFunc(func() { close(known) })
+	c := hold(t, a, "mutex", must(a.NewMutex()).Ref())
+	stop := watchDeath(c.cmd.Process.Pid, once)
+	deaths.Lock()
+	watched := deaths.m[c.cmd.Process.Pid] != nil
+	deaths.Unlock()
+	if !watched {
+		t.Skip("this kernel has no pidfds")
+	}
+	c.killOnly()
+	<-known
+	stop()
+
+	for _, reaped := range []bool{true, false} {
+		m := must(a.NewMutex())
+		c := hold(t, a, "mutex", m.Ref())
+		owner := atomic.LoadUint32(m.c.word) & idMask
+		ch := check{nanos(), time.Hour}
+		done := make(chan bool)
+		go func() {
+			m.m.parkOwned(bg, m.c.off, atomic.LoadUint32(m.c.word), &ch, owner)
+			done <- ch.due() && !m.m.alive(owner)
+		}()
+		if reaped {
+			c.kill()
+		} else {
+			c.killOnly()
+		}
+		if !<-done {
+			t.Error("it is not time to look")
+		}
+		if st := m.TryLock(); st != OwnerDied {
+			t.Error(st)
+		}
+		// Nobody watches any more.
+		deaths.Lock()
+		if n := len(deaths.m); n != 0 {
+			t.Errorf("%d processes are still watched", n)
+		}
+		deaths.Unlock()
+	}
 }
 
 // A process that closes the arena with a lock held has abandoned it.

@@ -20,10 +20,12 @@ import (
 //
 // A wake-up is only a hint: everyone looks at the word again. That makes lost ones harmless too: a process may be killed
 // between changing a word and waking, or between being woken and taking what it was woken for, so a sleep lasts 50 ms
-// first and 400 ms at most, and the owner's life is checked after each.
+// first and 400 ms at most, and the owner's life is checked after each. Where there is an owner whose process may die, the
+// first sleep lasts 5 ms, and during the further ones a pidfd tells of its death at once: see parkOwned.
 const (
 	spinFor     = 50 * time.Microsecond
 	firstSleep  = 50 * time.Millisecond
+	ownerSleep  = 5 * time.Millisecond
 	longestWait = 400 * time.Millisecond
 	maxLeaders  = 64
 	everyone    = math.MaxInt32
@@ -186,6 +188,30 @@ func (m *mapping) park(ctx context.Context, off uint64, val uint32, d time.Durat
 	waiters.Put(w)
 }
 
+// parkOwned is park for a word that processes own: when one of them dies, it returns, and c is due. The first, short sleep
+// is without that: most waits end before it does, and to watch a process costs some microseconds.
+func (m *mapping) parkOwned(ctx context.Context, off uint64, val uint32, c *check, owners ...uint32) {
+	if c.sleep <= ownerSleep {
+		m.park(ctx, off, val, c.sleep, false)
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var died atomic.Bool
+	for _, id := range owners {
+		end := func() { died.Store(true); cancel() }
+		stop := watchDeath(int(atomic.LoadUint64(m.slot(id))&pidMask), end)
+		defer stop()
+		if !m.alive(id) { // and the number may be another process's by now
+			end()
+		}
+	}
+	m.park(ctx, off, val, c.sleep, false)
+	if died.Load() {
+		c.last = nanos() - int64(c.sleep)
+	}
+}
+
 // sleep blocks this thread in the kernel.
 func (m *mapping) sleep(ctx context.Context, word *uint32, val uint32, d time.Duration) {
 	if ctx.Done() == nil {
@@ -290,6 +316,9 @@ type check struct {
 }
 
 func newCheck() check { return check{nanos(), firstSleep} }
+
+// newOwnerCheck is for waits that the death of an owner ends.
+func newOwnerCheck() check { return check{nanos(), ownerSleep} }
 
 func (c *check) due() bool {
 	now := nanos()

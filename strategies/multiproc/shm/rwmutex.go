@@ -128,6 +128,16 @@ func (rw *RWMutex) readers(reap bool) bool {
 	return found
 }
 
+// reading returns the other processes that read.
+func (rw *RWMutex) reading() (ids []uint32) {
+	for i := range uint32(rwSlots) {
+		if id := uint32(atomic.LoadUint64(rw.entry(i)) & idMask); id != 0 && id != rw.m.self {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 func isFree(v uint32) bool { return v == 0 || v == deadID }
 
 // tryRead enters if no writer is there.
@@ -207,7 +217,7 @@ func (rw *RWMutex) full() bool {
 func (rw *RWMutex) wait(ctx context.Context, try func() LockState) (st LockState, err error) {
 	m := rw.m
 	defer m.promote(rw.c.off)
-	check := newCheck()
+	check := newOwnerCheck()
 	for {
 		if spin(lockGap, lockLimit, func() bool { st = try(); return st != NotLocked }) && !m.closed.Load() {
 			return st, nil
@@ -231,7 +241,7 @@ func (rw *RWMutex) wait(ctx context.Context, try func() LockState) (st LockState
 		if rw.bury(v, due) || v&sleepers == 0 && !atomic.CompareAndSwapUint32(rw.c.word, v, v|sleepers) {
 			continue
 		}
-		m.park(ctx, rw.c.off, v|sleepers, check.sleep, false)
+		m.parkOwned(ctx, rw.c.off, v|sleepers, &check, v&idMask)
 	}
 }
 
@@ -291,7 +301,7 @@ func (rw *RWMutex) Lock(ctx context.Context) (LockState, error) {
 // drain waits until the readers have left. New ones cannot come: the word is ours.
 func (rw *RWMutex) drain(ctx context.Context) error {
 	m := rw.m
-	check := newCheck()
+	check := newOwnerCheck()
 	for {
 		if spin(waitGap, waitGap, func() bool { return !rw.readers(false) }) {
 			return nil
@@ -306,7 +316,7 @@ func (rw *RWMutex) drain(ctx context.Context) error {
 		if !rw.readers(check.due()) {
 			return nil
 		}
-		m.park(ctx, rw.off(rwDrain), 1, check.sleep, false)
+		m.parkOwned(ctx, rw.off(rwDrain), 1, &check, rw.reading()...)
 	}
 }
 

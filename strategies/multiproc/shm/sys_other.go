@@ -32,6 +32,7 @@ func futexWake(*uint32, int32, uint32)                 {}
 func futexWaitv([]waitvEntry, time.Duration) (int, bool) {
 	return -1, false
 }
+func watchDeath(int, func()) func()                { return func() {} }
 func osyield()                                     {}
 func usableCPUs() int                              { return 1 }
 func pidNamespace() uint64                         { return 0 }
