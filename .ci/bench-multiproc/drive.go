@@ -40,8 +40,22 @@ type starter struct {
 	meter  host.Meter
 }
 
-// findPython returns the interpreter behind a command, which may be a script that looks for it, and its version.
+// pythons are the commands that are tried. A distribution's interpreter comes first: it is built with profile-guided
+// optimisation, and one that somebody compiled for himself usually is not. Debian's 3.11 does twice as much in some rows as
+// the same version from pyenv.
+var pythons = []string{"/usr/bin/python3", "python3"}
+
+// findPython returns the interpreter behind a command, which may be a script that looks for it, and its version. Without a
+// command it takes the first that there is.
 func findPython(ctx context.Context, command string) (path, version string, err error) {
+	if command == "" {
+		for _, command = range pythons {
+			if path, version, err = findPython(ctx, command); err == nil {
+				return path, version, nil
+			}
+		}
+		return "", "", err
+	}
 	const ask = "import platform, sys; print(sys.executable); print(platform.python_implementation(), platform.python_version())"
 	out, err := exec.CommandContext(ctx, command, "-c", ask).Output()
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -67,7 +68,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.Uint64Var(&o.seed, "seed", 0, "seed of the order; 0: a new one, which is printed")
 	f.StringVar(&o.out, "o", "", "write the table to this `file` as well")
 	f.StringVar(&o.raw, "raw", "", "write every figure of every attempt to this `file`, as JSON lines")
-	f.StringVar(&o.python, "python", "python3", "the `command` that starts Python")
+	f.StringVar(&o.python, "python", "", "the `command` that starts Python; by default "+strings.Join(pythons, ", else "))
 	f.BoolVar(&o.list, "list", false, "list the rows and end")
 	if err := f.Parse(args); err != nil {
 		return o, err
