@@ -30,7 +30,7 @@ func codecOf[T any]() codec[T] {
 	if !ok {
 		b := &planner{seen: make(map[reflect.Type]*plan)}
 		top := b.plan(t)
-		top.foreign = b.foreign
+		top.foreign, top.handles = b.foreign, b.handles
 		p, _ = codecs.LoadOrStore(t, top)
 	}
 	pl := p.(*plan)
@@ -127,14 +127,18 @@ type plan struct {
 	plain bool // no pointers anywhere: memory is the wire form
 	// foreign says that encoding or decoding runs somebody's methods; known of top-level types only.
 	foreign bool
+	handles bool // of top-level types: there is a Passable in it
 	err     error
-	append  func(b []byte, p unsafe.Pointer, depth int) ([]byte, error)
-	decode  func(b []byte, p unsafe.Pointer) ([]byte, error)
+	// flat, if set, says that the wire form is a number and so many bytes, which lie where they are.
+	flat   func(p unsafe.Pointer) (n uint64, body []byte)
+	append func(b []byte, p unsafe.Pointer, depth int) ([]byte, error)
+	decode func(b []byte, p unsafe.Pointer) ([]byte, error)
 }
 
 type planner struct {
 	seen    map[reflect.Type]*plan
 	foreign bool // met a type with methods of its own
+	handles bool
 }
 
 type binaryAppender interface {
@@ -182,6 +186,7 @@ func (b *planner) fill(p *plan, t reflect.Type) {
 	switch {
 	case t.Kind() == reflect.Pointer && t.Implements(passableType):
 		b.foreign = b.foreign || !strings.HasPrefix(t.Elem().PkgPath(), reflect.TypeFor[plan]().PkgPath())
+		b.handles = true
 		planPassable(p, t)
 		return
 	case t.Kind() != reflect.Interface && ptr.Implements(passableType):
@@ -202,6 +207,10 @@ func (b *planner) fill(p *plan, t reflect.Type) {
 		reflect.Float32, reflect.Float64, reflect.Complex64, reflect.Complex128:
 		p.plain = true
 	case reflect.String:
+		p.flat = func(v unsafe.Pointer) (uint64, []byte) {
+			s := *(*string)(v)
+			return uint64(len(s)), unsafe.Slice(unsafe.StringData(s), len(s))
+		}
 		p.append = func(b []byte, v unsafe.Pointer, _ int) ([]byte, error) {
 			s := *(*string)(v)
 			return append(binary.AppendUvarint(b, uint64(len(s))), s...), nil
@@ -389,6 +398,15 @@ func (b *planner) planSlice(p *plan, t reflect.Type) {
 		return
 	}
 	size := e.size
+	if e.plain {
+		p.flat = func(v unsafe.Pointer) (uint64, []byte) {
+			s := *(*[]byte)(v) // the header; its length counts elements of any type
+			if s == nil {
+				return 0, nil
+			}
+			return uint64(len(s)) + 1, unsafe.Slice(unsafe.SliceData(s), uintptr(len(s))*size)
+		}
+	}
 	p.append = func(b []byte, v unsafe.Pointer, depth int) (_ []byte, err error) {
 		s := *(*[]byte)(v) // the header; its length counts elements of any type
 		if s == nil {
@@ -423,8 +441,8 @@ func (b *planner) planSlice(p *plan, t reflect.Type) {
 		if e.plain && size > 0 && n > uint64(len(b))/uint64(size) || !e.plain && n > uint64(len(b)) || n > 1<<40 {
 			return nil, errShort
 		}
-		if bytes := int(n) * int(size); e.plain && bytes >= bulk {
-			// Memory without pointers that need not be cleared first; of this size, it is aligned for any type.
+		if bytes := int(n) * int(size); e.plain && bytes >= 16 {
+			// Memory without pointers that need not be cleared first; from this size on it is aligned for any type.
 			*(*[]byte)(v) = unsafe.Slice(unsafe.SliceData(cloneBulk(b[:bytes])), n) // the header; its length counts elements of any type
 			return b[bytes:], nil
 		}

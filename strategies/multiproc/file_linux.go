@@ -71,7 +71,7 @@ func sendFile(ctx context.Context, q *sharedQueue, f *os.File) error {
 		return os.NewSyscallError("getsockname", err)
 	}
 	name := addr.(*syscall.SockaddrUnix).Name
-	if err := q.putMarked(ctx, true, append(appendString(token[:fileToken:fileToken], name), f.Name()...), fileMark); err != nil {
+	if err := q.putMarked(ctx, true, nil, append(appendString(token[:fileToken:fileToken], name), f.Name()...), fileMark); err != nil {
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = ln.SetReadDeadline(time.Unix(1, 0)) })

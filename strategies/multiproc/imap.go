@@ -37,6 +37,7 @@ func (f front[In, Out]) ImapUnordered(ctx context.Context, in iter.Seq[In], opts
 // flow is one running Imap. Only done and rouse are touched by other goroutines.
 type flow[In, Out any] struct {
 	ctx       context.Context
+	taskCtx   context.Context
 	pool      front[In, Out]
 	opt       callOptions
 	grows     bool // the window is as wide as the pool's pace asks for
@@ -142,6 +143,9 @@ func (f front[In, Out]) stream(ctx context.Context, opts []CallOption, fl *flow[
 	}
 	opt.chunk = min(opt.chunk, opt.window)
 	fl.ctx, fl.pool, fl.opt, fl.ordered, fl.rouse = ctx, f, opt, fl.inOrder != nil, make(chan struct{}, 1)
+	var unbind func()
+	fl.taskCtx, unbind = f.b.bind(ctx)
+	defer unbind()
 	defer fl.abandon()
 	fl.buf = fl.piece()
 	source(fl)
@@ -198,7 +202,7 @@ func (fl *flow[In, Out]) send() bool {
 	}
 	p.base = fl.taken - len(p.in)
 	p.out = p.out[:len(p.in)]
-	p.opt, p.ctx = fl.opt.job(), fl.ctx
+	p.opt, p.ctx, p.bound = fl.opt.job(), fl.taskCtx, true
 	if err := fl.pool.b.submit(fl.ctx, &p.job, true); err != nil {
 		if fl.drain(0) {
 			fl.fail(p.base, err)
@@ -307,7 +311,7 @@ func (fl *flow[In, Out]) deliver(p *piece[In, Out]) bool {
 	return true
 }
 
-// abandon withdraws what no worker has; what runs goes on and its results are dropped.
+// abandon withdraws what no worker has; the results of what runs are dropped.
 func (fl *flow[In, Out]) abandon() {
 	if fl.pending.len()+len(fl.out) == 0 {
 		return

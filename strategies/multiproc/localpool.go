@@ -146,7 +146,9 @@ func (l *local[In, Out]) next(slot int) *job[In, Out] {
 
 func (l *local[In, Out]) run(j *job[In, Out]) {
 	ctx := l.ctx
-	if j.ctx != nil || j.opt.timeout > 0 {
+	if j.bound && j.opt.timeout == 0 {
+		ctx = j.ctx
+	} else if j.ctx != nil || j.opt.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = l.taskContext(j)
 		defer cancel()
@@ -174,6 +176,13 @@ func (l *local[In, Out]) runAll(ctx context.Context, j *job[In, Out]) {
 	for i := 0; i < len(j.in); {
 		i = l.runFrom(ctx, j, i)
 	}
+}
+
+// bind returns the context of all tasks of one caller, as taskContext does for one, and what ends it.
+func (l *local[In, Out]) bind(ctx context.Context) (context.Context, func()) {
+	bound, cancel := context.WithCancelCause(l.mark(ctx))
+	unlink := context.AfterFunc(l.ctx, func() { cancel(ErrTerminated) })
+	return bound, func() { unlink(); cancel(nil) }
 }
 
 // taskContext ends with the caller's context, with the pool's, and after the timeout, which also resolves the job.

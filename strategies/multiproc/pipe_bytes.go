@@ -100,7 +100,7 @@ func (e *ByteReceiver) RecvFile(ctx context.Context) (*os.File, error) {
 	if err := e.usable(); err != nil {
 		return nil, err
 	}
-	b, err := e.q.s.getMarked(ctx, true, nil, fileMark)
+	b, err := e.q.s.getMarked(ctx, true, target{}, fileMark)
 	if err != nil {
 		return nil, e.ended(err)
 	}

@@ -58,7 +58,7 @@ func (e *pipeEnd[T]) init(s *sharedQueue, which int) error {
 		case shm.NotLocked:
 		}
 	}
-	e.q.s, e.which = s, which
+	e.q.s, e.q.c, e.which = s, codecOf[T](), which
 	e.cleanup = runtime.AddCleanup(e, func(s *sharedQueue) { _, _ = s.close(), s.detach() }, s)
 	return nil
 }

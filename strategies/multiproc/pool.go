@@ -26,7 +26,8 @@ type Pool[In, Out any] interface {
 	// MapAsync is Map that does not wait. The caller must not change the inputs until it is done.
 	MapAsync(ctx context.Context, in []In, opts ...CallOption) *Future[[]Out]
 	// Imap yields the results in the order of the inputs, each with its own error. It reads the source in the goroutine
-	// of the loop, only as far ahead as Window allows, and stops reading when the loop breaks.
+	// of the loop, only as far ahead as Window allows, and stops reading when the loop breaks. What runs then goes on, in a
+	// LocalPool with its context ended.
 	Imap(ctx context.Context, in iter.Seq[In], opts ...CallOption) iter.Seq2[Out, error]
 	// ImapUnordered is Imap in the order of completion.
 	ImapUnordered(ctx context.Context, in iter.Seq[In], opts ...CallOption) iter.Seq2[Indexed[Out], error]
@@ -110,6 +111,7 @@ type job[In, Out any] struct {
 	opt  jobOptions
 	// waited says that the goroutine that submits the job awaits it at once.
 	waited bool
+	bound  bool // ctx is one that the backend has made: see bind
 	// done is told exactly once after submit succeeded, from any goroutine; it must not block. err is set when all items
 	// share one fate (crash, timeout, terminated, cancelled).
 	// With an err a worker of a LocalPool may still be using in, out and errs: they must be left alone.
@@ -172,6 +174,8 @@ type backend[In, Out any] interface {
 	size() int
 	// ahead is how many items in chunks of that many should be under way, so that no worker waits for the next one.
 	ahead(chunk int) int
+	// bind returns the context for all jobs of one caller, who marks them as bound, and what to call when they are done.
+	bind(ctx context.Context) (context.Context, func())
 	// refusal says why no work is accepted any more, nil if it is.
 	refusal() error
 }

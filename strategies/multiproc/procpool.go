@@ -249,7 +249,11 @@ func (r *remote[In, Out]) cancel(j *job[In, Out], still func() bool) bool {
 
 func (r *remote[In, Out]) size() int           { return r.f.opt.workers }
 func (r *remote[In, Out]) ahead(chunk int) int { return r.f.ahead(chunk) }
-func (r *remote[In, Out]) refusal() error      { return r.f.refusal() }
-func (r *remote[In, Out]) leave()              { r.f.leave() }
+
+// bind has nothing to do: the caller's context is looked at before a call is sent, and does not cross.
+func (r *remote[In, Out]) bind(ctx context.Context) (context.Context, func()) { return ctx, func() {} }
+
+func (r *remote[In, Out]) refusal() error { return r.f.refusal() }
+func (r *remote[In, Out]) leave()         { r.f.leave() }
 
 func (r *remote[In, Out]) await(ctx context.Context, w waitable) error { return r.f.await(ctx, w) }

@@ -199,12 +199,13 @@ func (q *sharedQueue) lock(ctx context.Context, m *shm.Mutex) error {
 
 // put appends an item. Without wait it does not wait for a free slot.
 func (q *sharedQueue) put(ctx context.Context, wait bool, raw []byte) error {
-	return q.putMarked(ctx, wait, raw, 0)
+	return q.putMarked(ctx, wait, nil, raw, 0)
 }
 
-func (q *sharedQueue) putMarked(ctx context.Context, wait bool, raw []byte, mark uint64) error {
-	if len(raw) > queueInline && len(raw) > len(q.area) {
-		return &tooLargeError{len(raw), len(q.area)}
+// putMarked is put for an item in two parts with a mark.
+func (q *sharedQueue) putMarked(ctx context.Context, wait bool, head, body []byte, mark uint64) error {
+	if n := len(head) + len(body); n > queueInline && n > len(q.area) {
+		return &tooLargeError{n, len(q.area)}
 	}
 	for cleared := false; ; {
 		if err := q.lock(ctx, q.putLock); err != nil {
@@ -214,10 +215,10 @@ func (q *sharedQueue) putMarked(ctx context.Context, wait bool, raw []byte, mark
 			_ = q.putLock.Unlock()
 			return ErrClosed
 		}
-		ok := q.place(raw, mark)
+		ok := q.place(head, body, mark)
 		if !ok && cleared {
 			q.freed.Clear()
-			ok = q.place(raw, mark)
+			ok = q.place(head, body, mark)
 		}
 		_ = q.putLock.Unlock()
 		if ok {
@@ -241,8 +242,8 @@ func (q *sharedQueue) putMarked(ctx context.Context, wait bool, raw []byte, mark
 	}
 }
 
-// place puts raw into the next slot if there is room. Called with the put lock.
-func (q *sharedQueue) place(raw []byte, mark uint64) bool {
+// place puts an item into the next slot if there is room. Called with the put lock.
+func (q *sharedQueue) place(head, body []byte, mark uint64) bool {
 	h := q.h
 	t := h.tail.Load()
 	if t-h.seenHead >= q.cap {
@@ -251,16 +252,17 @@ func (q *sharedQueue) place(raw []byte, mark uint64) bool {
 		}
 	}
 	s := &q.slots[t&uint64(len(q.slots)-1)]
-	n := len(raw)
+	n := len(head) + len(body)
 	if n <= queueInline {
 		s.area = h.areaTail
-		copy(s.data[:], raw)
+		copy(s.data[copy(s.data[:], head):], body)
 	} else {
 		at, ok := q.room(t, uint64(n))
 		if !ok {
 			return false
 		}
-		copyBulk(q.area[at%uint64(len(q.area)):], raw)
+		to := q.area[at%uint64(len(q.area)):]
+		copyBulk(to[copy(to, head):], body)
 		s.area = at
 		// If the process is killed here, the bytes are free again with the item that is put next.
 		h.areaTail = at + (uint64(n)+63)&^63
@@ -294,21 +296,28 @@ func (q *sharedQueue) room(t, n uint64) (at uint64, ok bool) {
 
 // get takes the next item and appends its bytes to buf, which is empty. Without wait it does not wait for one.
 func (q *sharedQueue) get(ctx context.Context, wait bool, buf []byte) ([]byte, error) {
-	return q.getMarked(ctx, wait, buf, 0)
+	return q.getMarked(ctx, wait, target{buf: buf}, 0)
+}
+
+// target is where an item goes.
+type target struct {
+	buf  []byte         // its bytes, unless
+	plan *plan          // it is decoded
+	v    unsafe.Pointer // to here: where it is, so others have to wait for that
 }
 
 // getMarked is get for an item with a mark. One that is marked otherwise stays where it is: ErrFileMessage.
-func (q *sharedQueue) getMarked(ctx context.Context, wait bool, buf []byte, mark uint64) ([]byte, error) {
+func (q *sharedQueue) getMarked(ctx context.Context, wait bool, to target, mark uint64) ([]byte, error) {
 	for cleared := false; ; {
 		if err := q.lock(ctx, q.getLock); err != nil {
 			return nil, waitFailed(ErrEmpty, err)
 		}
 		closed := q.h.closed.Load() != 0 // before the look at tail, which does not change once this is set
-		out, ok, err := q.take(buf, mark)
+		out, ok, err := q.take(&to, mark)
 		if !ok && cleared && !closed {
 			q.filled.Clear()
 			closed = q.h.closed.Load() != 0
-			out, ok, err = q.take(buf, mark)
+			out, ok, err = q.take(&to, mark)
 		}
 		_ = q.getLock.Unlock()
 		switch {
@@ -332,8 +341,8 @@ func (q *sharedQueue) getMarked(ctx context.Context, wait bool, buf []byte, mark
 	}
 }
 
-// take copies the first item, if there is one, and removes it. Called with the get lock.
-func (q *sharedQueue) take(buf []byte, mark uint64) (out []byte, ok bool, err error) {
+// take moves the first item, if there is one. Called with the get lock.
+func (q *sharedQueue) take(to *target, mark uint64) (out []byte, ok bool, err error) {
 	h := q.h
 	hd := h.head.Load()
 	if hd == h.seenTail {
@@ -343,16 +352,25 @@ func (q *sharedQueue) take(buf []byte, mark uint64) (out []byte, ok bool, err er
 	}
 	s := &q.slots[hd&uint64(len(q.slots)-1)]
 	n := s.size &^ fileMark
+	var item []byte
 	switch {
 	case s.size&fileMark != mark:
 		return nil, true, ErrFileMessage
 	case n <= queueInline:
-		buf = append(buf, s.data[:n]...)
-		out = buf
+		item = s.data[:n]
 	case len(q.area) == 0 || s.area%uint64(len(q.area))+n > uint64(len(q.area)) || n > uint64(len(q.area)):
 		err = errDamaged
 	default:
-		out = appendBulk(buf, q.area[s.area%uint64(len(q.area)):][:n])
+		item = q.area[s.area%uint64(len(q.area)):][:n:n]
+	}
+	switch {
+	case err != nil:
+	case to.plan != nil:
+		if _, err = to.plan.decode(item, to.v); err != nil {
+			err = &DecodeError{to.plan.typ.String(), err}
+		}
+	default:
+		out = appendBulk(to.buf, item)
 	}
 	h.head.Store(hd + 1)
 	return out, true, err

@@ -2,6 +2,7 @@ package multiproc
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"iter"
 	"runtime"
@@ -90,7 +91,10 @@ func QueueBytes(n int64) QueueOption {
 // has put nothing, in the middle of Get has taken nothing or one item, and does not hold up the others for more than a
 // fraction of a second. Safe for concurrent use; must not be copied. Linux only: elsewhere NewQueue returns
 // shm.ErrUnavailable.
-type Queue[T any] struct{ s *sharedQueue }
+type Queue[T any] struct {
+	s *sharedQueue
+	c codec[T]
+}
 
 // NewQueue makes a queue for capacity items, 1 to 2^28. There is no unbounded queue: memory is shared and taken in
 // advance. A T that cannot cross is an *EncodeError.
@@ -135,8 +139,13 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error { return q.put(ctx, true,
 func (q *Queue[T]) TryPut(v T) error { return q.put(context.Background(), false, v) }
 
 func (q *Queue[T]) put(ctx context.Context, wait bool, v T) error {
-	if c := codecOf[T](); c.plain {
+	switch c := &q.c; {
+	case c.plain:
 		return q.s.put(ctx, wait, unsafe.Slice((*byte)(unsafe.Pointer(&v)), c.size))
+	case c.p != nil && c.p.flat != nil:
+		var head [binary.MaxVarintLen64]byte
+		n, body := c.p.flat(unsafe.Pointer(&v))
+		return q.s.putMarked(ctx, wait, head[:binary.PutUvarint(head[:], n)], body, 0)
 	}
 	return q.putEncoded(ctx, wait, v)
 }
@@ -154,7 +163,7 @@ func giveBuffer(b *[]byte) {
 func (q *Queue[T]) putEncoded(ctx context.Context, wait bool, v T) error {
 	buf := queueBuffers.Get().(*[]byte)
 	defer giveBuffer(buf)
-	b, err := codecOf[T]().append((*buf)[:0], &v)
+	b, err := q.c.append((*buf)[:0], &v)
 	if err != nil {
 		return err
 	}
@@ -170,16 +179,20 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) { return q.get(ctx, true)
 // TryGet is Get without waiting: ErrEmpty where there is none. It does wait for another process that is just getting.
 func (q *Queue[T]) TryGet() (T, error) { return q.get(context.Background(), false) }
 
-func (q *Queue[T]) get(ctx context.Context, wait bool) (T, error) {
-	c := codecOf[T]()
-	if !c.plain {
+func (q *Queue[T]) get(ctx context.Context, wait bool) (v T, err error) {
+	c := &q.c
+	if c.plain {
+		b, err := q.s.get(ctx, wait, unsafe.Slice((*byte)(unsafe.Pointer(&v)), c.size)[:0])
+		if err == nil && len(b) != c.size {
+			err = &DecodeError{c.p.typ.String(), errShort}
+		}
+		return v, err
+	}
+	if c.p == nil || c.p.foreign || c.p.handles {
 		return q.getEncoded(ctx, wait)
 	}
-	var v T
-	b, err := q.s.get(ctx, wait, unsafe.Slice((*byte)(unsafe.Pointer(&v)), c.size)[:0])
-	if err == nil && len(b) != c.size {
-		err = &DecodeError{c.p.typ.String(), errShort}
-	}
+	// Decoding runs no one else's code and waits for nothing: it may keep the lock.
+	_, err = q.s.getMarked(ctx, wait, target{plan: c.p, v: unsafe.Pointer(&v)}, 0)
 	return v, err
 }
 
@@ -192,7 +205,7 @@ func (q *Queue[T]) getEncoded(ctx context.Context, wait bool) (T, error) {
 		return v, err
 	}
 	*buf = b
-	_, err = codecOf[T]().decode(b, &v)
+	_, err = q.c.decode(b, &v)
 	return v, err
 }
 
@@ -277,7 +290,7 @@ func (q *Queue[T]) TakeHandle(b []byte) ([]byte, error) {
 
 // own makes s the queue's; it is detached when it is garbage.
 func (q *Queue[T]) own(s *sharedQueue) {
-	q.s = s
+	q.s, q.c = s, codecOf[T]()
 	runtime.AddCleanup(s, func(a *shm.Arena) { _ = a.Close() }, s.arena)
 }
 
