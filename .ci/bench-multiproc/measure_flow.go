@@ -14,8 +14,9 @@ func flowJobs() map[string]job {
 		"queue-1KiB":     queueJob(func(q *multiproc.Queue[[]byte]) work.Flow { return work.Flow{Data: q, Size: 1 << 10} }, 1024),
 		"queue-pingpong": queuePingPong,
 		"pipe-int":       pipeInts,
-		"pipe-1KiB":      pipeBytes(1 << 10),
-		"pipe-1MiB":      pipeBytes(1 << 20),
+		"pipe-1KiB":      pipeBytes(1<<10, false),
+		"pipe-1MiB":      pipeBytes(1<<20, false),
+		"pipe-1MiB-into": pipeBytes(1<<20, true),
 	}
 }
 
@@ -38,13 +39,13 @@ func pipeInts(ctx context.Context, _ []int) (values, error) {
 	return one(oneWay(ctx, work.Flow{Sends: s}, work.Flow{Recvs: r}))
 }
 
-func pipeBytes(size int) job {
+func pipeBytes(size int, into bool) job {
 	return func(ctx context.Context, _ []int) (values, error) {
-		r, s, err := multiproc.NewPipe[[]byte]()
+		r, s, err := multiproc.NewBytePipe()
 		if err != nil {
 			return nil, err
 		}
-		return one(oneWay(ctx, work.Flow{Out: s, Size: size}, work.Flow{In: r}))
+		return one(oneWay(ctx, work.Flow{Out: s, Size: size}, work.Flow{In: r, Size: size, Into: into}))
 	}
 }
 

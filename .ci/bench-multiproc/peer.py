@@ -226,6 +226,12 @@ def bytes_pipe():
     return w.send_bytes, r.recv_bytes
 
 
+def buffer_pipe():
+    r, w = FORK.Pipe(duplex=False)
+    buffer = bytearray(MIB)
+    return w.send_bytes, lambda: r.recv_bytes_into(buffer)
+
+
 def reply(a, b):
     while (value := a.get()) is not None:
         b.put(value)
@@ -421,6 +427,7 @@ JOBS = {
     "pipe-int": one_way(pipe, 7, 40000),
     "pipe-1KiB": one_way(bytes_pipe, data(KIB), 40000),
     "pipe-1MiB": one_way(bytes_pipe, data(MIB), 100),
+    "pipe-1MiB-into": one_way(buffer_pipe, data(MIB), 100),
     "lock-1": alone(pass_alone, FORK.Lock, 200000),
     "lock-2": together(pass_lock, FORK.Lock, 100000),
     "value-1": alone(add, value, 20000),

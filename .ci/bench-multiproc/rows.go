@@ -158,6 +158,7 @@ func flowRows() []row {
 		against("pipe-int", "Pipe one way, int", perSecond, times(10)),
 		against("pipe-1KiB", "Pipe one way, 1 KiB", perSecond, times(8)),
 		against("pipe-1MiB", "Pipe one way, 1 MiB", perSecond, times(3)),
+		against("pipe-1MiB-into", "Pipe one way, 1 MiB into a buffer", perSecond, times(3)),
 	}
 }
 

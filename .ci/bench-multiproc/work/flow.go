@@ -14,9 +14,10 @@ type Flow struct {
 	Data  *multiproc.Queue[[]byte]
 	Sends *multiproc.Sender[int]
 	Recvs *multiproc.Receiver[int]
-	Out   *multiproc.Sender[[]byte]
-	In    *multiproc.Receiver[[]byte]
-	Size  int // bytes of a message in Data and Out
+	Out   *multiproc.ByteSender
+	In    *multiproc.ByteReceiver
+	Size  int  // bytes of a message in Data and Out
+	Into  bool // receive from In into a buffer
 
 	Ready *multiproc.Queue[int] // Drain puts something here when it is about to begin
 	Time  time.Duration         // how long Drain measures
@@ -32,7 +33,7 @@ var Fill = multiproc.Register("bench.fill", func(ctx context.Context, f Flow) (i
 	case f.Sends != nil:
 		return fill(ctx, f.Sends.Send, 7)
 	default:
-		return fill(ctx, f.Out.Send, data)
+		return fill(ctx, f.Out.SendBytes, data)
 	}
 })
 
@@ -51,8 +52,11 @@ var Drain = multiproc.Register("bench.drain", func(ctx context.Context, f Flow) 
 		return drain(ctx, f.Data.Get, f.Time)
 	case f.Recvs != nil:
 		return drain(ctx, f.Recvs.Recv, f.Time)
+	case f.Into:
+		buf := make([]byte, f.Size)
+		return drain(ctx, func(ctx context.Context) (int, error) { return f.In.RecvInto(ctx, buf) }, f.Time)
 	default:
-		return drain(ctx, f.In.Recv, f.Time)
+		return drain(ctx, f.In.RecvBytes, f.Time)
 	}
 })
 
