@@ -49,6 +49,7 @@ func Markdown(w io.Writer, rep *analysis.Report, opt MDOptions) error {
 	p.footnotes()
 	p.ceiling()
 	p.failures()
+	p.leftOut()
 	p.warnings()
 	p.reading()
 	p.data()
@@ -262,6 +263,19 @@ func (p *page) reading() {
 		"- Peak memory is the sum over all processes of the trial, so memory that they share counts more than once. Set-up is what a strategy needs before its first task; it is not part of the time per task.",
 		"- Nothing here says how other machines, other parameters or other versions of the programs would do.",
 	}, "\n"))
+}
+
+// leftOut lists what was asked for and is not available where the run was made.
+func (p *page) leftOut() {
+	lines := LeftOut(&p.rep.Run.Header.Plan)
+	if len(lines) == 0 {
+		return
+	}
+	p.f("## Not available here\n\n")
+	for _, l := range lines {
+		p.f("- %s\n", EscapeMarkdown(l))
+	}
+	p.f("\n")
 }
 
 func (p *page) data() {

@@ -44,6 +44,7 @@ func Text(w io.Writer, rep *analysis.Report, opt TextOptions) error {
 	p.footnotes()
 	p.ceiling()
 	p.failures()
+	p.leftOut()
 	p.warnings()
 	p.legend()
 	_, err := io.WriteString(w, inert(p.b.String()))
@@ -128,6 +129,18 @@ func (p *printer) ceiling() {
 	if s := ceilingText(p.rep); s != "" {
 		p.b.WriteByte('\n')
 		p.para("", p.ink.paint(bold, "machine ceiling")+" · "+EscapeTerminal(s))
+	}
+}
+
+// leftOut lists what was asked for and is not available where the run was made.
+func (p *printer) leftOut() {
+	lines := LeftOut(&p.rep.Run.Header.Plan)
+	if len(lines) == 0 {
+		return
+	}
+	p.b.WriteString("\n" + p.ink.paint(bold, "not available here") + "\n")
+	for _, l := range lines {
+		p.para("  ", EscapeTerminal(l))
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/stat"
 	"github.com/parbench/parbench/strategies"
+	"github.com/parbench/parbench/strategies/python"
 	"github.com/parbench/parbench/workloads/builtin"
 )
 
@@ -32,6 +33,8 @@ const runName = "run.jsonl"
 type runFlags struct {
 	workloads, strategies, cores []string
 	lists, scans                 []string
+	python                       []string
+	pythonWorkload               string
 	rounds, tasks, warmup        int
 	budget, timeout              time.Duration
 	seed                         uint64
@@ -76,6 +79,8 @@ func (a *app) runCommand() *cobra.Command {
 	fl.StringArrayVarP(&f.cores, "cores", "c", nil, "core counts: 1,2,4 or 1-4, or all, or max (default: 1, about the square root, and all)")
 	fl.StringArrayVarP(&f.lists, "parameter-list", "L", nil, "sweep a parameter over values: primes.limit=10000,50000")
 	fl.StringArrayVarP(&f.scans, "parameter-scan", "P", nil, "sweep a parameter over a range: primes.limit=1000..16000*2 or 1000..5000+1000")
+	fl.StringArrayVar(&f.python, "python", nil, "interpreters of the Python strategies by comma: python3.11,python3.13t or paths (default python3 on PATH)")
+	fl.StringVar(&f.pythonWorkload, "python-workload", "", "measure task(i, params) of this Python file under the Python strategies")
 	fl.IntVarP(&f.rounds, "rounds", "r", harness.DefaultRounds, "rounds: trials of every cell")
 	fl.IntVar(&f.tasks, "tasks", 0, "tasks of a batch (default: calibrated)")
 	fl.IntVar(&f.warmup, "warmup", 1, "least number of warm-up batches of a trial")
@@ -111,6 +116,9 @@ func completeNames(flag string) cobra.CompletionFunc {
 			for _, s := range strategies.Builtin().All() {
 				names = append(names, s.Info().Name)
 			}
+			for _, s := range python.Offer().Strategies {
+				names = append(names, s.Name)
+			}
 		}
 		before := typed[:strings.LastIndexByte(typed, ',')+1]
 		for i := range names {
@@ -125,7 +133,8 @@ var roundFlags = []string{"quick", "rigorous", "rounds"}
 
 // session is what a run needs besides its plan.
 type session struct {
-	h *harness.Harness
+	h      *harness.Harness
+	python *interpreters // nil: no Python strategy takes part
 }
 
 // open describes this program and the machine.
@@ -184,6 +193,9 @@ func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.
 	if err != nil {
 		return spec, nil, err
 	}
+	if ss, err = s.withPython(context.Background(), f, ss); err != nil {
+		return spec, nil, err
+	}
 	fixtures := harness.FixturesOf(ws, s.h.Programs)
 	s.h.Place = harness.Place(u, len(fixtures) > 0)
 	cores, err := parseCores(f.cores, s.h.Place.Cores)
@@ -225,10 +237,18 @@ func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.
 
 // selections parses -w, -s, -L and -P.
 func selections(f *runFlags, offer *protocol.Description) (ws, ss []harness.Selection, err error) {
-	if len(f.workloads) == 0 {
+	switch own := f.pythonWorkload; {
+	case len(f.workloads) > 0:
+	case own != "":
+		f.workloads = []string{python.WorkloadName(own)}
+	default:
 		f.workloads = harness.DefaultWorkloads
 	}
-	if len(f.strategies) == 0 {
+	switch {
+	case len(f.strategies) > 0:
+	case f.pythonWorkload != "":
+		f.strategies = pythonStrategies
+	default:
 		f.strategies = harness.DefaultStrategies
 	}
 	if ws, err = parseSelections("workload", f.workloads, workloadNames(offer)); err != nil {
@@ -260,6 +280,7 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 		return err
 	}
 	spec, fixtures, err := s.spec(cmd, f, u)
+	defer s.python.close()
 	if err != nil {
 		return err
 	}
@@ -267,6 +288,7 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 	if err != nil {
 		return err
 	}
+	a.leftOut(draft.Plan)
 	a.warnRounds(draft.Plan)
 	if f.dry {
 		if spec.Hard && draft.Plan.Estimate > spec.Budget.Seconds() {
@@ -294,7 +316,7 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 		}
 		w, err := results.Create(path, results.Header{
 			Type: "run", Schema: results.Schema, Version: results.Version, ID: id, Created: time.Now().UTC().Truncate(time.Second),
-			Tool: versionText(), Args: repeatArgs(cmd, f, spec), Environment: s.h.Environment(), Plan: p.Plan,
+			Tool: versionText(), Args: repeatArgs(cmd, f, spec, s.python), Environment: s.h.Environment(), Plan: p.Plan,
 		})
 		if err != nil {
 			return p.Plan, nil, nil, outputError(path, err)
@@ -312,13 +334,16 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 
 // repeatArgs is the command line that repeats a run, made from what was understood, so that it holds whatever came from
 // variables and defaults, and no path of this machine.
-func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec) []string {
+func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, py *interpreters) []string {
 	args := []string{"run"}
 	for _, w := range spec.Workloads {
 		args = append(args, "-w", w.Label())
 	}
 	for _, s := range spec.Strategies {
-		args = append(args, "-s", s.Label())
+		args = append(args, "-s", py.repeated(s))
+	}
+	if f.pythonWorkload != "" {
+		args = append(args, "--python-workload="+filepath.Base(f.pythonWorkload))
 	}
 	var counts []string
 	for _, k := range spec.Cores {
@@ -354,6 +379,11 @@ func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
 	w, run, err := results.Append(f.resume)
 	if err != nil {
 		return usagef("--resume %s: %w", f.resume, err)
+	}
+	defer func() { s.python.close() }()
+	if err := s.resumePython(context.Background(), f, run); err != nil {
+		w.Close()
+		return err
 	}
 	fixtures := planFixtures(run.Header.Plan)
 	s.h.Place = harness.Place(u, len(fixtures) > 0)

@@ -1,0 +1,257 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/parbench/parbench/internal/harness"
+	"github.com/parbench/parbench/report"
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/strategies/python"
+)
+
+// pythonParam chooses the interpreter of a Python strategy. The harness knows it as the program.
+const (
+	pythonParam  = "python"
+	programParam = "program"
+)
+
+// pythonStrategies are measured with --python-workload when no strategy was selected.
+var pythonStrategies = []string{"py-sequential", "py-threads", "py-pool", "py-executor"}
+
+// interpreters are the Pythons of a run, by the name with which the user asked for them. The empty name stands for whatever
+// PATH has.
+type interpreters struct {
+	unpacked *python.Program
+	workload string // absolute path of the user's file; empty: none
+	names    []string
+	labels   map[string]string // by name
+}
+
+func (p *interpreters) close() {
+	if p != nil && p.unpacked != nil {
+		_ = p.unpacked.Close() // only what could not go to the user's cache; nothing depends on it any more
+	}
+}
+
+// splitNames reads the values of --python: lists by comma.
+func splitNames(values []string) ([]string, error) {
+	var out []string
+	for _, v := range values {
+		for _, name := range strings.Split(v, ",") {
+			if name = strings.TrimSpace(name); name == "" {
+				return nil, usagef("--python %q: an empty name; write interpreters separated by single commas", v)
+			}
+			if !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	return out, nil
+}
+
+// withPython adds the programs of the interpreters that the selections and flags ask for to the session, and returns the
+// strategies with each interpreter by its label.
+func (s *session) withPython(ctx context.Context, f *runFlags, ss []harness.Selection) ([]harness.Selection, error) {
+	isPython := func(x harness.Selection) bool { return python.Is(x.Name) }
+	names, err := splitNames(f.python)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(ss, isPython) {
+		switch {
+		case len(names) > 0:
+			return nil, usagef("--python %s: no Python strategy is selected; add one, such as -s py-pool", strings.Join(names, ","))
+		case f.pythonWorkload != "":
+			return nil, usagef("--python-workload %s: no Python strategy is selected; add one, such as -s py-pool", f.pythonWorkload)
+		}
+		return ss, nil
+	}
+	p := &interpreters{names: names}
+	if f.pythonWorkload != "" {
+		if p.workload, err = filepath.Abs(f.pythonWorkload); err != nil {
+			return nil, err
+		}
+	}
+	general := false // whether some strategy leaves the choice to --python
+	for _, x := range ss {
+		name, given := x.Params[pythonParam]
+		switch {
+		case !python.Is(x.Name):
+		case !given:
+			general = true
+		case !slices.Contains(p.names, name):
+			p.names = append(p.names, name)
+		}
+	}
+	if general && len(names) == 0 {
+		p.names = append(p.names, "")
+	}
+	if err := s.addInterpreters(ctx, p); err != nil {
+		return nil, err
+	}
+	return p.programs(ss, names), nil
+}
+
+// programs translates the parameter python of each selection. One without it runs under every interpreter of --python, or
+// under the one of PATH.
+func (p *interpreters) programs(ss []harness.Selection, general []string) []harness.Selection {
+	if len(general) == 0 {
+		general = []string{""}
+	}
+	var out []harness.Selection
+	for _, x := range ss {
+		if !python.Is(x.Name) {
+			out = append(out, x)
+			continue
+		}
+		names := general
+		if name, given := x.Params[pythonParam]; given {
+			names = []string{name}
+		}
+		seen := map[string]bool{}
+		for _, name := range names {
+			label := p.labels[name]
+			if seen[label] {
+				continue // two names of one interpreter
+			}
+			seen[label] = true
+			params := maps.Clone(x.Params)
+			if params == nil {
+				params = map[string]string{}
+			}
+			delete(params, pythonParam)
+			params[programParam] = label
+			out = append(out, harness.Selection{Name: x.Name, Params: params})
+		}
+	}
+	return out
+}
+
+// addInterpreters finds the interpreters and asks each for its offer. One that cannot be used stays, with the reason.
+func (s *session) addInterpreters(ctx context.Context, p *interpreters) error {
+	p.labels = map[string]string{}
+	s.python = p
+	var found []python.Interpreter
+	var foundAs [][]string // the names of each
+	for _, name := range p.names {
+		in, err := python.Find(ctx, name)
+		if err != nil {
+			label := name
+			if label == "" {
+				label = "python"
+			}
+			p.labels[name] = label
+			s.h.Programs = append(s.h.Programs, harness.Offer{
+				Program: harness.Program{Label: label}, Description: python.Missing(err.Error()),
+			})
+			continue
+		}
+		at := slices.Index(found, in)
+		if at < 0 {
+			at = len(found)
+			found, foundAs = append(found, in), append(foundAs, nil)
+		}
+		foundAs[at] = append(foundAs[at], name)
+	}
+	for i, label := range python.Labels(found) {
+		for _, name := range foundAs[i] {
+			p.labels[name] = label
+		}
+		offer, err := p.offer(ctx, found[i], label)
+		if err != nil {
+			return err
+		}
+		s.h.Programs = append(s.h.Programs, offer)
+	}
+	return nil
+}
+
+// offer asks an interpreter what it offers.
+func (p *interpreters) offer(ctx context.Context, in python.Interpreter, label string) (harness.Offer, error) {
+	if p.unpacked == nil {
+		u, err := python.Unpack()
+		if err != nil {
+			return harness.Offer{}, err
+		}
+		p.unpacked = u
+	}
+	program := harness.Program{Label: label, Path: in.Path, Args: p.unpacked.Args(p.workload), Files: p.unpacked.Files(p.workload)}
+	offer, err := harness.Ask(ctx, program)
+	if ctx.Err() != nil {
+		return harness.Offer{}, context.Cause(ctx)
+	}
+	if err != nil {
+		missing := python.Missing(err.Error() + "; name another interpreter with --python")
+		return harness.Offer{Program: program, Description: missing}, nil
+	}
+	return offer, nil
+}
+
+// resumePython finds the interpreters that a run began with: those of --python, or else by the names that stand in the plan.
+func (s *session) resumePython(ctx context.Context, f *runFlags, run *results.Run) error {
+	var labels []string
+	for _, c := range run.Header.Plan.Cells {
+		if python.Is(c.Strategy) && !slices.Contains(labels, c.Program) {
+			labels = append(labels, c.Program)
+		}
+	}
+	if len(labels) == 0 {
+		return nil
+	}
+	p := &interpreters{}
+	var err error
+	if p.names, err = splitNames(f.python); err != nil {
+		return err
+	}
+	if len(p.names) == 0 {
+		p.names = append([]string{""}, labels...)
+	}
+	if slices.ContainsFunc(run.Header.Args, func(a string) bool { return strings.HasPrefix(a, "--python-workload=") }) && f.pythonWorkload == "" {
+		return usagef("--resume %s: it measures a file of your own: name it again with --python-workload", f.resume)
+	}
+	if f.pythonWorkload != "" {
+		if p.workload, err = filepath.Abs(f.pythonWorkload); err != nil {
+			return err
+		}
+	}
+	others := len(s.h.Programs)
+	if err := s.addInterpreters(ctx, p); err != nil {
+		return err
+	}
+	kept := s.h.Programs[:others]
+	for _, label := range labels {
+		at := slices.IndexFunc(s.h.Programs[others:], func(o harness.Offer) bool { return o.Label == label && o.Identity.Hash != "" })
+		if at < 0 {
+			return usagef("--resume %s: it needs the interpreter %s, which was not found here: name it with --python", f.resume, label)
+		}
+		kept = append(kept[:len(kept):len(kept)], s.h.Programs[others+at])
+	}
+	s.h.Programs = kept
+	return nil
+}
+
+// repeated is a strategy as the command line would write it again: with the interpreter by its label, and no path.
+func (p *interpreters) repeated(x harness.Selection) string {
+	if p == nil || !python.Is(x.Name) {
+		return x.Label()
+	}
+	params := maps.Clone(x.Params)
+	label := params[programParam]
+	delete(params, programParam)
+	if p.labels[""] != label {
+		params[pythonParam] = label
+	}
+	return harness.Selection{Name: x.Name, Params: params}.Label()
+}
+
+// leftOut says what was asked for and cannot run, a line for each reason.
+func (a *app) leftOut(plan results.Plan) {
+	for _, line := range report.LeftOut(&plan) {
+		fmt.Fprintln(a.stderr, "parbench: left out: "+report.EscapeTerminal(line))
+	}
+}

@@ -1,0 +1,34 @@
+package report
+
+import (
+	"strings"
+
+	"github.com/parbench/parbench/results"
+)
+
+// LeftOut says what a plan was asked for and could not measure here, in a line for each program and reason. The lines hold
+// untrusted text.
+func LeftOut(plan *results.Plan) []string {
+	type why struct{ program, reason string }
+	var order []why
+	what := map[why][]string{}
+	for _, u := range plan.Unavailable {
+		k := why{u.Program, u.Reason}
+		name := u.Strategy
+		switch {
+		case name == "":
+			name = u.Workload
+		case u.Workload != "":
+			name += " on " + u.Workload
+		}
+		if len(what[k]) == 0 {
+			order = append(order, k)
+		}
+		what[k] = append(what[k], name)
+	}
+	var lines []string
+	for _, k := range order {
+		lines = append(lines, and(what[k])+" ("+k.program+"): "+strings.TrimSuffix(k.reason, "."))
+	}
+	return lines
+}

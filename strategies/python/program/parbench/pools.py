@@ -1,0 +1,198 @@
+"""The strategies that hand their tasks to multiprocessing.Pool, its twin with threads, or concurrent.futures."""
+
+import os
+
+from .digest import MASK
+from .strategies import Strategy, Worker
+
+work = None  # the Worker of this process, or of all threads of it
+
+
+def run(i):
+    return work(i)
+
+
+class Pooled(Strategy):
+    """The five calls of Pool, which its twin with threads has as well."""
+
+    def run(self, n):
+        mode, chunk, pool = self.params["mode"], int(self.params["chunk"]), self.pool
+        if mode == "map":
+            terms = pool.map(run, range(n), chunk or None)
+        elif mode == "imap":
+            terms = pool.imap(run, range(n), chunk or 1)
+        elif mode == "imap-unordered":
+            terms = pool.imap_unordered(run, range(n), chunk or 1)
+        elif mode == "apply":
+            terms = (pool.apply(run, (i,)) for i in range(n))
+        elif mode == "apply-async":
+            results = [pool.apply_async(run, (i,)) for i in range(n)]
+            terms = (r.get() for r in results)
+        else:
+            raise ValueError("parameter mode: %r is no mode" % mode)
+        return sum(terms) & MASK
+
+    def close(self):
+        self.pool.close()
+        self.pool.join()
+
+
+class DummyPool(Pooled):
+    def __init__(self, job, params, workers):
+        from multiprocessing.dummy import Pool
+
+        global work
+        super().__init__(job, params, workers)
+        work = Worker(job.prepare())
+        self.pool = Pool(workers)
+
+
+def executor(job, params, workers):
+    return (ProcessExecutor if params["kind"] == "process" else ThreadExecutor)(job, params, workers)
+
+
+class Executor(Strategy):
+    def run(self, n):
+        return sum(self.executor.map(run, range(n), chunksize=int(self.params["chunk"]))) & MASK
+
+    def close(self):
+        self.executor.shutdown()
+
+
+class ThreadExecutor(Executor):
+    def __init__(self, job, params, workers):
+        from concurrent.futures import ThreadPoolExecutor
+        from threading import Barrier
+
+        global work
+        super().__init__(job, params, workers)
+        work = Worker(job.prepare())
+        self.executor = ThreadPoolExecutor(workers)
+        met = Barrier(workers)  # it starts a thread only where all others are busy: so they are
+        for f in [self.executor.submit(met.wait) for _ in range(workers)]:
+            f.result()
+
+
+class Processes:
+    """Worker processes: they prepare the tasks of their own, say so, and end when the harness does."""
+
+    def __init__(self, start):
+        import multiprocessing
+        from multiprocessing import connection
+
+        self.context = multiprocessing.get_context(start)
+        self.children, self.wait = multiprocessing.active_children, connection.wait
+        self.ready, self.tell = self.context.Pipe(False)
+        self.lifeline = connection.Connection(os.dup(3), writable=False)
+
+    def initargs(self, job):
+        return (job, self.tell, self.lifeline, os.getpid())
+
+    def settle(self, workers):
+        """Waits until all workers are ready, so that set-up holds their start, and watches them from then on."""
+        processes = self.children()
+        sentinels = [p.sentinel for p in processes]
+        heard = 0
+        while heard < workers:
+            for r in self.wait([self.ready] + sentinels):
+                if r is not self.ready:
+                    raise RuntimeError(dead(processes, "before its first task"))
+                message = self.ready.recv_bytes().decode("utf-8", "replace")
+                if message:
+                    raise RuntimeError("a worker process could not prepare its tasks: " + message)
+                heard += 1
+        self.tidy()
+        return [p.pid for p in processes], processes, sentinels
+
+    @staticmethod
+    def tidy():
+        """Removes now what multiprocessing removes when it ends, and would leave if it were killed: the names of semaphores
+        in /dev/shm, and the socket of the server that forks. Nobody opens them any more once all workers run."""
+        from multiprocessing import synchronize, util
+
+        removers = (synchronize.SemLock._cleanup, util._remove_temp_dir)
+        for finalizer in list(util._finalizer_registry.values()):
+            if finalizer._callback in removers:
+                finalizer()
+
+
+def dead(processes, when):
+    for p in processes:
+        if p.exitcode is not None:
+            how = "was ended by signal %d" % -p.exitcode if p.exitcode < 0 else "exited with status %d" % p.exitcode
+            return "worker process %d %s %s" % (p.pid, how, when)
+    return "a worker process ended " + when
+
+
+def start_worker(job, tell, lifeline, leader):
+    """Runs first in every worker process."""
+    from .session import watch
+
+    global work
+    watch(lifeline.fileno(), leader)
+    try:
+        work = Worker(job.prepare())
+        message = ""
+    except BaseException as e:
+        message = "%s: %s" % (type(e).__name__, e)
+    tell.send_bytes(message.encode()[:2000])  # so short that the messages of several workers do not mix
+
+
+class ProcessPool(Pooled):
+    def __init__(self, job, params, workers):
+        import threading
+
+        super().__init__(job, params, workers)
+        p = Processes(params.get("start"))
+        self.pool = p.context.Pool(workers, start_worker, p.initargs(job))
+        self.worker_pids, self.processes, self.sentinels = p.settle(workers)
+        self.closing = False
+        self.wait = p.wait
+        threading.Thread(target=self.guard, daemon=True).start()
+
+    def guard(self):
+        """Ends the trial when a worker dies: Pool would start another one and wait for the lost task for ever."""
+        from .session import give_up
+
+        self.wait(self.sentinels)
+        if not self.closing:
+            give_up("task", dead(self.processes, "while the pool was waiting for its results; multiprocessing.Pool does not notice"))
+
+    def pids(self):
+        return self.worker_pids
+
+    def close(self):
+        self.closing = True
+        super().close()
+
+
+gate = None
+
+
+def start_executor_worker(connection, *initargs):
+    global gate
+    gate = connection
+    start_worker(*initargs)
+
+
+def pass_gate():
+    os.read(gate.fileno(), 1)  # one byte for each: Connection's own calls are not for several readers
+
+
+class ProcessExecutor(Executor):
+    def __init__(self, job, params, workers):
+        from concurrent.futures import ProcessPoolExecutor
+
+        super().__init__(job, params, workers)
+        p = Processes(params.get("start"))
+        gate, opener = p.context.Pipe(False)
+        self.executor = ProcessPoolExecutor(workers, p.context, start_executor_worker, (gate,) + p.initargs(job))
+        # It starts a process only where all others are busy: so they wait for each other.
+        met = [self.executor.submit(pass_gate) for _ in range(workers)]
+        self.worker_pids = p.settle(workers)[0]
+        os.write(opener.fileno(), b"." * workers)
+        for f in met:
+            f.result()
+
+    def pids(self):
+        return self.worker_pids

@@ -1,0 +1,110 @@
+"""The conversation with the harness: requests on descriptor 3, whose end is the lifeline, and records on descriptor 4."""
+
+import _thread
+import json
+import os
+import select
+import signal
+
+VERSION = 1
+REQUESTS, RECORDS = 3, 4
+LONGEST = 8 << 20
+
+lock = _thread.allocate_lock()  # of records: after the last one there is no other
+over = False
+
+
+class Failure(Exception):
+    """Ends the trial with an error record."""
+
+    def __init__(self, kind, message, **more):
+        super().__init__(message)
+        self.record = dict(kind=kind, message=message[:65536], **more)
+
+
+def refuse(message):
+    return Failure("request", message)
+
+
+def write(record):
+    data = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+    try:
+        while data:
+            data = data[os.write(RECORDS, data) :]
+    except OSError:
+        die()  # whoever cannot be written to is gone
+
+
+def send(kind, value, name=None):
+    with lock:
+        if not over:
+            write({"type": kind, name or kind: value})
+
+
+def end(kind, value):
+    """Sends the last record; only the first call has an effect."""
+    global over
+    with lock:
+        if not over:
+            over = True
+            write({"type": kind, kind: value})
+
+
+def give_up(kind, message):
+    """Ends the trial from any thread, with all processes of its group where it leads one."""
+    end("error", {"kind": kind, "message": message})
+    die()
+
+
+def die(leader=None):
+    """Ends this process at once, and with it its group, if that is the trial's own."""
+    if os.getpgrp() == (leader or os.getpid()):
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def watch(fd, leader=None, deadline=None):
+    """Ends everything when the lifeline ends, and the trial at its deadline, in seconds from now."""
+
+    def live():
+        poll = select.poll()
+        poll.register(fd, 0)  # the end alone: what arrives is for others to read
+        if poll.poll(None if deadline is None else max(0, deadline * 1000)):
+            if not over:
+                die(leader)
+        else:
+            give_up("deadline", "not finished within %g s" % deadline)
+
+    _thread.start_new_thread(live, ())
+
+
+class Reader:
+    """Reads requests, one line each."""
+
+    def __init__(self):
+        self.rest = b""
+
+    def next(self, *ops):
+        while b"\n" not in self.rest:
+            data = os.read(REQUESTS, 65536)
+            if not data:
+                die()
+            self.rest += data
+            if len(self.rest) > LONGEST:
+                raise refuse("a request longer than %d bytes" % LONGEST)
+        line, self.rest = self.rest.split(b"\n", 1)
+        try:
+            q = json.loads(line)
+        except ValueError as e:
+            raise refuse("request not understood: %s; send one JSON object per line" % e) from None
+        if not isinstance(q, dict) or q.get("protocol") != VERSION:
+            raise refuse("this program speaks version %d of the protocol" % VERSION)
+        if q.get("op") not in ops:
+            raise refuse("operation %r: expected one of %s" % (q.get("op"), ", ".join(ops)))
+        return q
+
+    def nothing_more(self):
+        ready = select.poll()
+        ready.register(REQUESTS, select.POLLIN)
+        if self.rest or any(event & select.POLLIN for _, event in ready.poll(0)):
+            raise refuse("more requests than the protocol allows: send one, then \"go\" after \"ready\"")
