@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/parbench/parbench/results"
@@ -97,23 +98,33 @@ func cellsOf(t *analysis.Table, unit quantity.Unit, notes []footnote) measured {
 		per, batch = quantity.Time(points...), quantity.Time(batches...)
 	}
 	setup, mem := quantity.Time(setups...), quantity.Bytes(peaks...)
-	var task, speed estimates
+	var task, speed, over estimates
+	several := false // programs, each with a reference of its own
 	for i := range t.Rows {
 		r := &t.Rows[i]
 		task.add(r.PerTask, per.Scale)
 		speed.add(r.Speedup, 1)
+		over.add(r.VsReference, 1)
+		several = several || r.VsReference.N > 0
 		if r.OK == 0 {
 			task.points[i] = outcome(r)
 		}
 	}
-	taskCells, speedCells := task.cells(), speed.cells()
+	taskCells, speedCells, overCells := task.cells(), speed.cells(), over.cells()
 	m.grid.cols = columns(t, per, batch, setup, mem, task.level(), speed.level())
+	if several {
+		m.grid.cols = twoSpeedups(t, m.grid.cols, over.level())
+	}
 	marks := winners(t)
 	for i := range t.Rows {
 		r := &t.Rows[i]
 		cells := []string{marks[i] + r.Name, fmt.Sprint(r.Cell.Cores), workers(&r.Cell), taskCells[i]}
 		if !t.Entry.OwnN {
-			cells = append(cells, number(r.PerBatch, batch), speedCells[i], percent(r.Efficiency))
+			cells = append(cells, number(r.PerBatch, batch), speedCells[i])
+			if several {
+				cells = append(cells, overCells[i])
+			}
+			cells = append(cells, percent(r.Efficiency))
 		}
 		cells = append(cells, ratioCell(r.CPUPerWall), sizeCell(r.PeakBytes, mem), number(r.Setup, setup), fmt.Sprint(r.OK), marksOf(notes, r))
 		st := plain
@@ -128,20 +139,37 @@ func cellsOf(t *analysis.Table, unit quantity.Unit, notes []footnote) measured {
 	return m
 }
 
+func level(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "[" + s + "]"
+}
+
+func long(s, l string) string {
+	if l == "" {
+		return s
+	}
+	return s + ", " + l + " interval"
+}
+
+// speedupColumn is where columns puts the speedup.
+const speedupColumn = 5
+
+// twoSpeedups makes room for the speedup over the first program's reference beside the one over each program's own.
+func twoSpeedups(t *analysis.Table, cols []column, overLevel string) []column {
+	own := cols[speedupColumn]
+	own.head, own.long = "own\n"+strings.Replace(own.head, "\n", " ", 1), strings.Replace(own.long, "speedup", "speedup over the program's own reference", 1)
+	over, short := "speedup over "+t.Rows[t.Reference].Name, "reference"
+	if name := t.Rows[t.Reference].Name; len(name) <= 16 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == "" {
+		short = name // a heading is no place for whatever a file may hold
+	}
+	extra := column{head: strings.TrimSpace("over\n" + short + " " + level(overLevel)), long: long(over, overLevel), drop: 1}
+	return slices.Concat(cols[:speedupColumn], []column{own, extra}, cols[speedupColumn+1:])
+}
+
 // columns describes the columns in the order in which cellsOf fills them.
 func columns(t *analysis.Table, per, batch, setup, mem quantity.Unit, taskLevel, speedLevel string) []column {
-	level := func(s string) string {
-		if s == "" {
-			return ""
-		}
-		return "[" + s + "]"
-	}
-	long := func(s, l string) string {
-		if l == "" {
-			return s
-		}
-		return s + ", " + l + " interval"
-	}
 	cols := []column{
 		{head: "strategy", long: "strategy", left: true, wrap: true, key: true},
 		{head: "cores", long: "cores", key: true},

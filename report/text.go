@@ -88,7 +88,7 @@ func (p *printer) table(t *analysis.Table) {
 		out, left := m.grid.text(p.width, p.ink)
 		p.b.WriteString(out)
 		if len(left) > 0 {
-			p.para("", p.ink.paint(dim, fmt.Sprintf("Not shown at this width: %s.", strings.Join(left, "; "))))
+			p.para("", p.ink.paint(dim, fmt.Sprintf("Not shown at this width: %s.", EscapeTerminal(strings.Join(left, "; ")))))
 		}
 		p.marked = p.marked || m.marked
 	}

@@ -28,15 +28,23 @@ type group struct {
 	rows  []*analysis.Row
 }
 
+// severalPrograms stands in place of a program's label where there are two with the same strategy.
+const severalPrograms = "\x00"
+
 // newTable returns nil for a table without cells of its own: the ceiling's measurements are shown in the others.
 func newTable(rep *analysis.Report, t *analysis.Table) *table {
 	out := &table{rep: rep, t: t, key: t.Entry.Key, probe: t.Entry.Probe || t.Entry.OwnN}
 	if out.key == "" {
 		out.key = t.Entry.Name
 	}
-	programs := make(map[string]bool)
+	programs := make(map[string]string) // the one with that label, or severalPrograms
 	for i := range t.Rows {
-		programs[t.Rows[i].Cell.Program] = true
+		c := &t.Rows[i].Cell
+		if p, seen := programs[c.Label]; seen && p != c.Program {
+			programs[c.Label] = severalPrograms
+		} else {
+			programs[c.Label] = c.Program
+		}
 	}
 	index := make(map[string]int)
 	for i := range t.Rows {
@@ -48,7 +56,7 @@ func newTable(rep *analysis.Report, t *analysis.Table) *table {
 		if label == "" {
 			label = r.Cell.Strategy
 		}
-		if len(programs) > 1 {
+		if programs[r.Cell.Label] == severalPrograms {
 			label = r.Cell.Program + " " + label
 		}
 		g, ok := index[label]

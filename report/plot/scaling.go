@@ -11,6 +11,11 @@ import (
 
 // reference names what speedups are ratios to.
 func (t *table) reference() string {
+	for i := range t.t.Rows {
+		if t.t.Rows[i].VsReference.N > 0 {
+			return "each program's own reference"
+		}
+	}
 	if i := t.t.Reference; i >= 0 && i < len(t.t.Rows) {
 		if l := t.t.Rows[i].Cell.Label; l != "" {
 			return titleStyle.fit(elide(l), 120)

@@ -198,14 +198,17 @@ func complete(run *results.Run, seen, planned int) bool {
 // can mix.
 func (a *analyser) table(e results.PlanEntry) Table {
 	t := Table{Entry: e, Reference: -1}
-	programs := map[string]bool{}
+	programs := map[string]map[string]bool{} // by label
 	cores := map[int]bool{}
 	for i, c := range a.run.Header.Plan.Cells {
 		if c.Workload != e.Key || c.Ceiling {
 			continue
 		}
 		t.Rows = append(t.Rows, a.row(i, c))
-		programs[c.Program] = true
+		if programs[label(c)] == nil {
+			programs[label(c)] = map[string]bool{}
+		}
+		programs[label(c)][c.Program] = true
 		cores[c.Cores] = true
 		if c.Reference && t.Reference < 0 {
 			t.Reference = len(t.Rows) - 1
@@ -218,7 +221,7 @@ func (a *analyser) table(e results.PlanEntry) Table {
 	for i := range t.Rows {
 		r := &t.Rows[i]
 		r.Name = label(r.Cell)
-		if len(programs) > 1 {
+		if len(programs[r.Name]) > 1 {
 			r.Name = r.Cell.Program + "/" + r.Name
 		}
 	}

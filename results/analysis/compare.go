@@ -56,6 +56,16 @@ func reference(t *Table, row int) int {
 	return -1
 }
 
+// several reports whether the table's rows are of more than one program.
+func (t *Table) several() bool {
+	for i := range t.Rows {
+		if t.Rows[i].Cell.Program != t.Rows[0].Cell.Program {
+			return true
+		}
+	}
+	return false
+}
+
 // own returns the row of the same program and strategy on one core, or -1. Of several the one with as many workers wins.
 func own(t *Table, row int) int {
 	c := &t.Rows[row].Cell
@@ -84,6 +94,14 @@ func (a *analyser) ratios(t *Table, i int) {
 			r.Speedup = bare(1, r.OK) // of itself: exact, nothing was estimated
 		case ref != i:
 			r.Speedup, _ = a.ratio(t.Rows[ref].Index, r.Index)
+		}
+	}
+	if ref := t.Reference; t.several() && ref >= 0 && t.Rows[ref].Status != results.Wrong {
+		switch {
+		case ref == i && r.OK > 0:
+			r.VsReference = bare(1, r.OK)
+		case ref != i:
+			r.VsReference, _ = a.ratio(t.Rows[ref].Index, r.Index)
 		}
 	}
 	// Work that computes is limited by cores; work that waits is limited by how many tasks may wait at once.

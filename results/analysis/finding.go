@@ -22,7 +22,7 @@ func (a *analyser) finding(t *Table) (answer, finding string) {
 		return answer, sentences(answer, lost(t))
 	}
 	answer = a.answer(t)
-	return answer, sentences(answer, a.gained(t), a.allowed(t), a.nextBest(t), a.open(t), a.unscaled(t), bound(t), lost(t))
+	return answer, sentences(answer, a.gained(t), a.allowed(t), a.nextBest(t), a.programs(t), a.open(t), a.unscaled(t), bound(t), lost(t))
 }
 
 func sentences(parts ...string) string {
@@ -69,6 +69,46 @@ func (a *analyser) nextBest(t *Table) string {
 			name(t, w.Next), longer(w.Lead), quantity.Percent(a.opt.MinEffect), against(t))
 	}
 	return fmt.Sprintf("Next comes %s, which takes %s%s.", name(t, w.Next), longer(w.Lead), against(t))
+}
+
+// programs says what each other program's fastest strategy is to its own reference and to the fastest of all.
+func (a *analyser) programs(t *Table) string {
+	if !t.several() {
+		return ""
+	}
+	var order []string
+	fastest := map[string]int{}
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		if r.OK == 0 || r.HasFailed() || r.Cell.Program == t.Rows[t.Winner.Best].Cell.Program {
+			continue
+		}
+		at, seen := fastest[r.Cell.Program]
+		if !seen {
+			order = append(order, r.Cell.Program)
+		}
+		if !seen || r.PerTask.Point < t.Rows[at].PerTask.Point {
+			fastest[r.Cell.Program] = i
+		}
+	}
+	var said []string
+	for _, p := range order {
+		i := fastest[p]
+		r := &t.Rows[i]
+		s := fmt.Sprintf("The lowest median of %s is that of %s, %s per task", p, name(t, i), quantity.Duration(r.PerTask.Point))
+		if ref := reference(t, i); ref >= 0 && ref != i && r.Speedup.N > 0 {
+			s += fmt.Sprintf(", %s times as fast as %s%s", ratio(r.Speedup), name(t, ref), a.withRatio(r.Speedup))
+		}
+		if r.VsBest.Has() && r.VsBest.Lo > 1 {
+			than := "than"
+			if r.VsBest.Point >= 2 {
+				than = "as" // see longer
+			}
+			s += fmt.Sprintf("; it takes %s %s %s", longer(r.VsBest), than, name(t, t.Winner.Best))
+		}
+		said = append(said, s+".")
+	}
+	return strings.Join(said, " ")
 }
 
 // longer words a ratio of times above one.

@@ -39,7 +39,8 @@ type Warning struct {
 type Row struct {
 	Index int // in Plan.Cells
 	Cell  results.Cell
-	// Name is the strategy's label, with the program before it ("base/pool") where the table has more than one program.
+	// Name is the strategy's label, with the program before it ("base/pool") where several programs of the table have one
+	// with that label.
 	Name string
 
 	OK, Failed, Repeated, Flagged int    // trials; Flagged ones are still counted in OK when they were used
@@ -55,10 +56,13 @@ type Row struct {
 	Min, Max     float64
 	Outliers     int // outside Tukey's inner fences (1.5 IQR); shown, never dropped
 
-	Speedup    Interval // reference time / this time, paired per round; N = 0 for own-n probes and without pairs
+	Speedup    Interval // time of the program's own reference / this time, paired per round; N = 0 for own-n probes and without pairs
 	Efficiency Interval // speedup / cores, for work that waits (io, mixed) speedup / workers
-	VsSelf     Interval // this strategy's own 1-core time / this time, paired; N = 0 on 1 core and where there is no 1-core cell
-	VsBest     Interval // this time / the best row's time, paired; N = 0 for the best itself and where there is no winner
+	// VsReference is the time of the table's reference, which is the first program's, / this time, paired. N = 0 in tables
+	// of a single program, where Speedup says the same.
+	VsReference Interval
+	VsSelf      Interval // this strategy's own 1-core time / this time, paired; N = 0 on 1 core and where there is no 1-core cell
+	VsBest      Interval // this time / the best row's time, paired; N = 0 for the best itself and where there is no winner
 
 	CPUPerWall Interval // CPU seconds per wall second over the measured span
 	PeakBytes  int64    // median over trials
@@ -111,7 +115,7 @@ func (w *Winner) Has(row int) bool {
 type Table struct {
 	Entry     results.PlanEntry
 	Rows      []Row // in the plan's order
-	Reference int   // index in Rows; -1: none
+	Reference int   // index in Rows, of the first program's; -1: none
 	Cores     []int // core counts that occur, ascending
 	Winner    *Winner
 	// NoGain lists labels of strategies for which more cores gained nothing: the interval of their speedup of the largest
