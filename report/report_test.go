@@ -516,3 +516,40 @@ func TestCommandIsQuotedAndSeeded(t *testing.T) {
 		t.Errorf("command %s, want %s", got, want)
 	}
 }
+
+func TestWhatIsNotAvailableIsListed(t *testing.T) {
+	plan := &results.Plan{Unavailable: []results.Unavailable{
+		{Program: "old", Strategy: "py-pool", Reason: "old is too old: name another."},
+		{Program: "old", Strategy: "py-threads", Reason: "old is too old: name another."},
+		{Program: "python3.13", Strategy: "py-asyncio", Workload: "primes", Reason: "only for waiting"},
+		{Program: "python3.13", Workload: "broken", Reason: "line 3 | is \x1b[31mno code"},
+	}}
+	want := []string{
+		"py-pool and py-threads (old): old is too old: name another", "py-asyncio on primes (python3.13): only for waiting",
+		"broken (python3.13): line 3 | is \x1b[31mno code",
+	}
+	if d := cmp.Diff(want, LeftOut(plan)); d != "" {
+		t.Error(d)
+	}
+	run := runtest.Realistic()
+	run.Header.Plan.Unavailable = plan.Unavailable
+	rep, err := analysis.Analyse(run, analysis.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text, page bytes.Buffer
+	if err := Text(&text, rep, TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Markdown(&page, rep, MDOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ in, want string }{
+		{text.String(), "\nnot available here\n  py-pool and py-threads (old): old is too old"}, {page.String(), "## Not available here\n\n- py-pool and py-threads"},
+		{page.String(), `line 3 \| is`},
+	} {
+		if !strings.Contains(c.in, c.want) || strings.Contains(c.in, "\x1b[31mno") {
+			t.Errorf("%q is not there", c.want)
+		}
+	}
+}

@@ -44,6 +44,12 @@ func TestFullDisk(t *testing.T) {
 	runScripts(t, "testdata/fulldisk")
 }
 
+// TestPythonScripts runs the scripts that need an interpreter.
+func TestPythonScripts(t *testing.T) {
+	testenv.NeedCommand(t, "python3")
+	runScripts(t, "testdata/python")
+}
+
 func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
 		Dir: dir, TestWork: *keep, RequireExplicitExec: true,
@@ -52,6 +58,7 @@ func runScripts(t *testing.T, dir string) {
 			e.Setenv("SCRIPT_MARK", filepath.Base(e.WorkDir)+"-"+strconv.Itoa(os.Getpid()))
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each process waits a second under the race detector
 			e.Setenv("NO_COLOR", "1")
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

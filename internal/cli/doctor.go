@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -44,6 +45,7 @@ Changes nothing. docs/doctor.md tells what each check means.`,
 			stop := watchInterrupts(func(string) {})
 			defer stop.release()
 			rep := doctor.Examine(stop.Until(), host.Open(""), opt)
+			rep.Checks = append(rep.Checks, pythonCheck(stop.Until()))
 			if code := stop.code(); code != 0 {
 				return &exitError{code, fmt.Errorf("interrupted")}
 			}
@@ -61,6 +63,28 @@ Changes nothing. docs/doctor.md tells what each check means.`,
 	cmd.Flags().StringVarP(&format, "format", "f", "text", "text or json")
 	cmd.Flags().DurationVar(&noise, "noise", doctor.DefaultNoise, "how long to measure noise; 0 leaves it out")
 	return cmd
+}
+
+// pythonCheck says which Python the Python strategies would run under.
+func pythonCheck(ctx context.Context) doctor.Check {
+	offer := pythonOffer(ctx)
+	c := doctor.Check{Name: "Python", Severity: doctor.OK, Value: offer.Label + ": " + offer.Runtime}
+	var without, why []string
+	for _, s := range offer.Strategies {
+		if s.Unavailable != "" {
+			without, why = append(without, s.Name), append(why, s.Unavailable)
+		}
+	}
+	switch {
+	case len(without) == 0:
+	case offer.Runtime == "":
+		c.Severity, c.Value = doctor.Note, "the Python strategies are not available"
+		c.Why = why[0]
+	default:
+		c.Severity = doctor.Note
+		c.Why = strings.Join(without, ", ") + " cannot run: " + why[0]
+	}
+	return c
 }
 
 // marks stand for severities; the word beside them carries the meaning without colour.

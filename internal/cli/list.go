@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -43,11 +45,12 @@ func (a *app) listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			py := pythonOffer(context.Background())
 			return a.emit("-", func(w io.Writer) error {
 				if format == "json" {
-					return listJSON(w, offer, what)
+					return listJSON(w, offer, py, what)
 				}
-				return listText(w, offer, what)
+				return listText(w, offer, py, what)
 			})
 		},
 	}
@@ -55,13 +58,13 @@ func (a *app) listCommand() *cobra.Command {
 	return cmd
 }
 
-func listJSON(w io.Writer, o *protocol.Description, what string) error {
+func listJSON(w io.Writer, o *protocol.Description, py harness.Offer, what string) error {
 	doc := map[string]any{}
 	if what != "strategies" {
 		doc["workloads"] = o.Workloads
 	}
 	if what != "workloads" {
-		doc["strategies"] = o.Strategies
+		doc["strategies"] = slices.Concat(o.Strategies, py.Strategies)
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
@@ -69,7 +72,7 @@ func listJSON(w io.Writer, o *protocol.Description, what string) error {
 	return enc.Encode(doc)
 }
 
-func listText(w io.Writer, o *protocol.Description, what string) error {
+func listText(w io.Writer, o *protocol.Description, py harness.Offer, what string) error {
 	if what != "strategies" {
 		fmt.Fprintln(w, "Workloads (-w NAME or -w NAME:parameter=value):")
 		for _, x := range o.Workloads {
@@ -86,15 +89,28 @@ func listText(w io.Writer, o *protocol.Description, what string) error {
 	}
 	if what != "workloads" {
 		fmt.Fprintln(w, "Strategies (-s NAME or -s NAME:parameter=value; all but sequential and goroutines also take workers=N):")
-		for _, x := range o.Strategies {
-			fmt.Fprintf(w, "\n  %s  %s\n", report.EscapeTerminal(x.Name), report.EscapeTerminal(x.Doc))
-			listParams(w, x.Params)
-			if x.TaskCap > 0 {
-				fmt.Fprintf(w, "      runs at most %d tasks a batch\n", x.TaskCap)
-			}
+		listStrategies(w, o.Strategies)
+		with := py.Runtime
+		if py.Runtime == "" {
+			with = "none of them is available here"
 		}
+		fmt.Fprintf(w, "\nPython strategies (python=INTERPRETER chooses for one, --python for all; %s):\n", report.EscapeTerminal(with))
+		listStrategies(w, py.Strategies)
 	}
 	return nil
+}
+
+func listStrategies(w io.Writer, list []protocol.Strategy) {
+	for _, x := range list {
+		fmt.Fprintf(w, "\n  %s  %s\n", report.EscapeTerminal(x.Name), report.EscapeTerminal(x.Doc))
+		listParams(w, x.Params)
+		if x.TaskCap > 0 {
+			fmt.Fprintf(w, "      runs at most %d tasks a batch\n", x.TaskCap)
+		}
+		if x.Unavailable != "" {
+			fmt.Fprintf(w, "      not available: %s\n", report.EscapeTerminal(x.Unavailable))
+		}
+	}
 }
 
 func listParams(w io.Writer, ps []protocol.Param) {
@@ -110,6 +126,9 @@ func listParams(w io.Writer, ps []protocol.Param) {
 			def = strings.Join(p.Choices, "|") + " (default " + p.Default + ")"
 		}
 		fmt.Fprintf(tw, "      %s=%s\t%s\n", p.Name, def, report.EscapeTerminal(p.Doc))
+		for _, v := range slices.Sorted(maps.Keys(p.Unavailable)) {
+			fmt.Fprintf(tw, "      \t%s is not available: %s\n", report.EscapeTerminal(v), report.EscapeTerminal(p.Unavailable[v]))
+		}
 	}
 	tw.Flush()
 }

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,7 +59,8 @@ func splitNames(values []string) ([]string, error) {
 // withPython adds the programs of the interpreters that the selections and flags ask for to the session, and returns the
 // strategies with each interpreter by its label.
 func (s *session) withPython(ctx context.Context, f *runFlags, ss []harness.Selection) ([]harness.Selection, error) {
-	isPython := func(x harness.Selection) bool { return python.Is(x.Name) }
+	// A misspelt one counts, too: the harness then knows what it could have been.
+	isPython := func(x harness.Selection) bool { return strings.HasPrefix(x.Name, "py-") }
 	names, err := splitNames(f.python)
 	if err != nil {
 		return nil, err
@@ -72,16 +75,14 @@ func (s *session) withPython(ctx context.Context, f *runFlags, ss []harness.Sele
 		return ss, nil
 	}
 	p := &interpreters{names: names}
-	if f.pythonWorkload != "" {
-		if p.workload, err = filepath.Abs(f.pythonWorkload); err != nil {
-			return nil, err
-		}
+	if p.workload, err = workloadFile(f.pythonWorkload); err != nil {
+		return nil, err
 	}
 	general := false // whether some strategy leaves the choice to --python
 	for _, x := range ss {
 		name, given := x.Params[pythonParam]
 		switch {
-		case !python.Is(x.Name):
+		case !isPython(x):
 		case !given:
 			general = true
 		case !slices.Contains(p.names, name):
@@ -95,6 +96,37 @@ func (s *session) withPython(ctx context.Context, f *runFlags, ss []harness.Sele
 		return nil, err
 	}
 	return p.programs(ss, names), nil
+}
+
+// pythonOffer is what the interpreter on PATH offers.
+func pythonOffer(ctx context.Context) harness.Offer {
+	in, err := python.Find(ctx, "")
+	if err != nil {
+		return unusable(harness.Program{Label: pythonParam}, err)
+	}
+	p := &interpreters{}
+	defer p.close()
+	offer, err := p.offer(ctx, in, python.Labels([]python.Interpreter{in})[0])
+	if err != nil {
+		return unusable(harness.Program{Label: pythonParam}, err)
+	}
+	return offer
+}
+
+// workloadFile is the absolute path of the file of --python-workload; "" stays "".
+func workloadFile(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	info, err := os.Stat(path)
+	var cause *os.PathError
+	switch {
+	case errors.As(err, &cause):
+		return "", usagef("--python-workload %s: %w; name a Python file with a function task(i, params)", path, cause.Err)
+	case err == nil && !info.Mode().IsRegular():
+		return "", usagef("--python-workload %s: not a file; name a Python file with a function task(i, params)", path)
+	}
+	return filepath.Abs(path)
 }
 
 // programs translates the parameter python of each selection. One without it runs under every interpreter of --python, or
@@ -141,14 +173,12 @@ func (s *session) addInterpreters(ctx context.Context, p *interpreters) error {
 	for _, name := range p.names {
 		in, err := python.Find(ctx, name)
 		if err != nil {
-			label := name
-			if label == "" {
-				label = "python"
+			label := filepath.Base(name)
+			if name == "" {
+				label = pythonParam
 			}
 			p.labels[name] = label
-			s.h.Programs = append(s.h.Programs, harness.Offer{
-				Program: harness.Program{Label: label}, Description: python.Missing(err.Error()),
-			})
+			s.h.Programs = append(s.h.Programs, unusable(harness.Program{Label: label}, err))
 			continue
 		}
 		at := slices.Index(found, in)
@@ -186,10 +216,14 @@ func (p *interpreters) offer(ctx context.Context, in python.Interpreter, label s
 		return harness.Offer{}, context.Cause(ctx)
 	}
 	if err != nil {
-		missing := python.Missing(err.Error() + "; name another interpreter with --python")
-		return harness.Offer{Program: program, Description: missing}, nil
+		offer = unusable(program, fmt.Errorf("%w; name another interpreter with --python", err))
 	}
 	return offer, nil
+}
+
+// unusable is the offer of an interpreter that cannot take part, and why.
+func unusable(p harness.Program, why error) harness.Offer {
+	return harness.Offer{Program: p, Description: python.Missing(why.Error())}
 }
 
 // resumePython finds the interpreters that a run began with: those of --python, or else by the names that stand in the plan.
@@ -203,36 +237,56 @@ func (s *session) resumePython(ctx context.Context, f *runFlags, run *results.Ru
 	if len(labels) == 0 {
 		return nil
 	}
-	p := &interpreters{}
-	var err error
-	if p.names, err = splitNames(f.python); err != nil {
+	names, err := splitNames(f.python)
+	if err != nil {
 		return err
 	}
-	if len(p.names) == 0 {
-		p.names = append([]string{""}, labels...)
-	}
-	if slices.ContainsFunc(run.Header.Args, func(a string) bool { return strings.HasPrefix(a, "--python-workload=") }) && f.pythonWorkload == "" {
+	if f.pythonWorkload == "" && slices.ContainsFunc(run.Header.Args, func(a string) bool { return strings.HasPrefix(a, "--python-workload=") }) {
 		return usagef("--resume %s: it measures a file of your own: name it again with --python-workload", f.resume)
 	}
-	if f.pythonWorkload != "" {
-		if p.workload, err = filepath.Abs(f.pythonWorkload); err != nil {
-			return err
-		}
-	}
-	others := len(s.h.Programs)
-	if err := s.addInterpreters(ctx, p); err != nil {
+	p := &interpreters{labels: map[string]string{}}
+	s.python = p
+	if p.workload, err = workloadFile(f.pythonWorkload); err != nil {
 		return err
 	}
-	kept := s.h.Programs[:others]
 	for _, label := range labels {
-		at := slices.IndexFunc(s.h.Programs[others:], func(o harness.Offer) bool { return o.Label == label && o.Identity.Hash != "" })
-		if at < 0 {
+		candidates := names
+		if len(candidates) == 0 {
+			candidates = []string{"", label}
+		}
+		offer, err := p.again(ctx, label, candidates, run.Header.Environment.Programs)
+		if err != nil {
+			return err
+		}
+		if offer == nil {
 			return usagef("--resume %s: it needs the interpreter %s, which was not found here: name it with --python", f.resume, label)
 		}
-		kept = append(kept[:len(kept):len(kept)], s.h.Programs[others+at])
+		s.h.Programs = append(s.h.Programs, *offer)
 	}
-	s.h.Programs = kept
 	return nil
+}
+
+// again finds the interpreter that had a label among those of the names: the very same one, or else one of that version. It
+// returns nil where there is none.
+func (p *interpreters) again(ctx context.Context, label string, names []string, programs []results.Program) (*harness.Offer, error) {
+	var like *harness.Offer
+	for _, name := range names {
+		in, err := python.Find(ctx, name)
+		if err != nil || !in.Is(label) {
+			continue
+		}
+		offer, err := p.offer(ctx, in, label)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(programs, func(q results.Program) bool { return q.Label == label && q.Hash == offer.Identity.Hash }) {
+			return &offer, nil
+		}
+		if like == nil && offer.Identity.Hash != "" {
+			like = &offer
+		}
+	}
+	return like, nil
 }
 
 // repeated is a strategy as the command line would write it again: with the interpreter by its label, and no path.

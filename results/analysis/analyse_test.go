@@ -384,3 +384,32 @@ func TestOwnNProbe(t *testing.T) {
 		t.Errorf("finding %q", tab.Finding)
 	}
 }
+
+// Two languages share a table: names stay short, each has its own reference, and a further column has the first one's.
+func TestSeveralProgramsShareATable(t *testing.T) {
+	goSeq, goPool := cell("sequential", 1, 10, 0.001), cell("pool", 2, 5, 0.001)
+	pySeq, pyPool := cell("py-sequential", 1, 200, 0.001), cell("py-pool", 2, 125, 0.001)
+	pySeq.Program, pyPool.Program = "python3.13", "python3.13"
+	pySeq.Reference = true
+	ts := analyse(t, runtest.Build(spec("cpu", goSeq, pySeq, goPool, pyPool))).Tables[0]
+	for i, want := range []struct {
+		name              string
+		speedup, overOurs float64
+	}{{"sequential", 1, 1}, {"py-sequential", 1, 0.05}, {"pool", 2, 2}, {"py-pool", 1.6, 0.08}} {
+		r := ts.Rows[i]
+		if r.Name != want.name || math.Abs(r.Speedup.Point/want.speedup-1) > 0.02 || math.Abs(r.VsReference.Point/want.overOurs-1) > 0.02 {
+			t.Errorf("%s: speedup %v over its own, %v over the first reference; want %+v", r.Name, r.Speedup.Point, r.VsReference.Point, want)
+		}
+	}
+	for _, want := range []string{
+		"The lowest median of python3.13 is that of py-pool on 2 cores, 125 ms per task, 1.", "times as fast as py-sequential", "it takes 25", "as pool on 2 cores",
+	} {
+		if !strings.Contains(ts.Finding, want) {
+			t.Errorf("the finding lacks %q: %s", want, ts.Finding)
+		}
+	}
+	alone := analyse(t, runtest.Build(spec("cpu", goSeq, goPool))).Tables[0]
+	if r := alone.Rows[1]; r.VsReference.N != 0 || strings.Contains(alone.Finding, "lowest median of") {
+		t.Errorf("a single program: %+v, %s", r.VsReference, alone.Finding)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +41,11 @@ func (in Interpreter) short() string {
 }
 
 func (in Interpreter) full() string { return in.Name + in.Version + in.Flags }
+
+// Is reports whether Labels could have given the interpreter that label.
+func (in Interpreter) Is(label string) bool {
+	return label == in.short() || label == in.full() || strings.HasPrefix(label, in.full()+"-")
+}
 
 // probe is understood by every Python since 2.6.
 const probe = `import sys
@@ -77,10 +83,15 @@ func Find(ctx context.Context, name string) (Interpreter, error) {
 	return ask(ctx, name, path)
 }
 
+// cause is an error without the name that the caller tells already.
 func cause(err error) error {
 	var e *exec.Error
 	if errors.As(err, &e) {
-		return e.Err
+		err = e.Err
+	}
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 """The strategies that hand their tasks to multiprocessing.Pool, its twin with threads, or concurrent.futures."""
 
 import os
+import time
 
 from .digest import MASK
 from .strategies import Strategy, Worker
@@ -117,6 +118,10 @@ class Processes:
 
 
 def dead(processes, when):
+    """Says which of the processes has ended, one at least, and how."""
+    until = time.monotonic() + 1
+    while time.monotonic() < until and all(p.exitcode is None for p in processes):
+        time.sleep(0.001)  # another thread may be reading the exit status just now
     for p in processes:
         if p.exitcode is not None:
             how = "was ended by signal %d" % -p.exitcode if p.exitcode < 0 else "exited with status %d" % p.exitcode
