@@ -29,6 +29,7 @@ type driver struct {
 	repeats  int // of one group in one round, at most
 	raw      io.Writer
 	progress io.Writer
+	failures []string // of all attempts, whether they are used or not
 }
 
 // starter starts the measuring processes.
@@ -135,6 +136,10 @@ func (d *driver) attempt(ctx context.Context, round, try int, g group) (attempt,
 			return a, err
 		}
 		a.outcomes = append(a.outcomes, o)
+		if o.err != nil {
+			d.failures = append(d.failures, fmt.Sprintf("%v: %v", m, o.err))
+			fmt.Fprintf(d.progress, "round %d: %s\n", round+1, d.failures[len(d.failures)-1])
+		}
 		if err := enc.Encode(o.line(round, try)); err != nil {
 			return a, fmt.Errorf("write the raw figures: %w", err)
 		}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -83,6 +84,28 @@ func TestBusyMachine(t *testing.T) {
 		if a.worst() != 1 { // every repeat was worse
 			t.Errorf("used is %+v", a)
 		}
+	}
+}
+
+// A failure is told even when a repeat works and is used in its place.
+func TestFailureIsTold(t *testing.T) {
+	d, all, _ := fake(1, 1, 2, func(_ string, n int) float64 { return 1 / float64(n) })
+	measure := d.measure
+	d.measure = func(ctx context.Context, m measurement) outcome {
+		o := measure(ctx, m)
+		if o.values[""] == 1 {
+			o.values, o.err = nil, errors.New("it broke")
+		}
+		return o
+	}
+	used, _, err := d.run(t.Context(), all)
+	if err != nil || used[0].failed() || len(d.failures) != 1 || !strings.Contains(d.failures[0], "multiproc 0 freely: it broke") {
+		t.Errorf("%v, failures %q, %v", used, d.failures, err)
+	}
+	rep := report{opts: options{rows: regexp.MustCompile("."), rounds: 1}, failures: d.failures, used: used}
+	var b strings.Builder
+	if err := rep.write(&b); err != nil || !strings.Contains(b.String(), "* failed: multiproc 0 freely: it broke\n") {
+		t.Errorf("%v\n%s", err, &b)
 	}
 }
 

@@ -194,7 +194,7 @@ func bench(ctx context.Context, o options, rows []row, progress io.Writer) (rep 
 	fmt.Fprintf(progress, "%d rows, %d rounds on CPUs %s, seed %d\n", len(rows), o.rounds, host.FormatList(s.cpus[:]), o.seed)
 	start := time.Now()
 	rep.used, rep.attempts, err = d.run(ctx, all)
-	rep.date, rep.took = start.UTC(), time.Since(start)
+	rep.date, rep.took, rep.failures = start.UTC(), time.Since(start), d.failures
 	return rep, errors.Join(err, finish())
 }
 

@@ -24,6 +24,9 @@ const (
 	fewest = 6
 )
 
+// mostFailures is how many are told.
+const mostFailures = 5
+
 // report is a finished run.
 type report struct {
 	rows        []row
@@ -36,6 +39,7 @@ type report struct {
 	took        time.Duration
 	used        []attempt
 	attempts    int
+	failures    []string
 }
 
 // verdict is how a row ends.
@@ -216,6 +220,13 @@ func (r *report) header(b *strings.Builder) {
 	item("command", "%s", r.command())
 	item("repetitions", "%d rounds on CPUs %s, in random order from seed %d; each figure from a fresh process, what is "+
 		"compared directly one after the other", r.opts.rounds, host.FormatList(r.cpus[:]), r.opts.seed)
+	for i, f := range r.failures {
+		if i == mostFailures {
+			item("failed", "and %d more", len(r.failures)-i)
+			break
+		}
+		item("failed", "%s", f)
+	}
 	if r.source == "" {
 		item("disturbance", "not known: this machine does not say what CPU time others used")
 		return
