@@ -60,6 +60,7 @@ type result struct {
 	quiet     int // rounds in which nobody disturbed any of it
 	rounds    int
 	verdict   verdict
+	unclear   bool // missed, but the bar lies inside the interval
 	note      string
 }
 
@@ -165,7 +166,7 @@ func (r *result) decide(withPython bool) {
 	if b.least > 0 && iv.Lo >= b.least || b.most > 0 && iv.Hi <= b.most {
 		r.verdict = reached
 	} else if iv.Lo < max(b.least, b.most) && max(b.least, b.most) < iv.Hi {
-		r.note = cmp.Or(r.note, "the bar is inside the interval")
+		r.unclear = true
 	}
 }
 
@@ -246,19 +247,27 @@ func (r *report) command() string {
 
 // summary counts the verdicts and explains the table.
 func (r *report) summary(b *strings.Builder, all []result) {
-	count := make(map[verdict]int)
+	count, unclear, notes := make(map[verdict]int), 0, ""
 	for _, res := range all {
 		count[res.verdict]++
+		if res.unclear {
+			unclear++
+		}
+		if res.note != "" {
+			notes += fmt.Sprintf("\n* %s (%s): %s", plain(res.work), res.name, plain(res.note))
+		}
 	}
 	fmt.Fprintf(b, "%d ok, %d MISS, %d report only", count[reached], count[missed], count[reporting])
 	if count[open] > 0 {
 		fmt.Fprintf(b, ", %d not compared: there is no Python here", count[open])
 	}
-	b.WriteString(".\n\n")
-	for _, res := range all {
-		if res.note != "" {
-			fmt.Fprintf(b, "* %s (%s): %s\n", plain(res.work), res.name, plain(res.note))
-		}
+	b.WriteString(".")
+	if unclear > 0 {
+		fmt.Fprintf(b, " Of the MISSes %d have the bar inside their interval: more rounds or a quieter machine would tell.", unclear)
+	}
+	b.WriteString("\n")
+	if notes != "" {
+		b.WriteString(notes + "\n")
 	}
 	few := ""
 	if r.opts.rounds < fewest {
