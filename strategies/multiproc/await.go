@@ -96,13 +96,14 @@ type answer struct {
 func (a answer) ready() bool           { return a.f.shut.Load() || a.f.completed.Load() != a.seen }
 func (a answer) wake() <-chan struct{} { return a.f.space }
 
-// awaitAnswer waits until more calls than seen are resolved, or the pool is closed. There must be unresolved calls.
-func (f *fleet) awaitAnswer(ctx context.Context, seen int64) error {
+// awaitAnswer waits until more calls than seen are resolved, or the pool is closed; false means that ctx ended first. There
+// must be unresolved calls.
+func (f *fleet) awaitAnswer(ctx context.Context, seen int64) bool {
 	f.roomSought.Add(1)
 	err := f.await(ctx, answer{f, seen})
 	f.roomSought.Add(-1)
 	f.offerRoom() // it may have taken the only hint
-	return err
+	return err == nil
 }
 
 // awaitRoom waits until there may be room, or the pool is closed.

@@ -348,12 +348,9 @@ func (b *planner) planStruct(p *plan, t reflect.Type) {
 	}
 }
 
-const (
-	bulk = 4 << 10
-	// strides of this size stay below what the runtime copies past the caches, from where the next reader, the other
-	// process, would have to fetch it again.
-	stride = 256 << 10
-)
+// strides of this size stay below what the runtime copies past the caches, from where the next reader, the other process,
+// would have to fetch it again.
+const stride = 256 << 10
 
 // copyBulk copies src to dst, which is as long.
 func copyBulk(dst, src []byte) {

@@ -158,7 +158,7 @@ func (r *remote[In, Out]) submitInPlace(j *job[In, Out]) (bool, error) {
 			break
 		}
 		// Others may be quicker time and again: in the queue it is first come, first served.
-		if !busy || !j.waited || tries > sheaf || r.f.awaitAnswer(j.ctx, seen) != nil {
+		if !busy || !j.waited || tries > sheaf || !r.f.awaitAnswer(j.ctx, seen) {
 			return false, nil
 		}
 	}
