@@ -64,8 +64,7 @@ func startChild(o *procOptions, kind, fn, name string, env ...string) (*child, e
 		stderr = os.Stderr
 	}
 	c, err := spawn.Start(spawn.Command{
-		// Not os.Executable: the file may have been replaced since this process started.
-		Path: "/proc/self/exe", Args: os.Args[:1], Dir: o.dir, CPUs: o.cpus,
+		Path: startPath(), Args: os.Args[:1], Dir: o.dir, CPUs: o.cpus,
 		Env: childEnv(append(env, o.env...),
 			cookie+"="+cookieVersion+" "+kind+" "+fn, cookieTraits+"="+self.childTraits(o, name)),
 		Stdout: stdout, Stderr: w, NewGroup: o.ownGroup, Protocol: true, Extra: o.extra,

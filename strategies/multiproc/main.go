@@ -68,6 +68,7 @@ func takeRole() roleInfo {
 	self.take(os.Getenv(cookieTraits))
 	_ = os.Unsetenv(cookieTraits)
 	spawn.CloseOnExec(spawn.FDIn, spawn.FDOut)
+	spawn.ShowName(os.Args[0])
 	time.AfterFunc(watchdog, func() {
 		if !mainCalled.Load() {
 			childFatal("the program did not call multiproc.Main within " + watchdog.String() +

@@ -73,3 +73,19 @@ func blockUntilHangup(fd int) {
 		}
 	}
 }
+
+const prSetName = 15 // PR_SET_NAME
+
+// ShowName makes the program's name that of the process in ps and top, where one that was started from a link in /proc
+// would go by the link's. Linux shows the first 15 bytes.
+func ShowName(program string) {
+	var name [16]byte
+	for i := len(program) - 1; i >= 0; i-- {
+		if program[i] == '/' {
+			program = program[i+1:]
+			break
+		}
+	}
+	copy(name[:15], program)
+	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, prSetName, uintptr(unsafe.Pointer(&name)), 0)
+}

@@ -27,3 +27,6 @@ func Lifeline(int, func()) {}
 
 // CloseOnExec does nothing here, for the same reason.
 func CloseOnExec(...int) {}
+
+// ShowName does nothing here, for the same reason.
+func ShowName(string) {}
