@@ -21,6 +21,7 @@ import (
 	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/stat"
+	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/strategies/python"
 	"github.com/parbench/parbench/workloads/builtin"
 )
@@ -112,7 +113,7 @@ func completeNames(flag string) cobra.CompletionFunc {
 				names = append(names, w.Info().Name)
 			}
 		} else {
-			for _, s := range ownStrategies().All() {
+			for _, s := range strategies.Builtin().All() {
 				names = append(names, s.Info().Name)
 			}
 			for _, s := range python.Offer().Strategies {

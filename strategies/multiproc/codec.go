@@ -25,7 +25,11 @@ type codec[T any] struct {
 var codecs sync.Map // reflect.Type -> *plan, of top-level types
 
 func codecOf[T any]() codec[T] {
-	t := reflect.TypeFor[T]()
+	p := planOf(reflect.TypeFor[T]())
+	return codec[T]{p, p.plain && p.err == nil, int(p.size)}
+}
+
+func planOf(t reflect.Type) *plan {
 	p, ok := codecs.Load(t)
 	if !ok {
 		b := &planner{seen: make(map[reflect.Type]*plan)}
@@ -33,8 +37,7 @@ func codecOf[T any]() codec[T] {
 		top.foreign, top.handles = b.foreign, b.handles
 		p, _ = codecs.LoadOrStore(t, top)
 	}
-	pl := p.(*plan)
-	return codec[T]{pl, pl.plain && pl.err == nil, int(pl.size)}
+	return p.(*plan)
 }
 
 // append appends the wire form of *v. On error b is returned as it was.

@@ -58,6 +58,9 @@ func init() {
 		{"ErrUnregistered", ErrUnregistered},
 		{"ErrNested", ErrNested},
 		{"ErrStopped", ErrStopped},
+		{"ErrEmpty", ErrEmpty},
+		{"ErrTooManyDone", ErrTooManyDone},
+		{"ErrTooLarge", ErrTooLarge},
 	} {
 		RegisterSentinel("multiproc/"+s.name, s.err)
 	}

@@ -23,8 +23,6 @@ func TestMain(m *testing.M) {
 	case "":
 	case "replaced":
 		replaced()
-	case "fault":
-		faultVictim()
 	default:
 		victim()
 	}
