@@ -18,7 +18,7 @@ type job func(ctx context.Context, partner []int) (values, error)
 // jobs are multiproc's measurements. Those of peer.py that have the same name do the same in Python.
 func jobs() map[string]job {
 	all := make(map[string]job)
-	for _, set := range []map[string]job{startJobs(), poolJobs(), flowJobs(), sharedJobs()} {
+	for _, set := range []map[string]job{startJobs(), poolJobs(), flowJobs(), sharedJobs(), managerJobs()} {
 		for name, j := range set {
 			all[name] = j
 		}

@@ -397,6 +397,37 @@ def array():
     return rate(8 * MIB, lambda: sum(numbers))
 
 
+# Managers
+
+
+def with_manager(make, step):
+    def job():
+        with FORK.Manager() as m:
+            shared = make(m)
+
+            def steps(n):
+                for i in range(n):
+                    step(shared, i)
+
+            steps(100)
+            return rate(64, lambda: steps(64))
+
+    return job
+
+
+def put_get(q, i):
+    q.put(i)
+    q.get()
+
+
+def manager_start():
+    def one():
+        FORK.Manager().shutdown()
+
+    one()
+    return median(timed(one) for _ in range(15))
+
+
 JOBS = {
     "start": start,
     "pool": pool,
@@ -437,6 +468,11 @@ JOBS = {
     "cond": pingpong(swing(0), swing(1), condition),
     "barrier": pingpong(meet, meet, barrier),
     "array": array,
+    "manager-start": manager_start,
+    "manager-set": with_manager(lambda m: m.dict(), lambda d, i: d.__setitem__("a", i)),
+    "manager-get": with_manager(lambda m: m.dict(a=7), lambda d, i: d["a"]),
+    "manager-append": with_manager(lambda m: m.list(), lambda items, i: items.append(i)),
+    "manager-queue": with_manager(lambda m: m.Queue(), put_get),
 }
 
 

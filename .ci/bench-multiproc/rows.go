@@ -112,7 +112,7 @@ func spinning(job, work string, b bar) row {
 
 // table returns the rows in their order. Works and bars are those that the package was designed for.
 func table() []row {
-	return slices.Concat(startRows(), poolRows(), flowRows(), sharedRows(), dummyRows(), executorRows())
+	return slices.Concat(startRows(), poolRows(), flowRows(), sharedRows(), managerRows(), dummyRows(), executorRows())
 }
 
 func startRows() []row {
@@ -188,6 +188,16 @@ func sharedRows() []row {
 		row{name: "array-python", work: "Array sum", unit: bytesRate, own: measured(own, "array", freely, "array"),
 			peer: measured(python, "array", freely, ""), peerName: "Python"},
 	)
+}
+
+func managerRows() []row {
+	return []row{
+		against("manager-set", "Manager: dict set", perSecond, times(3)),
+		against("manager-get", "Manager: dict get", perSecond, times(3)),
+		against("manager-append", "Manager: list append", perSecond, times(3)),
+		against("manager-queue", "Manager: queue put + get", perSecond, times(3)),
+		against("manager-start", "Manager: start + stop", seconds, within(1)),
+	}
 }
 
 func dummyRows() (rows []row) {
