@@ -28,47 +28,24 @@ func (Goroutines) Start(ctx context.Context, cfg Config) (Executor, error) {
 }
 
 type goroutines struct {
-	tasks workloads.Tasks
-	// terms are the tasks' terms of the batch digest, kept between batches. One slot per task scales to any number of
-	// cores; a shared sum does not.
-	terms  []uint64
+	tasks  workloads.Tasks
+	terms  Terms
 	closed bool
 }
 
 // Run implements Executor.
 func (g *goroutines) Run(ctx context.Context, n int) (uint64, error) {
-	if cap(g.terms) < n {
-		g.terms = make([]uint64, n)
-	}
-	terms := g.terms[:n]
-	b := newBatch(ctx, g.tasks)
+	b := g.terms.Batch(ctx, g.tasks, n)
 	var running sync.WaitGroup
-	for i := 0; i < n && !b.stop.Load(); i++ {
+	for i := 0; i < n && !b.Stopped(); i++ {
 		running.Add(1)
 		go func() {
 			defer running.Done()
-			terms[i] = b.one(i)
+			b.Task(i)
 		}()
 	}
 	running.Wait()
-	var sum uint64
-	for _, t := range terms {
-		sum += t
-	}
-	return b.finish(ctx, sum)
-}
-
-// one runs task i and returns its term of the batch digest.
-func (b *batch) one(i int) uint64 {
-	done := false
-	defer b.guard(&i, &done)
-	d, err := b.tasks.Task(b.ctx, i)
-	done = true
-	if err != nil {
-		b.fail(&TaskError{Index: i, Err: err})
-		return 0
-	}
-	return workloads.Combine(0, i, d)
+	return b.End()
 }
 
 // Close implements Executor.

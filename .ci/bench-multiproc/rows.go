@@ -120,6 +120,9 @@ func startRows() []row {
 	return []row{
 		{name: "start-tiny", work: "Process start + join, this program", unit: seconds, own: process,
 			peer: measured(own, "start", freely, "tiny"), peerName: "tiny Go program", bar: within(1.6)},
+		{name: "start-image", work: "Process start + join, this program, start image", unit: seconds,
+			own: measured(own, "start-image", freely, "process"), peer: measured(own, "start-image", freely, "tiny"),
+			peerName: "tiny Go program", bar: within(1.3)},
 		{name: "start-fork", work: "Process start + join, this program", unit: seconds, own: process,
 			peer: measured(python, "start", freely, "fork"), peerName: "Python, fork"},
 		{name: "start-spawn", work: "Process start + join, this program", unit: seconds, own: process,

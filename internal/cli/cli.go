@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/parbench/parbench/strategies"
+	"github.com/parbench/parbench/strategies/thirdparty"
 	"github.com/parbench/parbench/strategies/trial"
 	"github.com/parbench/parbench/workloads/builtin"
 )
@@ -21,7 +23,7 @@ import (
 // Main runs parbench and returns its exit status. In a process that was started as a trial or as a pool's worker it
 // plays that role and does not return.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
-	trial.MainRegistry(builtin.Registry())
+	trial.Program{Workloads: builtin.Registry(), Strategies: ownStrategies()}.Main()
 	defer func() {
 		if v := recover(); v != nil {
 			complain(stderr, fmt.Errorf("internal error: %v; the run file, if there was one, is still valid: please report this with the trace below", v))
@@ -38,6 +40,11 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	}
 	complain(stderr, remedy(err))
 	return codeOf(err)
+}
+
+// ownStrategies are those that run in a trial process of this program.
+func ownStrategies() *strategies.Registry {
+	return strategies.NewRegistry(slices.Concat(strategies.Builtin().All(), thirdparty.All())...)
 }
 
 // app is what the commands share.

@@ -21,7 +21,7 @@ import (
 
 // TestMain lets the test binary be parbench: for the scripts, and for the trials and workers that parbench starts.
 func TestMain(m *testing.M) {
-	trial.MainRegistry(builtin.Registry())
+	trial.Program{Workloads: builtin.Registry(), Strategies: ownStrategies()}.Main()
 	testscript.Main(m, map[string]func(){
 		"parbench": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		"makerun":  makeRun,

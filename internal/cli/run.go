@@ -21,7 +21,6 @@ import (
 	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/stat"
-	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/strategies/python"
 	"github.com/parbench/parbench/workloads/builtin"
 )
@@ -113,7 +112,7 @@ func completeNames(flag string) cobra.CompletionFunc {
 				names = append(names, w.Info().Name)
 			}
 		} else {
-			for _, s := range strategies.Builtin().All() {
+			for _, s := range ownStrategies().All() {
 				names = append(names, s.Info().Name)
 			}
 			for _, s := range python.Offer().Strategies {

@@ -69,6 +69,8 @@ type CrashError struct {
 	Exit       ExitState
 	Attempts   int    // how many workers the task has cost
 	StderrTail []byte // the last 4 KiB the worker wrote to stderr; untrusted text
+	// Err is nil, or why this process has killed the worker: a *DecodeError, because its answers made no sense.
+	Err error
 }
 
 func (e *CrashError) Error() string {
@@ -76,8 +78,14 @@ func (e *CrashError) Error() string {
 	if e.Attempts > 1 {
 		s += " (attempt " + strconv.Itoa(e.Attempts) + ")"
 	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
 	return s
 }
+
+// Unwrap returns Err.
+func (e *CrashError) Unwrap() error { return e.Err }
 
 // EncodeError says that a value cannot cross to another process.
 type EncodeError struct {

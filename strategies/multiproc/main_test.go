@@ -23,6 +23,8 @@ func TestMain(m *testing.M) {
 	case "":
 	case "replaced":
 		replaced()
+	case "fault":
+		faultVictim()
 	default:
 		victim()
 	}

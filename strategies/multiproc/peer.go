@@ -2,6 +2,7 @@ package multiproc
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"syscall"
@@ -16,6 +17,7 @@ type peer struct {
 	conn  syscall.RawConn // of child.In
 	up    bool            // ready for calls
 	over  bool            // its process has ended
+	bad   error           // its answers made no sense
 	fifo  queue[*call]    // sent or about to be, unanswered, in order
 	bytes int             // of the calls in fifo
 	taken int             // calls it was ever given
@@ -302,20 +304,35 @@ func (p *peer) open() error {
 // receive handles answers until the end of file, and returns why there was one: nil if the worker was told to leave.
 func (p *peer) receive() error {
 	var buf frameBuffer
-	var cause error
-	for cause == nil {
+	for {
 		n, err := p.child.Out.Read(buf.space())
 		if n == 0 || err != nil {
 			break
 		}
 		buf.filled(n)
-		cause = p.frames(&buf)
+		cause := p.frames(&buf)
+		if errors.Is(cause, ErrInit) {
+			return cause
+		}
+		if cause != nil {
+			p.damaged(cause)
+			break
+		}
 	}
-	return cause
+	return nil
 }
 
-// frames handles every complete frame in the buffer: under one lock, with one refill and one write.
-func (p *peer) frames(buf *frameBuffer) error {
+// damaged ends a worker whose answers make no sense: that is a crash.
+func (p *peer) damaged(err error) {
+	p.f.mu.Lock()
+	defer p.f.mu.Unlock()
+	p.bad = err
+	_ = p.child.Kill()
+}
+
+// frames handles every complete frame in the buffer: under one lock, with one refill and one write. It returns why there
+// can be no more, or nil.
+func (p *peer) frames(buf *frameBuffer) (cause error) {
 	f := p.f
 	var store [64]pipeAnswer
 	done := store[:0]
@@ -323,9 +340,10 @@ func (p *peer) frames(buf *frameBuffer) error {
 	var fed []*peer
 	bell := false
 	f.mu.Lock()
-	for {
+	for cause == nil {
 		h, payload, ok := buf.next()
 		if !ok {
+			cause = buf.bad()
 			break
 		}
 		switch {
@@ -334,9 +352,8 @@ func (p *peer) frames(buf *frameBuffer) error {
 			f.publish()
 			f.announce(nil)
 			fed, dropped = f.spread(dropped)
-		case h.kind == frameFailed:
-			f.mu.Unlock()
-			return initFailure(payload)
+		case h.kind == frameFailed && !p.up:
+			cause = initFailure(payload)
 		case h.kind == frameBell && p.ring != nil:
 			bell = true
 		case h.kind == frameResult && p.ring != nil:
@@ -347,9 +364,7 @@ func (p *peer) frames(buf *frameBuffer) error {
 			done = append(done, pipeAnswer{p.take(), payload})
 		case h.kind == frameResult: // of a call that Terminate has resolved
 		default:
-			f.mu.Unlock()
-			_ = p.child.Kill()
-			return &brokenError{&DecodeError{"frame", errShort}}
+			cause = &DecodeError{"frame", errFrame}
 		}
 	}
 	if len(done) > 0 {
@@ -369,7 +384,7 @@ func (p *peer) frames(buf *frameBuffer) error {
 	if idle {
 		f.settle()
 	}
-	return nil
+	return cause
 }
 
 // pipeAnswer is a call with its result.
@@ -456,7 +471,7 @@ func (p *peer) finishUp(cause error) {
 		case p.late != nil && p.fifo.len() == 0: // it was answered after all
 			cause = ErrTimeout
 		case !p.left || p.fifo.len() > 0:
-			cause = crashCause(&CrashError{Pid: c.Pid(), Exit: exit, Attempts: 1, StderrTail: stderr}, f.fn, up)
+			cause = crashCause(&CrashError{Pid: c.Pid(), Exit: exit, Attempts: 1, StderrTail: stderr, Err: p.bad}, f.fn, up)
 			if f.state != poolTerminated {
 				f.crashes.Add(1)
 			}

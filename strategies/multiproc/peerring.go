@@ -193,7 +193,7 @@ func (p *peer) drain(batch []answered) []answered {
 		default:
 			var ok bool
 			if payload, ok = s.payload(&p.ring.ress); !ok || s.kind != slotArea {
-				p.stalled = true // damaged: the worker's end settles its calls
+				p.stalled, p.bad = true, &DecodeError{"slot", errFrame} // the worker's end settles its calls
 				_ = p.child.Kill()
 				return batch
 			}

@@ -3,6 +3,7 @@ package multiproc
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"reflect"
 	"runtime"
 	"slices"
@@ -52,7 +53,24 @@ type frameBuffer struct {
 	r, w int // unread bytes are buf[r:w]
 }
 
-const smallBuffer = 64 << 10
+const (
+	smallBuffer = 64 << 10
+	// trusted is up to which size a frame gets its memory when its header is there. Beyond it memory follows what really
+	// comes, so that a damaged header cannot take all of the machine's.
+	trusted = 64 << 20
+	// maxFrame is more than any machine's memory.
+	maxFrame = 1 << 46
+)
+
+var errFrame = errors.New("an impossible message")
+
+// bad returns an error if the frame that has begun cannot be one.
+func (f *frameBuffer) bad() error {
+	if f.w-f.r >= headerSize && parseHeader(f.buf[f.r:]).size > maxFrame {
+		return &DecodeError{"frame", errFrame}
+	}
+	return nil
+}
 
 // next returns the next frame if it is complete. The payload stays valid until space is called.
 func (f *frameBuffer) next() (h header, payload []byte, ok bool) {
@@ -74,7 +92,8 @@ func (f *frameBuffer) space() []byte {
 	have := f.w - f.r
 	need := smallBuffer
 	if have >= headerSize {
-		need = max(need, headerSize+int(parseHeader(f.buf[f.r:]).size))
+		size := min(parseHeader(f.buf[f.r:]).size, maxFrame)
+		need = max(need, headerSize+int(min(size, max(trusted, 2*uint64(have)))))
 	}
 	if need > len(f.buf) || len(f.buf) > 4<<20 && need < len(f.buf)/4 {
 		nb := make([]byte, need)
@@ -144,7 +163,7 @@ func takeFailure(b []byte, fn string, index int) (*TaskError, []byte, bool) {
 func initFailure(payload []byte) error {
 	te, _, ok := takeFailure(payload, "", 0)
 	if !ok {
-		return &brokenError{&DecodeError{"failure", errShort}}
+		return &DecodeError{"failure", errShort}
 	}
 	return &initError{te.Msg, te.Err}
 }
