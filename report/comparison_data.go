@@ -155,8 +155,15 @@ func ComparisonJSON(w io.Writer, rep *comparison.Report) error {
 	for _, d := range rep.Environment {
 		doc.Environment = append(doc.Environment, differenceJSON(d))
 	}
-	for i := range rep.Families {
-		f := &rep.Families[i]
+	doc.Families = familiesOf(rep.Families)
+	return writeJSON(w, doc)
+}
+
+// familiesOf turns families into JSON.
+func familiesOf(list []comparison.Family) []familyJSON {
+	out := []familyJSON{}
+	for i := range list {
+		f := &list[i]
 		x := familyJSON{Metric: f.Metric, Unit: f.Unit, Better: f.Better.String(), Secondary: f.Secondary, Finding: f.Finding,
 			Counts: map[string]int{}, Tests: f.Tests, Floor: f.Floor, Geomean: intervalOf(f.Geomean), Rows: []rowJSON{}}
 		if x.Geomean != nil {
@@ -173,9 +180,9 @@ func ComparisonJSON(w io.Writer, rep *comparison.Report) error {
 				Pairs: r.Pairs, Need: r.Need, Undecidable: r.Undecidable, Unequal: r.Unequal, Digest: r.Digest, Base: sideOf(r.Base), Head: sideOf(r.Head),
 			})
 		}
-		doc.Families = append(doc.Families, x)
+		out = append(out, x)
 	}
-	return writeJSON(w, doc)
+	return out
 }
 
 func missingOf(list []comparison.Missing) []missingJSON {

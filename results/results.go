@@ -85,12 +85,21 @@ type Plan struct {
 	Warmup   int     `json:"warmup_batches"`       // the least number of warm-up batches of a trial
 	Oversub  bool    `json:"oversubscribe,omitempty"`
 	// SharesFixture says that fixtures had no CPU of their own: they ran on those of the cells, in every cell alike.
-	SharesFixture bool        `json:"shares_fixture,omitempty"`
-	Workloads     []PlanEntry `json:"workloads"`
-	Cells         []Cell      `json:"cells"`
+	SharesFixture bool `json:"shares_fixture,omitempty"`
+	// Gate says by which rule the pairs of a gate were measured; nil for any other run.
+	Gate      *Gate       `json:"gate,omitempty"`
+	Workloads []PlanEntry `json:"workloads"`
+	Cells     []Cell      `json:"cells"`
 	// Unavailable is what was asked for and cannot run here: no cells, and no failures either.
 	Unavailable []Unavailable `json:"unavailable,omitempty"`
 	Hash        string        `json:"hash"` // of the plan without this field
+}
+
+// Gate is the rule of a gate, as far as it decided what to measure.
+type Gate struct {
+	MinEffect float64 `json:"min_effect"` // smallest relative difference that matters: 0.02 is 2 %
+	Looks     int     `json:"looks"`      // planned looks at the growing data
+	Pairs     int     `json:"pairs"`      // of each comparison at the first look
 }
 
 // Unavailable is a combination that was asked for and that a program cannot offer on this machine.
@@ -175,6 +184,7 @@ type Trial struct {
 	Cell    int       `json:"cell"`
 	Round   int       `json:"round"`             // from 0
 	Attempt int       `json:"attempt,omitempty"` // 0; 1 for the repeat of a disturbed trial
+	Stage   int       `json:"stage,omitempty"`   // of a gate: 2·look from 0, and one more for the pairs that confirm
 	Seq     int       `json:"seq"`               // order of execution within the run, from 0
 	Start   time.Time `json:"start"`
 	Status  Status    `json:"status"`

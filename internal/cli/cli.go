@@ -64,13 +64,14 @@ const rootExample = `  parbench run                                    # the def
   parbench run --quick                            # a first look
   parbench report out/run.jsonl -f md -o page.md  # again, from the file alone
   parbench compare base.jsonl head.jsonl          # did it get slower?
+  parbench gate --base ./old --head ./new         # may the change pass?
   parbench scale out/run.jsonl                    # how does it scale?
   parbench crossover -s pool,process-pool         # how large must a task be?
   parbench list                                   # what can be measured
   parbench doctor                                 # what on this machine disturbs measurements`
 
-const exitHelp = `Exit status: 0 fine; 2 wrong usage, unreadable input or unwritable output, found before measuring; 4 a workload failed, timed out
-or disagreed; 5 an internal or output error during a run, whose file stays resumable; 130/143 interrupted. Scripts must use
+const exitHelp = `Exit status: 0 fine; 1 a gate found a regression, 3 one was inconclusive and told to fail then; 2 wrong usage, unreadable
+input or unwritable output, found before measuring; 4 a workload failed, timed out or disagreed; 5 an internal or output error during a run, whose file stays resumable; 130/143 interrupted. Scripts must use
 the built binary: "go run" turns every status into 1.
 Every flag can be set by a variable: --rounds is PARBENCH_ROUNDS. The command line wins.`
 
@@ -98,7 +99,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on stderr")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "a line on stderr for every trial")
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour in text output: auto, always or never")
-	root.AddCommand(a.runCommand(), a.reportCommand(), a.compareCommand(), a.scaleCommand(), a.crossoverCommand(),
+	root.AddCommand(a.runCommand(), a.reportCommand(), a.compareCommand(), a.gateCommand(), a.scaleCommand(), a.crossoverCommand(),
 		a.convertCommand(), a.listCommand(), a.doctorCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"os"
@@ -16,16 +17,37 @@ import (
 
 	"github.com/parbench/parbench/internal/testenv"
 	"github.com/parbench/parbench/strategies/trial"
+	"github.com/parbench/parbench/workloads"
 	"github.com/parbench/parbench/workloads/builtin"
 )
 
 // TestMain lets the test binary be parbench: for the scripts, and for the trials and workers that parbench starts.
 func TestMain(m *testing.M) {
+	if os.Getenv("TEST_OTHER_RESULTS") != "" {
+		trial.Main(otherResults{workloads.Primes()}, workloads.Spin(), workloads.Sleep())
+	}
 	trial.Program{Workloads: builtin.Registry(), Strategies: ownStrategies()}.Main()
 	testscript.Main(m, map[string]func(){
 		"parbench": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		"makerun":  makeRun,
+		"old":      func() {}, // commands to gate
+		"new":      func() {},
 	})
+}
+
+// otherResults is a workload that computes something else than it did before.
+type otherResults struct{ workloads.Workload }
+
+func (w otherResults) Prepare(ctx context.Context, env workloads.Env) (workloads.Tasks, error) {
+	t, err := w.Workload.Prepare(ctx, env)
+	return otherTasks{t}, err
+}
+
+type otherTasks struct{ workloads.Tasks }
+
+func (t otherTasks) Task(ctx context.Context, i int) (uint64, error) {
+	d, err := t.Tasks.Task(ctx, i)
+	return d + 1, err
 }
 
 var keep = flag.Bool("keep", false, "keep the scripts' working directories")
@@ -59,7 +81,9 @@ func runScripts(t *testing.T, dir string) {
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each process waits a second under the race detector
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
-			return nil
+			program, err := os.Executable() // as a program of the trial protocol
+			e.Setenv("PROGRAM", program)
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "waitfor": waitFor, "gone": gone, "tmpfs": tmpfs, "tear": tear, "png": png,

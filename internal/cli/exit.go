@@ -11,12 +11,14 @@ import (
 
 // Exit codes. The help says that CI must use the built binary, because "go run" turns every code but 0 into 1.
 const (
-	exitOK          = 0
-	exitUsage       = 2 // usage, configuration, unreadable input or unwritable output, found before measuring
-	exitFailed      = 4 // a workload failed, timed out or disagreed
-	exitInternal    = 5 // an internal or output error during a run; the file is still resumable
-	exitInterrupted = 130
-	exitTerminated  = 143
+	exitOK           = 0
+	exitRegressed    = 1 // by a verdict of a gate, and by nothing else
+	exitUsage        = 2 // usage, configuration, unreadable input or unwritable output, found before measuring
+	exitInconclusive = 3 // a gate that was told to fail then
+	exitFailed       = 4 // a workload failed, timed out or disagreed
+	exitInternal     = 5 // an internal or output error during a run; the file is still resumable
+	exitInterrupted  = 130
+	exitTerminated   = 143
 )
 
 // exitError carries an exit code. An empty message prints nothing: what there was to say has been said.

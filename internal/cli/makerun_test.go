@@ -33,6 +33,7 @@ func makeRun() {
 	digest := fl.String("digest", "", "digest of all trials")
 	cpu := fl.String("cpu", "", "CPU model")
 	fail := fl.String("fail", "", "strategy that fails")
+	look := fl.Int("gate", 0, "rounds of a gate's first look; the others confirm it")
 	_ = fl.Parse(os.Args[1:])
 
 	spec := runtest.Spec{Rounds: *rounds, Seed: *draw, Environment: runtest.Machine()}
@@ -90,8 +91,14 @@ func makeRun() {
 	}
 	run := runtest.Build(spec)
 	run.Header.Plan.Seed = *seed
+	if *look > 0 {
+		run.Header.Plan.Gate = &results.Gate{MinEffect: .02, Looks: 3, Pairs: *look}
+	}
 	run.Header.Plan.Hash = run.Header.Plan.ComputeHash()
 	for i := range run.Trials {
+		if *look > 0 && run.Trials[i].Round >= *look {
+			run.Trials[i].Stage = 1
+		}
 		if *digest != "" {
 			run.Trials[i].Digest = *digest
 		}

@@ -84,6 +84,37 @@ func (p *progress) text(x harness.Progress) string {
 	return fmt.Sprintf("round %d/%d  trial %d/%d  %s%s  %s", x.Round+1, x.Rounds, min(x.Done+1, x.Total), x.Total, cell, repeat, eta)
 }
 
+// pair shows the pairs of a gate.
+func (p *progress) pair(x harness.PairProgress) {
+	what := fmt.Sprintf("look %d", x.Stage/2+1)
+	if x.Stage%2 == 1 {
+		what += ", confirming"
+	}
+	again := ""
+	if x.Again {
+		again = "  (again: others disturbed it)"
+	}
+	left := ""
+	if x.Left > 0 {
+		left = "  at most " + roughly(x.Left) + " left"
+	}
+	p.step(what, fmt.Sprintf("%s  round %d/%d  %s · %s · %s%s%s", what, x.Round+1, x.Rounds, report.EscapeTerminal(x.Cell.Workload),
+		report.EscapeTerminal(x.Cell.Label), plural(x.Cell.Cores, "core"), again, left))
+}
+
+// step shows what is done now: rewritten on a terminal, elsewhere once for each phase.
+func (p *progress) step(phase, text string) {
+	switch {
+	case p.off:
+	case p.live:
+		fmt.Fprintf(p.w, "\r\x1b[K%s", clip(text, p.width-1))
+		p.drawn = true
+	case p.verbose || phase != p.phase:
+		fmt.Fprintln(p.w, text)
+	}
+	p.phase = phase
+}
+
 // line prints a line that stays.
 func (p *progress) line(s string) {
 	if p.off {

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,12 @@ func TestReadme(t *testing.T) {
 	if err := os.Symlink(self, filepath.Join(bin, "parbench")); err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"old", "new"} { // two builds of a program, and two commands
+		if err := os.Symlink(self, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gates := []string{"PARBENCH_GATES=1", "PARBENCH_INJECT_GATES=1", "PARBENCH_PAIRS=6", "PARBENCH_MIN_EFFECT=90%", "PARBENCH_BUDGET=3s"}
 	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "PARBENCH_TASKS=16", "PARBENCH_NOISE=50ms", "GORACE=atexit_sleep_ms=0")
 	explicit := regexp.MustCompile(`--rounds \d+`)
 	ran := 0
@@ -58,6 +65,9 @@ func TestReadme(t *testing.T) {
 				continue
 			}
 			line = explicit.ReplaceAllString(line, "--rounds 1")
+			if strings.HasPrefix(line, "parbench gate ") {
+				env = append(slices.Clip(env), gates...)
+			}
 			if !strings.Contains(line, "--quick") {
 				env = append(env, "PARBENCH_ROUNDS=1")
 			}

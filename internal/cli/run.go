@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -224,13 +223,10 @@ func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.
 	case f.timeout < 0 || f.timeout == 0 && cmd.Flags().Changed("timeout"):
 		return spec, nil, usagef("--timeout %v: write a positive duration such as 30s", f.timeout)
 	}
-	if !cmd.Flags().Changed("seed") {
-		var b [8]byte
-		if _, err := rand.Read(b[:]); err != nil {
-			return spec, nil, fmt.Errorf("draw a seed: %w", err)
-		}
-		spec.Seed = binary.LittleEndian.Uint64(b[:])
+	if err := drawSeed(cmd, f); err != nil {
+		return spec, nil, err
 	}
+	spec.Seed = f.seed
 	return spec, fixtures, nil
 }
 
@@ -467,7 +463,7 @@ func (a *app) measure(s *session, f *runFlags, fixtures []string, dir string, be
 	}
 	bar := newProgress(a.stderr, a.quiet, a.verbose, f.budget)
 	// Between trials only the harness draws; a signal's line may come in the middle of one, which is then being given up.
-	stop := watchInterrupts(func(msg string) { fmt.Fprintln(a.stderr, "\n"+msg) })
+	stop := watchInterrupts(a.say)
 	defer stop.release()
 	defer keepPipeErrors()()
 	s.h.Stop, s.h.OnProgress = stop.Stop, bar.update

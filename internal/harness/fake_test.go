@@ -76,6 +76,9 @@ func selfOffer() []Offer {
 }
 
 // fakeDigest is what n tasks of any fake workload compute.
+// ownDigest is what this process computes: FAKE_DIGEST makes it something else.
+func ownDigest(tasks int) string { return fakeDigest(tasks + len(os.Getenv("FAKE_DIGEST"))) }
+
 func fakeDigest(n int) string { return fmt.Sprintf("%016x", uint64(n)*0x9E3779B97F4A7C15) }
 
 func fakeProgram() {
@@ -132,7 +135,7 @@ func fakeRun(q *protocol.Run, r *protocol.Reader, w *protocol.Writer, out *os.Fi
 	fail := func(kind, msg string) {
 		must(w.Send(protocol.Record{Type: "error", Error: &protocol.Error{Kind: kind, Message: msg, Stack: "a stack"}}))
 	}
-	digest := fakeDigest(tasks)
+	digest := ownDigest(tasks)
 	wall := []int64{int64(tasks) * 10, int64(tasks) * 12}
 	switch behave {
 	case "error", "late":
@@ -174,7 +177,7 @@ func fakeRun(q *protocol.Run, r *protocol.Reader, w *protocol.Writer, out *os.Fi
 			if n == 0 {
 				n = tasks
 			}
-			ds = append(ds, protocol.Digest{Tasks: n, Digest: fakeDigest(n)})
+			ds = append(ds, protocol.Digest{Tasks: n, Digest: ownDigest(n)})
 		}
 		must(w.Send(protocol.Record{Type: "digests", Digests: ds}))
 	}

@@ -151,30 +151,34 @@ func (r *runner) ran(t *results.Trial) {
 }
 
 func (r *runner) addCell(c results.Cell) error {
-	e := entryOf(r.plan, c.Workload)
 	at := slices.IndexFunc(r.h.Programs, func(o Offer) bool { return o.Label == c.Program })
 	if at < 0 {
 		return fmt.Errorf("the plan has cells of the program %s, which is not here", c.Program)
 	}
-	offer := r.h.Programs[at]
+	r.cells = append(r.cells, r.h.protocolLaunch(r.h.Programs[at], r.plan, c))
+	r.want = append(r.want, entryOf(r.plan, c.Workload).Digests[c.Tasks])
+	return nil
+}
+
+// protocolLaunch is a trial of a cell by a program that speaks the protocol.
+func (h *Harness) protocolLaunch(offer Offer, plan results.Plan, c results.Cell) launch {
+	e := entryOf(plan, c.Workload)
 	maxprocs := c.Cores
 	if s, ok := offer.strategy(c.Strategy); ok && s.GOMAXPROCS > 0 {
 		maxprocs = s.GOMAXPROCS
 	}
 	l := launch{
-		program: offer.Program, cpus: c.CPUs, maxprocs: maxprocs, timeout: time.Duration(r.plan.Timeout * float64(time.Second)),
+		program: offer.Program, cpus: c.CPUs, maxprocs: maxprocs, timeout: time.Duration(plan.Timeout * float64(time.Second)),
 		run: protocol.Run{
-			Workload: e.Name, Params: e.Params, Fixture: r.h.fixtures.addrs[e.Fixture], Strategy: c.Strategy,
-			StrategyParams: c.StrategyParams, Workers: max(1, c.Workers), Cores: c.Cores, Seed: r.plan.Seed, Tasks: c.Tasks,
-			MinBatchNS: minMeasured.Nanoseconds(), MinBatches: 1, MinWarmupNS: minWarmup.Nanoseconds(), WarmupBatches: r.plan.Warmup,
+			Workload: e.Name, Params: e.Params, Fixture: h.fixtures.addrs[e.Fixture], Strategy: c.Strategy,
+			StrategyParams: c.StrategyParams, Workers: max(1, c.Workers), Cores: c.Cores, Seed: plan.Seed, Tasks: c.Tasks,
+			MinBatchNS: minMeasured.Nanoseconds(), MinBatches: 1, MinWarmupNS: minWarmup.Nanoseconds(), WarmupBatches: plan.Warmup,
 		},
 	}
 	if e.OwnN {
 		l.run.Digests = []int{0}
 	}
-	r.cells = append(r.cells, l)
-	r.want = append(r.want, e.Digests[c.Tasks])
-	return nil
+	return l
 }
 
 func entryOf(p results.Plan, key string) results.PlanEntry {
@@ -186,11 +190,11 @@ func entryOf(p results.Plan, key string) results.PlanEntry {
 	return results.PlanEntry{}
 }
 
-func (r *runner) stopped(ctx context.Context) bool {
+func (h *Harness) stopped(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
 		return true
-	case <-r.h.Stop:
+	case <-h.Stop:
 		return true
 	default:
 		return false
@@ -203,7 +207,7 @@ func (r *runner) all(ctx context.Context) (Outcome, error) {
 			if r.broken[cell] || r.have[[2]int{round, cell}] {
 				continue
 			}
-			if r.stopped(ctx) {
+			if r.h.stopped(ctx) {
 				return r.end("interrupted", Outcome{Interrupted: true, Failed: r.failed})
 			}
 			r.report("measuring", cell, round)
@@ -223,7 +227,7 @@ func (r *runner) all(ctx context.Context) (Outcome, error) {
 			if r.extra >= len(r.plan.Cells)*(round+1)/5 || r.broken[cell] {
 				continue
 			}
-			if r.stopped(ctx) {
+			if r.h.stopped(ctx) {
 				return r.end("interrupted", Outcome{Interrupted: true, Failed: r.failed})
 			}
 			r.report("repeating", cell, round)
@@ -252,31 +256,12 @@ func (r *runner) end(reason string, o Outcome) (Outcome, error) {
 
 // trial runs one trial and writes it. flagged says that others disturbed it.
 func (r *runner) trial(ctx context.Context, cell, round, attempt int) (flagged bool, err error) {
-	c := r.plan.Cells[cell]
-	before := r.h.probe(c.CPUs)
-	l := r.cells[cell]
-	l.group = r.h.group
-	o := runTrial(ctx, l)
-	after := r.h.probe(c.CPUs)
-	if ctx.Err() != nil {
-		return false, errInterrupted // what was cut off is no result
+	t, err := r.h.observe(ctx, r.cells[cell], r.plan.Cells[cell], r.want[cell], r.plan.SharesFixture)
+	if err != nil {
+		return false, err
 	}
-	if name := r.h.fixtures.dead(); name != "" {
-		return false, fmt.Errorf("the fixture %q has ended, so the trial at hand is no result", name)
-	}
-	t := &o.trial
 	t.Cell, t.Round, t.Attempt, t.Seq = cell, round, attempt, r.seq
 	r.seq++
-	t.FixtureCPUNS = (after.fixtures - before.fixtures).Nanoseconds()
-	t.Others = outside(before, after, o.selfCPU, r.plan.SharesFixture)
-	t.MHz = r.h.Machine.Mhz(c.CPUs)
-	want := r.want[cell]
-	if d := o.digests; len(d) > 0 && want == "" {
-		if want = d[0]; want == "" {
-			want = d[t.Tasks]
-		}
-	}
-	check(t, want)
 	if t.Status != results.OK {
 		r.failed++
 		r.broken[cell] = true
@@ -288,6 +273,32 @@ func (r *runner) trial(ctx context.Context, cell, round, attempt int) (flagged b
 		return false, err
 	}
 	return t.Disturbed(), nil
+}
+
+// observe runs one trial of a cell and adds what others did to the machine meanwhile. A trial that an interruption cut off
+// is no result, and neither is one whose fixture has ended.
+func (h *Harness) observe(ctx context.Context, l launch, c results.Cell, want string, shares bool) (*results.Trial, error) {
+	before := h.probe(c.CPUs)
+	l.group = h.group
+	o := l.start(ctx)
+	after := h.probe(c.CPUs)
+	if ctx.Err() != nil {
+		return nil, errInterrupted
+	}
+	if name := h.fixtures.dead(); name != "" {
+		return nil, fmt.Errorf("the fixture %q has ended, so the trial at hand is no result", name)
+	}
+	t := &o.trial
+	t.FixtureCPUNS = (after.fixtures - before.fixtures).Nanoseconds()
+	t.Others = outside(before, after, o.selfCPU, shares)
+	t.MHz = h.Machine.Mhz(c.CPUs)
+	if d := o.digests; len(d) > 0 && want == "" {
+		if want = d[0]; want == "" {
+			want = d[t.Tasks]
+		}
+	}
+	check(t, want)
+	return t, nil
 }
 
 func (r *runner) report(phase string, cell, round int) {

@@ -18,8 +18,17 @@ type launch struct {
 	cpus     []int
 	maxprocs int
 	run      protocol.Run
+	command  bool // not a program of the protocol: its whole execution is timed
 	timeout  time.Duration
 	group    *trialGroup // nil: none could be made
+}
+
+// start runs the trial in the way that its program needs.
+func (l launch) start(ctx context.Context) outcome {
+	if l.command {
+		return runCommand(ctx, l)
+	}
+	return runTrial(ctx, l)
 }
 
 // outcome is what came of it.
@@ -46,7 +55,7 @@ func runTrial(ctx context.Context, l launch) outcome {
 	err = converse(ctx, s, l, &o)
 	s.end()
 	o.trial.TotalNS = time.Since(s.started).Nanoseconds()
-	o.selfCPU = time.Duration(s.state.Usage.Utime.Nano() + s.state.Usage.Stime.Nano())
+	o.selfCPU = usageCPU(s.state.Usage)
 	o.judge(s, l, err)
 	return o
 }

@@ -37,6 +37,7 @@ var columns = []struct {
 	{"reference", false, func(r *row) string { return strconv.FormatBool(r.cell.Reference) }},
 	{"round", false, func(r *row) string { return strconv.Itoa(r.t.Round) }},
 	{"attempt", false, func(r *row) string { return strconv.Itoa(r.t.Attempt) }},
+	{"stage", false, func(r *row) string { return strconv.Itoa(r.t.Stage) }},
 	{"seq", false, func(r *row) string { return strconv.Itoa(r.t.Seq) }},
 	{"start", false, func(r *row) string { return r.t.Start.Format(time.RFC3339Nano) }},
 	{"status", true, func(r *row) string { return string(r.t.Status) }},

@@ -67,6 +67,9 @@ func (f *Family) finding(opt Options) string {
 	return strings.Join(said, " ")
 }
 
+// Restate works out the finding anew after a caller has changed verdicts, as a gate does that measured more.
+func (f *Family) Restate(opt Options) { f.Finding = f.finding(opt) }
+
 // maxNamed is how many rows a sentence names before it counts the rest.
 const maxNamed = 4
 

@@ -1,0 +1,116 @@
+package gate
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestWords(t *testing.T) {
+	for line, want := range map[string][]string{
+		`./new --job 1`:                {"./new", "--job", "1"},
+		`  a	b  `:                      {"a", "b"},
+		`a 'b c' "d e"f`:               {"a", "b c", "d ef"},
+		`a "" ''`:                      {"a", "", ""},
+		`a\ b \'`:                      {"a b", "'"},
+		`"a\"b\\c\$d\e"`:               {`a"b\c$d\e`},
+		`'$HOME|;*'`:                   {"$HOME|;*"},
+		"a\\\nb":                       {"ab"},
+		`sh -c 'echo "x" > /dev/null'`: {"sh", "-c", `echo "x" > /dev/null`},
+		`--x=1,2 {a} ~ # !`:            {"--x=1,2", "{a}", "~", "#", "!"},
+	} {
+		got, err := Words(line)
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", line, diff)
+		}
+	}
+	for line, want := range map[string]string{
+		"": "empty", "  ": "empty", `a 'b`: "single quote", `a "b`: "double quote", `a\`: "backslash", `a | b`: "'|'", `a > b`: "'>'",
+		`$A`: "'$'", `"$A"`: "'$'", "\"`a`\"": "'`'", `*.go`: "'*'", `a; b`: "';'", `a && b`: "'&'", `(a)`: "'('",
+	} {
+		if got, err := Words(line); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %q, %v", line, got, err)
+		}
+	}
+}
+
+// Whatever the words are: quoted, they come back.
+func TestQuotedWordsComeBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		words := rapid.SliceOfN(rapid.String(), 1, 5).Draw(t, "words")
+		var quoted []string
+		for _, w := range words {
+			quoted = append(quoted, "'"+strings.ReplaceAll(w, "'", `'\''`)+"'")
+		}
+		got, err := Words(strings.Join(quoted, " "))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(words, got); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func TestBaselines(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "deep", "baselines")
+	source := filepath.Join(t.TempDir(), "prog")
+	for _, text := range []string{"first", "second"} {
+		if err := os.WriteFile(source, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := Save(dir, Baseline{Name: "main", Kind: KindProgram, Created: time.Unix(0, 0), Tool: "parbench test"}, source); err != nil {
+			t.Fatal(err)
+		}
+		b, err := Load(dir, "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(b.Path())
+		if err != nil || string(got) != text || b.Kind != KindProgram || b.Tool != "parbench test" {
+			t.Errorf("%q, %v, %+v", got, err, b)
+		}
+		if fi, err := os.Stat(b.Path()); err != nil || fi.Mode().Perm()&0o111 == 0 {
+			t.Errorf("mode %v, %v", fi.Mode(), err)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	for _, name := range []string{"", ".", "..", "a/b", ".x", "a b", strings.Repeat("x", 101), "-x"} {
+		if err := CheckName(name); err == nil {
+			t.Errorf("%q is taken for a name", name)
+		}
+		if err := Save(dir, Baseline{Name: name, Kind: KindResults}, source); err == nil {
+			t.Errorf("%q is stored", name)
+		}
+	}
+	for what, c := range map[string][2]string{
+		"none":    {"", "none of that name"},
+		"garbage": {"{", "not a baseline's description"},
+		"foreign": {`{"schema":"x","version":1,"kind":"program"}`, "schema"},
+		"newer":   {`{"schema":"parbench/baseline","version":2,"kind":"program"}`, "version 2"},
+		"kind":    {`{"schema":"parbench/baseline","version":1,"kind":"../../etc"}`, "unknown kind"},
+		"empty":   {`{"schema":"parbench/baseline","version":1,"kind":"program"}`, "copy is missing"},
+	} {
+		if text := c[0]; text != "" {
+			if err := os.MkdirAll(filepath.Join(dir, what), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, what, describedBy), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Load(dir, what); err == nil || !strings.Contains(err.Error(), c[1]) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
