@@ -13,7 +13,8 @@ import (
 // nobody is waiting, or the wait gets long, each worker is asked to ring a bell in its pipe with its next answer, and
 // its reader, parked in the runtime's poller, takes the lead for a moment.
 //
-// Who holds the lead must not hold mu meanwhile, except to take answers, and calls stepDown after giving the lead up.
+// Who holds the lead must not hold mu meanwhile, except to take answers, and after giving it up calls stepDown, or mind
+// where that may wait.
 type turns struct {
 	lead    sync.Mutex
 	leading atomic.Bool  // somebody has the lead and will ask for bells when giving it up
@@ -117,7 +118,8 @@ func (f *fleet) awaitRoom(ctx context.Context) error {
 // await implements awaiter. A call that was submitted as waited needs nothing else to be answered.
 func (f *fleet) await(ctx context.Context, w waitable) error {
 	for !w.ready() {
-		if f.wanted.Load() == 0 && f.lead.TryLock() {
+		polled := f.wanted.Load() == 0 && f.lead.TryLock()
+		if polled {
 			progress := f.poll(ctx, w)
 			f.giveUp(progress)
 			if progress && !f.bells.Load() && f.pace.Load() < int64(spinTime) {
@@ -133,10 +135,15 @@ func (f *fleet) await(ctx context.Context, w waitable) error {
 			return err
 		}
 		f.waiting.Add(1)
-		select {
-		case <-w.wake():
-		case <-f.vacant:
-		case <-ctx.Done():
+		// Who had the lead may have given it up before it could see that somebody waits.
+		if polled || f.leading.Load() || f.wanted.Load() > 0 {
+			select {
+			case <-w.wake():
+			case <-f.vacant:
+			case <-ctx.Done():
+			}
+		} else {
+			runtime.Gosched()
 		}
 		f.waiting.Add(-1)
 	}
