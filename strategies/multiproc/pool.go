@@ -27,7 +27,8 @@ type Pool[In, Out any] interface {
 	MapAsync(ctx context.Context, in []In, opts ...CallOption) *Future[[]Out]
 	// Imap yields the results in the order of the inputs, each with its own error. It reads the source in the goroutine
 	// of the loop, only as far ahead as Window allows, and stops reading when the loop breaks. What runs then goes on, in a
-	// LocalPool with its context ended.
+	// LocalPool with its context ended. An input that cannot cross ends the loop too, with its *EncodeError, after the results
+	// before it.
 	Imap(ctx context.Context, in iter.Seq[In], opts ...CallOption) iter.Seq2[Out, error]
 	// ImapUnordered is Imap in the order of completion.
 	ImapUnordered(ctx context.Context, in iter.Seq[In], opts ...CallOption) iter.Seq2[Indexed[Out], error]
