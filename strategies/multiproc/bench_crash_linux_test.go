@@ -105,3 +105,41 @@ func BenchmarkRecovery(b *testing.B) {
 		b.Error(err)
 	}
 }
+
+// BenchmarkPipeDeath: from SIGKILL to the process at the other end of a pipe to the io.EOF of who has been waiting there for
+// a while.
+func BenchmarkPipeDeath(b *testing.B) {
+	ctx := context.Background()
+	var took []float64
+	for b.Loop() {
+		r, s, err := NewPipe[string]()
+		if err != nil {
+			b.Fatal(err)
+		}
+		p := NewProcess(holdSender, s)
+		if err := p.Start(ctx); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := r.Recv(ctx); err != nil {
+			b.Fatal(err)
+		}
+		ended := make(chan time.Time)
+		go func() {
+			_, _ = r.Recv(ctx)
+			ended <- time.Now()
+		}()
+		time.Sleep(20 * time.Millisecond)
+		began := time.Now()
+		_ = p.Kill()
+		took = append(took, (<-ended).Sub(began).Seconds()*1e3)
+		<-p.Done()
+		_ = r.Close()
+	}
+	percentiles(b, "ms", took)
+}
+
+var holdSender = Register("test.pipe.hold", func(ctx context.Context, s *Sender[string]) (int, error) {
+	err := s.Send(ctx, "up")
+	<-ctx.Done()
+	return 0, err
+})

@@ -58,6 +58,7 @@ func (e *pipeEnd[T]) init(s *sharedQueue, which int) error {
 		case shm.NotLocked:
 		}
 	}
+	s.watch = peer.OnOwnerDeath
 	e.q.s, e.q.c, e.which = s, codecOf[T](), which
 	e.cleanup = runtime.AddCleanup(e, func(s *sharedQueue) { _, _ = s.close(), s.detach() }, s)
 	return nil
@@ -169,8 +170,8 @@ var (
 // boundaries; each has its own T, which may be empty. QueueBytes bounds the largest message, as for a Queue. Up to 1024
 // messages are on their way before Send waits.
 //
-// Each end belongs to one process at a time, with any number of goroutines. When the process that has one dies, the
-// other end notices within a second. Linux only, as Queue.
+// Each end belongs to one process at a time, with any number of goroutines. When the process that has one dies, who
+// waits at the other notices at once, or within a fraction of a second before Linux 5.3. Linux only, as Queue.
 func NewPipe[T any](opts ...QueueOption) (*Receiver[T], *Sender[T], error) {
 	r, s := new(Receiver[T]), new(Sender[T])
 	if err := openPipe(&r.pipeEnd, &s.pipeEnd, opts); err != nil {

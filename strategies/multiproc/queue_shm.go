@@ -25,6 +25,7 @@ const (
 	// queueNap is how long a waiter sleeps before it looks for itself: a process that is killed between a store and the
 	// wake-up costs the others that time.
 	queueNap = 200 * time.Millisecond
+	firstNap = 5 * time.Millisecond
 )
 
 type queueHeader struct {
@@ -84,8 +85,10 @@ type sharedQueue struct {
 	filled, freed, idle *shm.Event
 	errFull             error
 	detached            atomic.Bool
-	// check looks, after a wait that was long, whether there is anybody to wait for.
+	// check looks, after a wait that was long, whether there is anybody to wait for; watch calls its argument when that may
+	// have changed, until stop is called. Both are nil in a queue that is no pipe.
 	check func()
+	watch func(func()) (stop func())
 }
 
 var queueNonce atomic.Uint64
@@ -207,6 +210,7 @@ func (q *sharedQueue) putMarked(ctx context.Context, wait bool, head, body []byt
 	if n := len(head) + len(body); n > queueInline && n > len(q.area) {
 		return &tooLargeError{n, len(q.area)}
 	}
+	naps := 0
 	for cleared := false; ; {
 		if err := q.lock(ctx, q.putLock); err != nil {
 			return waitFailed(ErrFull, err)
@@ -231,7 +235,7 @@ func (q *sharedQueue) putMarked(ctx context.Context, wait bool, head, body []byt
 			return q.errFull
 		}
 		if cleared {
-			if err := q.await(ctx, q.freed, ErrFull); err != nil {
+			if err := q.await(ctx, q.freed, ErrFull, &naps); err != nil {
 				return err
 			}
 			cleared = false
@@ -308,6 +312,7 @@ type target struct {
 
 // getMarked is get for an item with a mark. One that is marked otherwise stays where it is: ErrFileMessage.
 func (q *sharedQueue) getMarked(ctx context.Context, wait bool, to target, mark uint64) ([]byte, error) {
+	naps := 0
 	for cleared := false; ; {
 		if err := q.lock(ctx, q.getLock); err != nil {
 			return nil, waitFailed(ErrEmpty, err)
@@ -331,7 +336,7 @@ func (q *sharedQueue) getMarked(ctx context.Context, wait bool, to target, mark 
 		case !wait:
 			return nil, ErrEmpty
 		case cleared:
-			if err := q.await(ctx, q.filled, ErrEmpty); err != nil {
+			if err := q.await(ctx, q.filled, ErrEmpty, &naps); err != nil {
 				return nil, err
 			}
 			cleared = false
@@ -416,9 +421,19 @@ func (q *sharedQueue) spin(ready func() bool) bool {
 	}
 }
 
-// await sleeps until e is set, for queueNap, or until ctx ends, which is an error.
-func (q *sharedQueue) await(ctx context.Context, e *shm.Event, what error) error {
-	nap, cancel := context.WithTimeout(ctx, queueNap)
+// await sleeps until e is set, for queueNap, or until ctx ends, which is an error. naps counts the caller's sleeps: where
+// somebody is to be watched, the first one is short and without that, because most waits end before it does.
+func (q *sharedQueue) await(ctx context.Context, e *shm.Event, what error, naps *int) error {
+	d := queueNap
+	if q.watch != nil && *naps == 0 {
+		d = firstNap
+	}
+	nap, cancel := context.WithTimeout(ctx, d)
+	if q.watch != nil && *naps > 0 {
+		stop := q.watch(cancel)
+		defer stop()
+	}
+	*naps++
 	err := e.Wait(nap)
 	cancel()
 	switch {
@@ -434,6 +449,7 @@ func (q *sharedQueue) await(ctx context.Context, e *shm.Event, what error) error
 
 // poll waits until there is something to get, or nothing more to come.
 func (q *sharedQueue) poll(ctx context.Context) error {
+	naps := 0
 	for {
 		if q.detached.Load() {
 			return ErrClosed
@@ -445,7 +461,7 @@ func (q *sharedQueue) poll(ctx context.Context) error {
 		if q.len() > 0 || q.h.closed.Load() != 0 {
 			return nil
 		}
-		if err := q.await(ctx, q.filled, ErrEmpty); err != nil {
+		if err := q.await(ctx, q.filled, ErrEmpty, &naps); err != nil {
 			return err
 		}
 	}
@@ -496,7 +512,7 @@ func (q *sharedQueue) taskDone() error {
 
 // drain waits until every item is done.
 func (q *sharedQueue) drain(ctx context.Context) error {
-	h := q.h
+	h, naps := q.h, 0
 	for {
 		if q.detached.Load() {
 			return ErrClosed
@@ -508,7 +524,7 @@ func (q *sharedQueue) drain(ctx context.Context) error {
 		if h.done.Load() >= h.tail.Load() {
 			return nil
 		}
-		if err := q.await(ctx, q.idle, nil); err != nil {
+		if err := q.await(ctx, q.idle, nil, &naps); err != nil {
 			return err
 		}
 	}

@@ -136,6 +136,35 @@ func TestDeathWakes(t *testing.T) {
 	}
 }
 
+// OnOwnerDeath tells once, whoever asks before or after the death, and not where there is nobody to watch.
+func TestOnOwnerDeath(t *testing.T) {
+	a := newArena(t, 1<<20)
+	m, free := must(a.NewMutex()), must(a.NewMutex())
+	mine := must(a.NewMutex())
+	must(mine.Lock(bg))
+	c := hold(t, a, "mutex", m.Ref())
+	told := make(chan string, 10)
+	for _, l := range []struct {
+		m    *Mutex
+		name string
+	}{{m, "held"}, {free, "free"}, {mine, "mine"}} {
+		defer l.m.OnOwnerDeath(func() { told <- l.name })()
+	}
+	m.OnOwnerDeath(func() { told <- "stopped" })()
+	c.killOnly()
+	if name := <-told; name != "held" {
+		t.Error(name)
+	}
+	m.OnOwnerDeath(func() { told <- "after" })
+	if name := <-told; name != "after" {
+		t.Error(name)
+	}
+	if len(told) > 0 {
+		t.Error(<-told)
+	}
+	is(t, mine.Unlock(), nil)
+}
+
 // A process that closes the arena with a lock held has abandoned it.
 func TestOwnerCloses(t *testing.T) {
 	a := newArena(t, 1<<16)

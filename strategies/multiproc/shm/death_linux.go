@@ -79,13 +79,17 @@ func (w *deathWatch) run(pid int, conn syscall.RawConn) {
 	}
 	// Also where the runtime cannot poll it: the waiters look for themselves then.
 	deaths.Lock()
-	defer deaths.Unlock()
 	if deaths.m[pid] == w {
 		delete(deaths.m, pid)
 		_ = w.file.Close()
 	}
+	told := make([]*func(), 0, len(w.waiters))
 	for f := range w.waiters {
-		(*f)()
+		told = append(told, f)
 	}
 	clear(w.waiters)
+	deaths.Unlock()
+	for _, f := range told {
+		(*f)()
+	}
 }

@@ -2,6 +2,7 @@ package shm
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 )
 
@@ -231,6 +232,23 @@ func (m *Mutex) Unlock() error {
 		return nil
 	}
 	return m.c.unlockSlow()
+}
+
+// OnOwnerDeath calls f, once and on a goroutine of its own, when the process that holds the mutex now has died, unless stop
+// is called before. It does nothing where nobody holds it, or this process does, or the kernel cannot watch processes
+// (before Linux 5.3).
+func (m *Mutex) OnOwnerDeath(f func()) (stop func()) {
+	id := atomic.LoadUint32(m.c.word) & idMask
+	if id == 0 || id == m.m.self {
+		return func() {}
+	}
+	f = sync.OnceFunc(f)
+	stop = watchDeath(int(atomic.LoadUint64(m.m.slot(id))&pidMask), f)
+	if !m.m.alive(id) { // and the number may be another process's by now
+		stop()
+		go f()
+	}
+	return stop
 }
 
 // Do calls f with the mutex held, also when f panics it is unlocked.
