@@ -242,3 +242,16 @@ func zombies() (n int) {
 	}
 	return n
 }
+
+// envInt is the number in an environment variable by which somebody asks for more than the ordinary.
+func envInt(t testing.TB, name string, ordinary int) int {
+	s := os.Getenv(name)
+	if s == "" {
+		return ordinary
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		t.Fatalf("%s=%q: must be a positive number", name, s)
+	}
+	return n
+}

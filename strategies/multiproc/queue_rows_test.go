@@ -7,26 +7,11 @@ import (
 	"errors"
 	"io"
 	"math/bits"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
 )
-
-// envInt is the number in an environment variable by which somebody asks for more than the ordinary.
-func envInt(t testing.TB, name string, ordinary int) int {
-	s := os.Getenv(name)
-	if s == "" {
-		return ordinary
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 {
-		t.Fatalf("%s=%q: must be a positive number", name, s)
-	}
-	return n
-}
 
 // A volume is the items of one producer, or what one consumer does: an item is its producer in the upper half and its
 // number in the lower.
