@@ -3,6 +3,8 @@ package multiproc
 import (
 	"context"
 	"testing"
+
+	"github.com/parbench/parbench/strategies/multiproc/shm"
 )
 
 type benchQueue struct {
@@ -130,3 +132,38 @@ func BenchmarkQueuePingPong(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkHandle measures a handle as the argument of a task: to be named, opened and attached to in a worker.
+func BenchmarkHandle(b *testing.B) {
+	ctx := context.Background()
+	a, err := shm.NewArena(1 << 16)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer a.Close()
+	v, err := shm.NewValue[int64](a, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, err := NewPool(ctx, benchAdd, Workers(1))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Terminate()
+	for name, in := range map[string]*shm.Value[int64]{"value": v, "nil": nil} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := p.Apply(ctx, in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+var benchAdd = Register("test.bench.add", func(_ context.Context, v *shm.Value[int64]) (int64, error) {
+	if v == nil {
+		return 0, nil
+	}
+	return v.Add(1), nil
+})
