@@ -255,14 +255,18 @@ func (p *page) warnings() {
 }
 
 func (p *page) reading() {
-	p.f("## How to read this\n\n%s\n\n", strings.Join([]string{
+	lines := []string{
 		"- An interval such as 1.93 [1.90, 1.96] is an estimate and the range that holds the true value with the confidence in the column's heading, as far as the trials of this run represent the machine. n is the number of trials behind it.",
 		"- Overlapping intervals of two rows do not mean that the rows are alike: the winning set comes from comparisons paired within rounds, which see more.",
 		"- A speedup of 2 means half the time of the sequential reference; efficiency is speedup over cores, for work that waits (io, mixed) speedup over workers, because a core then serves many of them.",
 		"- CPU s per wall s tells how many cores were kept busy: near the number of cores for work that computes, near 0 for work that waits.",
 		"- Peak memory is the sum over all processes of the trial, so memory that they share counts more than once. Set-up is what a strategy needs before its first task; it is not part of the time per task.",
 		"- Nothing here says how other machines, other parameters or other versions of the programs would do.",
-	}, "\n"))
+	}
+	if len(p.rep.Run.Header.Environment.Programs) > 1 {
+		lines = append(lines, "- Several programs took part, in the same rounds and with the same batches, and the digests of their results had to agree. A speedup over the program's own reference says what parallelism gave it; the other one is over the first program's reference and says what a user would see.")
+	}
+	p.f("## How to read this\n\n%s\n\n", strings.Join(lines, "\n"))
 }
 
 // leftOut lists what was asked for and is not available where the run was made.

@@ -35,7 +35,7 @@ type Program struct {
 }
 
 // Unpack writes the program's files to the user's directory for caches, where Python keeps their bytecode beside them: to
-// compile them anew would cost each trial 30 ms. The directory is named by their content. Where there is no such directory,
+// compile them anew would cost each trial more than the interpreter's own start. The directory is named by their content. Where there is no such directory,
 // it is one for temporary files, which Close removes.
 func Unpack() (*Program, error) {
 	list, err := fs.Glob(sources, root+"/*")
@@ -181,8 +181,8 @@ func Is(strategy string) bool {
 	return false
 }
 
-// WorkloadName is the name under which the program offers a workload file: its base name without the extension. One that is a built-in workload's gets "-py" appended, and
-// whatever is neither an ASCII letter, a digit, - nor _ becomes -.
+// WorkloadName is the name under which the program offers a workload file: its base name without the extension, in which
+// whatever is neither an ASCII letter, a digit, - nor _ becomes -. One that is a built-in workload's gets "-py" appended.
 func WorkloadName(file string) string {
 	stem := filepath.Base(file)
 	if ext := filepath.Ext(stem); ext != stem {

@@ -1,6 +1,7 @@
 """Numbers and digests, as docs/workloads.md defines them. All integers are unsigned and 64 bits wide."""
 
 import struct
+from array import array
 
 MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
@@ -36,6 +37,26 @@ def numbers(state, count):
 def floats(state, count):
     """The next count values of float() of stream(state)."""
     return [(x >> 11) * 2.0**-53 for x in numbers(state, count)]
+
+
+LANES = 512
+
+
+def float_array(state, count):
+    """floats(state, count) in an array, three times as fast: for what is made outside the timed region."""
+    # A long integer serves as a vector of 64-bit numbers, 128 bits apart, so that no product reaches its neighbour.
+    ones = sum(1 << 128 * lane for lane in range(LANES))
+    steps = sum((lane + 1) * GOLDEN << 128 * lane for lane in range(LANES))
+    low = ones * MASK
+    out = array("d")
+    for start in range(0, count, LANES):
+        z = (ones * ((state + GOLDEN * start) & MASK) + steps) & low
+        z = ((z ^ z >> 30) & low) * 0xBF58476D1CE4E5B9 & low
+        z = ((z ^ z >> 27) & low) * 0x94D049BB133111EB & low
+        z = (z ^ z >> 31) & low
+        values = struct.unpack("<%dQ" % (2 * LANES), z.to_bytes(16 * LANES, "little"))[::2]
+        out.extend([(x >> 11) * 2.0**-53 for x in values])
+    return out[:count]
 
 
 class Stream:

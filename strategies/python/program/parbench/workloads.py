@@ -7,7 +7,7 @@ import time
 from array import array
 from collections import deque
 
-from .digest import MASK, Stream, bits, fill, floats, fold, fold_all, fold_bytes, key, numbers
+from .digest import GOLDEN, MASK, Stream, bits, fill, float_array, floats, fold, fold_all, fold_bytes, key, numbers
 
 
 class Job:
@@ -192,11 +192,9 @@ class Triad:
         m = job.number("bytes") // 24 // self.blocks
         if m < 1:
             raise ValueError("bytes: too few for %d blocks" % self.blocks)
-        # A block of both arrays at a time: lists of Python objects take four times the memory of what they hold.
         self.b, self.c = [], []
         for block in range(self.blocks):
-            start = self.seed + 0x9E3779B97F4A7C15 * (2 * m * block)
-            pairs = array("d", floats(start & MASK, 2 * m))
+            pairs = float_array((self.seed + GOLDEN * (2 * m * block)) & MASK, 2 * m)
             self.b.append(pairs[0::2])
             self.c.append(pairs[1::2])
         self.free = deque(array("d", bytes(8 * m)) for _ in range(self.blocks))
@@ -303,7 +301,7 @@ class Spin:
     def __call__(self, i):
         h = key(self.seed, i)
         for _ in range(self.iterations):
-            z = (h + 0x9E3779B97F4A7C15) & MASK
+            z = (h + GOLDEN) & MASK
             z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & MASK
             z = ((z ^ z >> 27) * 0x94D049BB133111EB) & MASK
             h = z ^ z >> 31
