@@ -135,6 +135,25 @@ func TestBuildsThatLackSomething(t *testing.T) {
 	}
 }
 
+// Where no lock keeps threads apart, they are measured on every number of cores. The user's file may bring the lock back.
+func TestThreadsWithoutALock(t *testing.T) {
+	in := pythonHere(t)
+	for state, locked := range map[string]bool{"False": false, "True": true} {
+		args := unpacked(t).Args(file(t, "brings.py", "import sys\nsys._is_gil_enabled = lambda: "+state+"\ndef task(i, params): pass\n"))
+		tr := startArgs(t, in, args)
+		tr.send(protocol.Request{Op: "describe"})
+		d := tr.finish()["description"].Describe
+		for _, s := range d.Strategies {
+			if (s.Name == "py-threads" || s.Name == "py-dummy-pool") && s.Serial != locked {
+				t.Errorf("lock %v: %s is serial: %v", locked, s.Name, s.Serial)
+			}
+		}
+		if want := map[bool]string{false: "GIL off", true: "GIL on"}[locked]; !strings.Contains(d.Runtime, want) {
+			t.Errorf("%q lacks %q", d.Runtime, want)
+		}
+	}
+}
+
 // A start method that this Python lacks is not available; its default is the interpreter's own.
 func TestStartMethods(t *testing.T) {
 	in := pythonHere(t)

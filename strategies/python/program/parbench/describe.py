@@ -26,10 +26,16 @@ def locked():
 
 def runtime():
     """Version, build and the state of the global interpreter lock in one line."""
-    build = " ".join(sys.version.split("\n")).partition(" ")[2]
     name = {"cpython": "CPython"}.get(sys.implementation.name, sys.implementation.name)
-    free = " free-threaded" if "t" in getattr(sys, "abiflags", "") else ""
-    return "%s %s%s, GIL %s %s, %s" % (name, sys.version.split()[0], free, "on" if locked() else "off", build, sys.platform)
+    facts = [name + " " + sys.version.split()[0]]
+    if "t" in getattr(sys, "abiflags", ""):
+        facts.append("free-threaded build")
+    facts.append("GIL on" if locked() else "GIL off")
+    for opening, closing in ("()", "[]"):  # such as (main, May  9 2026, 07:35:25) and [GCC 12.2.0]
+        text = sys.version.partition(opening)[2].partition(closing)[0]
+        if text:
+            facts.append(" ".join(text.split()))
+    return ", ".join(facts + [sys.platform])
 
 
 def lacks(e):
