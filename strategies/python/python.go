@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/parbench/parbench/internal/protocol"
 )
@@ -171,15 +172,16 @@ func Missing(reason string) *protocol.Description {
 	return d
 }
 
-// Is reports whether a strategy is one of the Python program's.
-func Is(strategy string) bool {
+var names = sync.OnceValue(func() map[string]bool {
+	out := map[string]bool{}
 	for _, s := range Offer().Strategies {
-		if s.Name == strategy {
-			return true
-		}
+		out[s.Name] = true
 	}
-	return false
-}
+	return out
+})
+
+// Is reports whether a strategy is one of the Python program's.
+func Is(strategy string) bool { return names()[strategy] }
 
 // WorkloadName is the name under which the program offers a workload file: its base name without the extension, in which
 // whatever is neither an ASCII letter, a digit, - nor _ becomes -. One that is a built-in workload's gets "-py" appended.

@@ -168,6 +168,30 @@ func TestTheLifelineEndsEveryProcess(t *testing.T) {
 	}
 }
 
+// From the moment that a trial is ready, and after a set-up that fails, nothing of it has a name that could outlive it.
+func TestTrialsHaveNoNames(t *testing.T) {
+	in := pythonHere(t)
+	for _, v := range variants() {
+		for rows, ready := range map[string]bool{"3": true, "5": false} {
+			dir := t.TempDir()
+			t.Setenv("TMPDIR", dir)
+			tr := start(t, in, "")
+			tr.send(cell("mandelbrot", v.strategy, func(r *protocol.Run) {
+				r.Params, r.StrategyParams = map[string]string{"size": "12", "rows": rows, "iterations": "5"}, v.params
+			}))
+			if r := tr.next(); (r.Type == "ready") != ready {
+				t.Fatalf("%s: got %+v", variantName(v.strategy, v.params), r)
+			}
+			if !ready {
+				tr.reap()
+			}
+			if left, err := filepath.Glob(dir + "/*"); err != nil || len(left) > 0 {
+				t.Errorf("%s: %q (%v)", variantName(v.strategy, v.params), left, err)
+			}
+		}
+	}
+}
+
 func TestTheDeadlineEndsTheTrial(t *testing.T) {
 	in := pythonHere(t)
 	for _, v := range variants() {

@@ -3,6 +3,7 @@
 import os
 import time
 
+from . import session
 from .digest import MASK
 from .strategies import Strategy, Worker
 
@@ -82,27 +83,34 @@ class Processes:
         from multiprocessing import connection
 
         self.context = multiprocessing.get_context(start)
+        self.patience = 0.0
+        if self.context.get_start_method() != "fork" and outlive_harness():
+            # Processes that are not forked find semaphores and the server by their names, which would outlive us. This
+            # process lets go of them before it ends; the others leave it the time.
+            session.tidy, self.patience = self.tidy, 1.0
         self.children, self.wait = multiprocessing.active_children, connection.wait
         self.ready, self.tell = self.context.Pipe(False)
         self.lifeline = connection.Connection(os.dup(3), writable=False)
 
     def initargs(self, job):
-        return (job, self.tell, self.lifeline, os.getpid())
+        return (job, self.tell, self.lifeline, os.getpid(), self.patience)
 
     def settle(self, workers):
         """Waits until all workers are ready, so that set-up holds their start, and watches them from then on."""
         processes = self.children()
         sentinels = [p.sentinel for p in processes]
         heard = 0
-        while heard < workers:
-            for r in self.wait([self.ready] + sentinels):
-                if r is not self.ready:
-                    raise RuntimeError(dead(processes, "before its first task"))
-                message = self.ready.recv_bytes().decode("utf-8", "replace")
-                if message:
-                    raise RuntimeError("a worker process could not prepare its tasks: " + message)
-                heard += 1
-        self.tidy()
+        try:
+            while heard < workers:
+                for r in self.wait([self.ready] + sentinels):
+                    if r is not self.ready:
+                        raise RuntimeError(dead(processes, "before its first task"))
+                    message = self.ready.recv_bytes().decode("utf-8", "replace")
+                    if message:
+                        raise RuntimeError("a worker process could not prepare its tasks: " + message)
+                    heard += 1
+        finally:
+            self.tidy()
         return [p.pid for p in processes], processes, sentinels
 
     @staticmethod
@@ -117,6 +125,16 @@ class Processes:
                 finalizer()
 
 
+def outlive_harness():
+    """Takes back the signal with which the kernel would end this process in the same moment as the harness."""
+    try:
+        import ctypes
+
+        return ctypes.CDLL(None).prctl(1, 0, 0, 0, 0) == 0  # PR_SET_PDEATHSIG
+    except (ImportError, OSError, AttributeError):
+        return False
+
+
 def dead(processes, when):
     """Says which of the processes has ended, one at least, and how."""
     until = time.monotonic() + 1
@@ -129,12 +147,10 @@ def dead(processes, when):
     return "a worker process ended " + when
 
 
-def start_worker(job, tell, lifeline, leader):
+def start_worker(job, tell, lifeline, leader, patience):
     """Runs first in every worker process."""
-    from .session import watch
-
     global work
-    watch(lifeline.fileno(), leader)
+    session.watch(lifeline.fileno(), leader, after=patience)
     try:
         work = Worker(job.prepare())
         message = ""
@@ -157,11 +173,9 @@ class ProcessPool(Pooled):
 
     def guard(self):
         """Ends the trial when a worker dies: Pool would start another one and wait for the lost task for ever."""
-        from .session import give_up
-
         self.wait(self.sentinels)
         if not self.closing:
-            give_up("task", dead(self.processes, "while the pool was waiting for its results; multiprocessing.Pool does not notice"))
+            session.give_up("task", dead(self.processes, "while the pool was waiting for its results; multiprocessing.Pool does not notice"))
 
     def pids(self):
         return self.worker_pids
