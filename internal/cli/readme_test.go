@@ -21,11 +21,53 @@ var shBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 func TestReadme(t *testing.T) {
 	u, err := host.Open("").Usable()
 	testenv.Need(t, "two usable CPUs", err == nil && u.Cores >= 2)
-	page, err := os.ReadFile("../../README.md")
+	if ran := runPage(t, "README.md", t.TempDir()); ran < 10 {
+		t.Errorf("only %d commands were found", ran)
+	}
+}
+
+// TestPythonPage does the same with the page on Python, with the workload that it shows. Whatever interpreters the page
+// names are the one that is here.
+func TestPythonPage(t *testing.T) {
+	python3 := testenv.NeedCommand(t, "python3")
+	page, err := os.ReadFile("../../docs/python.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, rest, found := strings.Cut(string(page), "```python\n")
+	source, _, closed := strings.Cut(rest, "```")
+	if !found || !closed {
+		t.Fatal("the page shows no workload")
+	}
 	dir := t.TempDir()
+	for _, name := range []string{"squares.py", "mine.py"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(source), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bin := t.TempDir()
+	for _, name := range regexp.MustCompile(`python3\.\d+t?`).FindAllString(string(page), -1) {
+		// Not a link: the shim of a version manager looks at its name.
+		script := "#!/bin/sh\nexec '" + python3 + "' \"$@\"\n"
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	t.Setenv("PARBENCH_CORES", "1")
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	if ran := runPage(t, "docs/python.md", dir); ran < 8 {
+		t.Errorf("only %d commands were found", ran)
+	}
+}
+
+// runPage runs the commands of a page in dir and returns how many there were.
+func runPage(t *testing.T, name, dir string) int {
+	t.Helper()
+	page, err := os.ReadFile("../../" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +103,7 @@ func TestReadme(t *testing.T) {
 			case strings.HasPrefix(line, "go run . "):
 				line = "parbench " + strings.TrimPrefix(line, "go run . ")
 			case !strings.HasPrefix(line, "parbench "):
-				t.Errorf("the README tells to run %q, which this test does not know", line)
+				t.Errorf("%s tells to run %q, which this test does not know", name, line)
 				continue
 			}
 			line = explicit.ReplaceAllString(line, "--rounds 1")
@@ -83,7 +125,5 @@ func TestReadme(t *testing.T) {
 			ran++
 		}
 	}
-	if ran < 10 {
-		t.Errorf("only %d commands were found", ran)
-	}
+	return ran
 }
