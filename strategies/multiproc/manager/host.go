@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parbench/parbench/strategies/multiproc/shm"
@@ -33,6 +34,7 @@ type host struct {
 	socket   bool // no shared memory
 	ln       *listener
 	greeting chan struct{}
+	polling  atomic.Int32 // connections whose rings are being polled
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{}
@@ -142,7 +144,7 @@ func (h *host) greet(f *os.File) *conn {
 		}
 		return nil
 	}
-	c := &conn{link: l, wake: make(chan struct{}, 1)}
+	c := &conn{link: l, host: h, wake: make(chan struct{}, 1)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -178,6 +180,7 @@ func newRings(none bool) (*shm.Arena, shm.Ref, []byte) {
 type conn struct {
 	sess *session
 	link *link
+	host *host
 	wake chan struct{} // the ring has something, or the connection has ended
 }
 
@@ -216,25 +219,29 @@ func (c *conn) poll() {
 	l := c.link
 	var r request
 	handle := func(msg []byte) { c.handle(&r, msg) }
-	spin := spinning()
+	spin, procs := spinning(), int32(runtime.GOMAXPROCS(0))
 	for !l.closed.Load() {
 		l.in.watch.Store(watching)
+		c.host.polling.Add(1)
 		var since time.Time
-		for yields := 0; ; {
+		for yields, rounds := 0, 0; ; rounds++ {
 			some, err := l.drain(handle) // nobody else does
 			if err != nil {
 				l.close()
-				return
+				break
 			}
 			if some {
 				since, yields = time.Time{}, 0
 			}
 			for i := 0; spin && i < spinPolls && !l.in.some(); i++ {
 			}
-			if l.in.some() {
+			crowded := c.host.polling.Load() >= procs
+			if l.in.some() && (!crowded || rounds%64 > 0) {
 				continue
 			}
-			runtime.Gosched()
+			if crowded {
+				runtime.Gosched() // else it would wake another P for nothing
+			}
 			osYield()
 			if !spin {
 				if yields++; yields > soleYields {
@@ -248,6 +255,7 @@ func (c *conn) poll() {
 				break
 			}
 		}
+		c.host.polling.Add(-1)
 		if !l.rest() && !l.closed.Load() {
 			<-c.wake
 		}
