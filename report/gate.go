@@ -85,7 +85,7 @@ func GateMarkdown(w io.Writer, o *gating.Outcome, opt MDOptions) error {
 	for i := range o.Families {
 		f := &o.Families[i]
 		p.f("### %s\n\n", EscapeMarkdown(sentence(orUnit(f.Metric))))
-		p.f("*%s.*\n\n", EscapeMarkdown(sentence(familyText(f))))
+		p.f("*%s.*\n\n", EscapeMarkdown(familyText(f)))
 		p.b.WriteString(comparisonGrid(f, unit).markdown())
 		p.f("\n")
 		notes := gateNotes(o, i)

@@ -197,7 +197,7 @@ func GateJUnit(w io.Writer, o *gating.Outcome, strict bool) error {
 			text := visible(gateRowText(o, i, k))
 			p := &junitProblem{Message: text, Type: string(r.Verdict), Text: text}
 			switch {
-			case r.Verdict == comparison.Regressed || r.Verdict == comparison.Differs:
+			case r.Verdict == comparison.Regressed:
 				c.Failure = p
 				s.Failures++
 			case r.Verdict == comparison.Inconclusive && strings.HasPrefix(r.Undecidable, "failed"):
@@ -209,10 +209,10 @@ func GateJUnit(w io.Writer, o *gating.Outcome, strict bool) error {
 					}
 				}
 				s.Errors++
-			case r.Verdict == comparison.Inconclusive && strict:
+			case open(r) && strict:
 				c.Failure = p
 				s.Failures++
-			case r.Verdict == comparison.Inconclusive:
+			case open(r):
 				p.Type, p.Text = "", ""
 				c.Skipped = p
 				s.Skipped++
@@ -243,6 +243,11 @@ func GateJUnit(w io.Writer, o *gating.Outcome, strict bool) error {
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
+}
+
+// open reports whether a comparison was not decided: what differs in a direction that nobody called better or worse is not.
+func open(r *comparison.Row) bool {
+	return r.Verdict == comparison.Inconclusive || r.Verdict == comparison.Differs
 }
 
 // notMeasured is the suite of a gate that could not begin: an error for each reason.
@@ -313,12 +318,12 @@ func GateAnnotations(w io.Writer, o *gating.Outcome, strict bool) error {
 			title := fmt.Sprintf("parbench: %s of %s", orUnit(f.Metric), r.Title())
 			text := gateRowText(o, i, k)
 			switch {
-			case r.Verdict == comparison.Regressed || r.Verdict == comparison.Differs:
+			case r.Verdict == comparison.Regressed:
 				add(&errs, title, text)
 			case r.Verdict == comparison.Inconclusive && strings.HasPrefix(r.Undecidable, "failed"): // said already
-			case r.Verdict == comparison.Inconclusive && strict:
+			case open(r) && strict:
 				add(&errs, title, text)
-			case r.Verdict == comparison.Inconclusive:
+			case open(r):
 				add(&warns, title, text)
 			}
 		}
@@ -337,7 +342,8 @@ func GateAnnotations(w io.Writer, o *gating.Outcome, strict bool) error {
 		}
 	}
 	if len(errs)+len(warns) == 0 {
-		fmt.Fprintf(&b, "::notice title=%s::%s\n", annotationProperty(gateHeadline(o)), annotationText(o.Finding))
+		_, headline, _ := strings.Cut(gateHeadline(o), " ") // without its symbol
+		fmt.Fprintf(&b, "::notice title=%s::%s\n", annotationProperty("parbench "+headline), annotationText(o.Finding))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

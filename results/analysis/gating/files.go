@@ -47,6 +47,7 @@ func Files(b, h *codec.Suite, baseLabel, headLabel string, opt Options) (*Outcom
 		return nil, err
 	}
 	o.Report = *rep
+	o.Hidden = nil // a gate judges primary metrics
 	if err := o.alike(opt); err != nil {
 		return nil, err
 	}

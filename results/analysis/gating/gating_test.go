@@ -426,6 +426,16 @@ func TestFiles(t *testing.T) {
 	if o, err = Files(b, fileOf(t, "a", 1, "01"), "b", "h", Options{}); err != nil || len(o.Different) != 4 {
 		t.Errorf("%v, different %v", err, o)
 	}
+	// Nobody said which direction is better: a difference is neither a regression nor a pass.
+	h := fileOf(t, "a", 1.3, "00")
+	for _, s := range []*codec.Suite{b, h} {
+		for i := range s.Series {
+			s.Series[i].Better = codec.Unknown
+		}
+	}
+	if o, err = Files(b, h, "b", "h", Options{}); err != nil || o.Count(comparison.Differs) != 1 || !strings.Contains(o.Finding, "nobody said which direction is better: primes/pool/cores=4") {
+		t.Errorf("%v: %s", err, o.Finding)
+	}
 	var unlike *UnlikeError
 	if _, err = Files(b, fileOf(t, "z", 1, "00"), "b", "h", Options{}); !errors.As(err, &unlike) || !strings.Contains(err.Error(), `cpu_model is "a" and "z"`) {
 		t.Errorf("error %v", err)

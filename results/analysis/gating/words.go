@@ -57,7 +57,7 @@ func (o *Outcome) finish() {
 	}
 	o.warnings()
 	slices.SortStableFunc(o.Warnings, func(a, b analysis.Warning) int { return int(b.Severity) - int(a.Severity) })
-	o.Finding = o.finding(open)
+	o.Finding = o.finding()
 }
 
 // warnings adds what limits the verdicts.
@@ -136,7 +136,7 @@ func listed(names []string) string {
 }
 
 // finding is the gate in a few plain sentences.
-func (o *Outcome) finding(open int) string {
+func (o *Outcome) finding() string {
 	named := func(v comparison.Verdict) string {
 		var list []string
 		for i := range o.Families {
@@ -172,7 +172,10 @@ func (o *Outcome) finding(open int) string {
 	if n := o.Count(comparison.Improved); n > 0 {
 		s = append(s, fmt.Sprintf("Improved: %s.", named(comparison.Improved)))
 	}
-	if open > 0 {
+	if n := o.Count(comparison.Differs); n > 0 {
+		s = append(s, fmt.Sprintf("Differs, and nobody said which direction is better: %s.", named(comparison.Differs)))
+	}
+	if o.Count(comparison.Inconclusive) > 0 {
 		s = append(s, fmt.Sprintf("Inconclusive: %s.", named(comparison.Inconclusive)))
 	}
 	switch n := o.Count(comparison.Equivalent); {
