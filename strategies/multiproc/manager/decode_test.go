@@ -110,6 +110,8 @@ func FuzzRing(f *testing.F) {
 // FuzzSession sends a server anything. It must answer each message at most once, keep its promises about what waits, and
 // end.
 func FuzzSession(f *testing.F) {
+	maxRepeat, maxArray = 1<<16, 1<<16 // so that no input takes long
+	f.Cleanup(func() { maxRepeat, maxArray = 1<<30, 1<<30 })
 	request := func(op byte, obj uint64, body ...byte) []byte {
 		c := newCall(op, obj)
 		return append(bytes.Clone(c.buf), body...)

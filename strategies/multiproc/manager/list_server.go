@@ -18,8 +18,8 @@ type listItem struct {
 	version uint64 // of this value: no other one in the list had it
 }
 
-// maxRepeat bounds what one request can make of little.
-const maxRepeat = 1 << 30
+// maxRepeat and maxArray bound what one request can make of little; variables for the fuzz test.
+var maxRepeat, maxArray = 1 << 30, uint64(1 << 30)
 
 func newList(r *request) (object, byte) {
 	l := &list{}
@@ -166,8 +166,6 @@ type array struct {
 	size int  // bytes of one
 	mem  []byte
 }
-
-const maxArray = 1 << 30
 
 func newArray(r *request) (object, byte) {
 	a := &array{num: r.byte(), size: int(r.byte())}
