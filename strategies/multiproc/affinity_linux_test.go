@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -23,6 +24,8 @@ var seenKeys struct {
 	sync.Mutex
 	m map[string][]int
 }
+
+var affinityRuns atomic.Int64
 
 // fnKeyed returns the numbers that this process has seen of the key, in their order.
 func fnKeyed(ctx context.Context, k keyed) ([]int, error) {
@@ -53,7 +56,7 @@ func testAffinity(t *testing.T, m maker) {
 		n   int
 		fut *Future[[]int]
 	}
-	run := t.Name() // the state of a LocalPool outlives it
+	run := t.Name() + strconv.FormatInt(affinityRuns.Add(1), 10) // the state of a LocalPool outlives it
 	var all []want
 	next := make(map[string]int)
 	for i := range 300 {
