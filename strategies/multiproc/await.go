@@ -35,6 +35,7 @@ type turns struct {
 	space      chan struct{} // rouses one who waits for room
 	roomSought atomic.Int32  // goroutines waiting for room
 	full       atomic.Bool   // there is no room now
+	left       atomic.Int64  // room given back so far
 	shut       atomic.Bool   // nobody gets room any more
 }
 
@@ -75,6 +76,7 @@ func (f *fleet) leaveRoom(n int) {
 		f.full.Store(false)
 	}
 	f.inflight -= n
+	f.left.Add(int64(n))
 	f.offerRoom()
 }
 
@@ -88,20 +90,20 @@ func (f *fleet) offerRoom() {
 	}
 }
 
-// answer is the next answer as something to wait for, given how many there were.
-type answer struct {
+// departure is the next time that room is given back, as something to wait for, given how often it was.
+type departure struct {
 	f    *fleet
 	seen int64
 }
 
-func (a answer) ready() bool           { return a.f.shut.Load() || a.f.completed.Load() != a.seen }
-func (a answer) wake() <-chan struct{} { return a.f.space }
+func (d departure) ready() bool           { return d.f.shut.Load() || d.f.left.Load() != d.seen }
+func (d departure) wake() <-chan struct{} { return d.f.space }
 
-// awaitAnswer waits until more calls than seen are resolved, or the pool is closed; false means that ctx ended first. There
-// must be unresolved calls.
-func (f *fleet) awaitAnswer(ctx context.Context, seen int64) bool {
+// awaitDeparture waits until more room has been given back than seen, or the pool is closed; false means that ctx ended
+// first. There must be somebody who has room.
+func (f *fleet) awaitDeparture(ctx context.Context, seen int64) bool {
 	f.roomSought.Add(1)
-	err := f.await(ctx, answer{f, seen})
+	err := f.await(ctx, departure{f, seen})
 	f.roomSought.Add(-1)
 	f.offerRoom() // it may have taken the only hint
 	return err == nil

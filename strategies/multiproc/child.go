@@ -1,6 +1,7 @@
 package multiproc
 
 import (
+	"bytes"
 	"os"
 	"strconv"
 	"strings"
@@ -131,15 +132,21 @@ func (t *tail) copy(to *os.File) {
 	}
 }
 
-// end returns the tail of a child that has ended. A grandchild may hold the pipe open; it is not waited for.
+// What a child has written before its end is in the pipe: reading it takes no longer than this, unless somebody else has
+// the other end too, or nobody reads what is passed on.
+const stderrTime = 50 * time.Millisecond
+
+// end returns the tail of a child that has ended. It waits neither for a grandchild that holds the pipe open, nor for
+// who reads what is passed on.
 func (t *tail) end() []byte {
-	select {
-	case <-t.done:
-	case <-time.After(100 * time.Millisecond):
+	for range 2 {
+		select {
+		case <-t.done:
+		case <-time.After(stderrTime / 2):
+		}
+		_ = t.r.Close()
 	}
-	_ = t.r.Close()
-	<-t.done
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.buf
+	return bytes.Clone(t.buf)
 }

@@ -194,25 +194,63 @@ func (f *fleet) submit(ctx context.Context, calls []*call, wait, waited bool) (n
 			f.push(c)
 		}
 		n += room
-		var fed []*peer
-		for f.queue.len() > 0 {
-			p := f.taker()
-			if p == nil || !waited && p.busy() && f.queue.len() < batchSize {
-				break
-			}
-			dropped = p.refill(dropped, true)
-			if len(p.pend)+len(p.tail) > 0 {
-				fed = append(fed, p)
-			}
-		}
-		f.mu.Unlock()
-		f.flushAll(fed)
+		dropped = f.feed(waited, dropped)
 	}
 	if !waited {
 		f.mind()
 	}
 	f.drop(dropped)
 	return n, err
+}
+
+// feed gives the workers what they can take of the queue. Called with mu held, which it gives up.
+func (f *fleet) feed(waited bool, dropped []*call) []*call {
+	var fed []*peer
+	for f.queue.len() > 0 {
+		p := f.taker()
+		if p == nil || !waited && p.busy() && f.queue.len() < batchSize {
+			break
+		}
+		dropped = p.refill(dropped, true)
+		if len(p.pend)+len(p.tail) > 0 {
+			fed = append(fed, p)
+		}
+	}
+	f.mu.Unlock()
+	f.flushAll(fed)
+	return dropped
+}
+
+// hold takes room for one call before its input is encoded: ends of pipes move with that, and must not in vain.
+func (f *fleet) hold(ctx context.Context, wait bool) error {
+	if _, err := f.enter(ctx, wait); err != nil {
+		return err
+	}
+	f.takeRoom(1)
+	f.mu.Unlock()
+	return nil
+}
+
+// submitHeld submits a call that has room, or, with a failure, gives the room back.
+func (f *fleet) submitHeld(c *call, failure error, waited bool) error {
+	f.mu.Lock()
+	if failure == nil && f.state != poolOpen {
+		f.mu.Unlock()
+		failure = f.refusal()
+		f.mu.Lock()
+	}
+	if failure != nil {
+		f.leaveRoom(1)
+		f.mu.Unlock()
+		f.settle()
+		return failure
+	}
+	f.push(c)
+	f.drop(f.feed(waited, nil))
+	if !waited {
+		f.mind()
+	}
+	return nil
 }
 
 // enter returns with mu held and for how many calls there is room, at least one; or without mu and an error.
@@ -467,7 +505,7 @@ func (f *fleet) ended(p *peer, cause error) {
 	}
 	f.sent.Add(-int64(p.fifo.len()))
 	var failed []*call
-	if p.fifo.len() > 0 && cause != nil {
+	if p.fifo.len() > 0 && cause != nil && !p.idle {
 		// Calls are answered in order: the first unanswered one was running.
 		c := p.take()
 		if c.attempts++; c.attempts <= c.retries && !errors.Is(cause, ErrTimeout) {
@@ -485,7 +523,7 @@ func (f *fleet) ended(p *peer, cause error) {
 		c := *p.fifo.at(i)
 		f.queue.of(slotOf(c.affinity, f.opt.workers), f.opt.workers).pushFront(c)
 	}
-	if p.taken > 0 {
+	if p.begun {
 		f.lost = 0
 	} else if cause != nil {
 		f.lost++

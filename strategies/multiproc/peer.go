@@ -23,6 +23,8 @@ type peer struct {
 	taken int             // calls it was ever given
 	left  bool            // told to leave
 	late  *call           // the call whose timeout passed, for which the worker was killed
+	begun bool            // of a dead worker: it had begun a call
+	idle  bool            // of a dead worker: it was at none of its calls
 	timer *time.Timer     // of the first call in fifo
 
 	// limit is how many calls may be unanswered at once. It follows the pace of the worker, so that short calls travel
@@ -142,11 +144,20 @@ func (p *peer) arm() {
 	t = time.AfterFunc(p.fifo.front().timeout, func() {
 		p.f.mu.Lock()
 		defer p.f.mu.Unlock()
-		// Else it fired while it was being stopped, or the answer is about to be taken.
-		if p.timer == t && (p.ring == nil || !p.hasAnswer()) {
-			p.late = p.fifo.front()
-			_ = p.child.Kill()
+		if p.timer != t {
+			return // it fired while it was being stopped
 		}
+		if p.ring != nil {
+			// First the word, then the look: either the answer is seen here, or the worker sees the word before it begins the
+			// next call, which must not be lost with this one.
+			p.ring.ctl.halt.Store(1)
+			if p.hasAnswer() { // it is about to be taken
+				p.ring.ctl.halt.Store(0)
+				return
+			}
+		}
+		p.late = p.fifo.front()
+		_ = p.child.Kill()
 	})
 	p.timer = t
 }
@@ -463,12 +474,20 @@ func (p *peer) finishUp(cause error) {
 	}
 	f.mu.Lock()
 	p.salvage()
+	// Which call the worker was at, if any, is known where there is shared memory. Else it counts as at the first one.
+	p.begun = p.taken > 0
+	running := p.fifo.len() > 0
+	if p.ring != nil {
+		begun := p.ring.ctl.begun.Load()
+		p.begun, running = begun > 0, running && begun > p.answers
+	}
+	p.idle = !running
 	if cause == nil {
 		switch {
 		case p.late != nil && p.fifo.len() > 0 && p.fifo.front() == p.late:
 			cause = ErrTimeout
 			f.timeouts.Add(1)
-		case p.late != nil && p.fifo.len() == 0: // it was answered after all
+		case p.late != nil && !running: // it was answered after all
 			cause = ErrTimeout
 		case !p.left || p.fifo.len() > 0:
 			cause = crashCause(&CrashError{Pid: c.Pid(), Exit: exit, Attempts: 1, StderrTail: stderr, Err: p.bad}, f.fn, up)

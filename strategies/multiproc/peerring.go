@@ -102,23 +102,12 @@ func (f *fleet) hand(p *peer, c *call, payload, buf []byte, failure error, waite
 		return failure
 	}
 	c.size = headerSize + len(payload)
-	var dropped []*call
 	if inPlace {
 		p.handOver(c, len(payload))
 	} else {
 		f.push(c)
 	}
-	var fed []*peer
-	for f.queue.len() > 0 { // what came while the worker was claimed
-		q := f.taker()
-		if q == nil {
-			break
-		}
-		dropped = q.refill(dropped, true)
-		fed = append(fed, q)
-	}
-	f.mu.Unlock()
-	f.flushAll(fed)
+	dropped := f.feed(true, nil) // what came while the worker was claimed
 	if !waited {
 		f.mind()
 	}

@@ -152,20 +152,27 @@ func (r *remote[In, Out]) submitInPlace(j *job[In, Out]) (bool, error) {
 	var p *peer
 	var buf []byte
 	for tries := 1; ; tries++ {
-		seen := r.f.completed.Load()
+		seen := r.f.left.Load()
 		var busy bool
 		if p, buf, busy = r.f.claim(int(r.f.large.Load())); p != nil {
 			break
 		}
 		// Others may be quicker time and again: in the queue it is first come, first served.
-		if !busy || !j.waited || tries > sheaf || !r.f.awaitAnswer(j.ctx, seen) {
+		if !busy || !j.waited || tries > sheaf || !r.f.awaitDeparture(j.ctx, seen) {
 			return false, nil
 		}
 	}
+	c := &j.impl
+	handed := false
+	defer func() {
+		if !handed { // somebody may recover from the panic: the worker must not stay as it is
+			_ = r.f.hand(p, c, nil, buf, ErrBroken, j.waited)
+		}
+	}()
 	payload, err := r.encode(buf[:0], j)
+	handed = true
 	r.note(headerSize + len(payload))
 	j.via = r
-	c := &j.impl
 	c.reset(j.ctx, nil, len(j.in), j.opt, j)
 	return true, r.f.hand(p, c, payload, buf, err, j.waited)
 }
@@ -176,6 +183,13 @@ func (r *remote[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool
 			return err
 		}
 	}
+	if r.ic.p.handles {
+		if err := r.f.hold(ctx, wait); err != nil {
+			return err
+		}
+		c, err := r.prepare(j)
+		return r.f.submitHeld(c, err, j.waited)
+	}
 	c, err := r.prepare(j)
 	if err != nil {
 		return err
@@ -185,7 +199,7 @@ func (r *remote[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool
 }
 
 func (r *remote[In, Out]) submitAll(ctx context.Context, jobs []*job[In, Out]) (int, error) {
-	if r.f.large.Load() > 0 {
+	if r.f.large.Load() > 0 || r.ic.p.handles {
 		for n, j := range jobs {
 			if err := r.submit(ctx, j, true); err != nil {
 				return n, err
@@ -224,7 +238,9 @@ func (j *job[In, Out]) deliver(payload []byte, err error) {
 	if c := &j.impl; cap(c.frame) >= largeFrame {
 		b := c.frame[:0]
 		c.frame = nil
-		frames.Put(&b)
+		if err == nil { // else somebody may still be writing it to a pipe
+			frames.Put(&b)
+		}
 	}
 	j.done.finished(j, err)
 }

@@ -276,6 +276,28 @@ func (q *sharedQueue) place(head, body []byte, mark uint64) bool {
 	return true
 }
 
+// awaitSlot waits until there is a free slot, which another process may then take first.
+func (q *sharedQueue) awaitSlot(ctx context.Context, wait bool) error {
+	free := func() bool { return q.len() < int(q.cap) }
+	for naps := 0; ; {
+		switch {
+		case q.detached.Load() || q.h.closed.Load() != 0:
+			return ErrClosed
+		case free():
+			return nil
+		case !wait:
+			return q.errFull
+		}
+		q.freed.Clear()
+		if free() || q.h.closed.Load() != 0 {
+			continue
+		}
+		if err := q.await(ctx, q.freed, ErrFull, &naps); err != nil {
+			return err
+		}
+	}
+}
+
 // room finds n bytes in a row for item t. What is in use reaches from the payload of the first item in the queue, which
 // stays where it is as long as the put lock is held, to areaTail.
 func (q *sharedQueue) room(t, n uint64) (at uint64, ok bool) {
@@ -478,13 +500,22 @@ func (q *sharedQueue) detach() error {
 	return q.arena.Close()
 }
 
+// closeTime bounds how long close waits for a process that has been stopped in the middle of put. When that goes on, its
+// item may still arrive.
+const closeTime = time.Second
+
 // close lets no more items in and wakes everybody.
 func (q *sharedQueue) close() error {
-	if err := q.lock(context.Background(), q.putLock); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	err := q.lock(ctx, q.putLock)
+	if errors.Is(err, ErrClosed) {
 		return err
 	}
 	q.h.closed.Store(1)
-	_ = q.putLock.Unlock()
+	if err == nil {
+		_ = q.putLock.Unlock()
+	}
 	q.filled.Set()
 	q.freed.Set()
 	return nil

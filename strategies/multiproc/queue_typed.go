@@ -161,6 +161,11 @@ func giveBuffer(b *[]byte) {
 
 // putEncoded encodes before the lock is taken, so that an item that cannot cross, or panics, leaves the queue alone.
 func (q *Queue[T]) putEncoded(ctx context.Context, wait bool, v T) error {
+	if q.c.p != nil && q.c.p.handles {
+		if err := q.s.awaitSlot(ctx, wait); err != nil {
+			return err // before the ends of pipes move
+		}
+	}
 	buf := queueBuffers.Get().(*[]byte)
 	defer giveBuffer(buf)
 	b, err := q.c.append((*buf)[:0], &v)

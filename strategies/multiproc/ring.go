@@ -42,6 +42,10 @@ type control struct {
 	_       [cacheLine - 4]byte
 	release atomic.Uint64 // how far the parent has taken the payload of answers
 	_       [cacheLine - 8]byte
+	begun   atomic.Uint64 // calls that the worker has begun; the parent looks when the worker is dead
+	_       [cacheLine - 8]byte
+	halt    atomic.Uint32 // 1: the parent is about to kill the worker for the call at hand; it must not begin another
+	_       [cacheLine - 4]byte
 }
 
 // slot carries one message. The stamp, the message's number plus one, is stored last and says that the rest is there;

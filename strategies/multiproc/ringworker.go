@@ -42,6 +42,9 @@ type ringWorker struct {
 	calls int64     // since then
 }
 
+// haltNap is how often a worker looks whether it is to go on after all.
+const haltNap = 20 * time.Microsecond
+
 var bell = sealed(appendHeader(nil, frameBell, 0))
 
 func sealed(frame []byte) []byte { sealFrame(frame, 0); return frame }
@@ -61,6 +64,10 @@ func (w *worker) ringPool(e *entry) {
 	rw := &ringWorker{worker: w, r: workerRing.r, spin: several()}
 	for ; ; rw.n++ {
 		s := rw.next()
+		for rw.r.ctl.halt.Load() != 0 { // after the stamp of the answer before: see arm
+			time.Sleep(haltNap)
+		}
+		release(&rw.r.ctl.begun, rw.n+1)
 		switch s.kind {
 		case slotInline, slotArea:
 			payload, ok := s.payload(&rw.r.reqs)

@@ -71,7 +71,7 @@ func collapse(fd uintptr, size int) error {
 	if e != 0 {
 		return os.NewSyscallError("mmap", e)
 	}
-	defer syscall.Syscall(syscall.SYS_MUNMAP, room, uintptr(size)+hugePage, 0)
+	defer func() { _, _, _ = syscall.Syscall(syscall.SYS_MUNMAP, room, uintptr(size)+hugePage, 0) }()
 	at := (room + hugePage - 1) &^ (hugePage - 1)
 	if _, _, e := syscall.Syscall6(syscall.SYS_MMAP, at, uintptr(size), syscall.PROT_READ,
 		syscall.MAP_SHARED|syscall.MAP_FIXED, fd, 0); e != 0 {
