@@ -106,14 +106,14 @@ func rows[T any]() []row[T] {
 	}
 }
 
-func benchRows[T any](b *testing.B, size string, fn Func[T, T], in []T) {
+func benchRows[T any](b *testing.B, size string, start func(ctx context.Context) (Pool[T, T], error), in []T) {
 	ctx := context.Background()
 	for _, r := range rows[T]() {
 		if r.name == "imap100" && len(in) < 100 {
 			continue // not a row of Python's either
 		}
 		b.Run(size+"/"+r.name, func(b *testing.B) {
-			p, err := NewPool(ctx, fn, Workers(2))
+			p, err := start(ctx)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -138,9 +138,18 @@ func benchRows[T any](b *testing.B, size string, fn Func[T, T], in []T) {
 
 // BenchmarkPoolRows is items a second for every way to use a pool.
 func BenchmarkPoolRows(b *testing.B) {
-	benchRows(b, "int", echoInt, ints(100_000))
-	benchRows(b, "1KiB", echoBytes, blobs(20_000, 1<<10))
-	benchRows(b, "1MiB", echoBytes, blobs(64, 1<<20))
+	benchRows(b, "int", processes(echoInt), ints(100_000))
+	benchRows(b, "1KiB", processes(echoBytes), blobs(20_000, 1<<10))
+	benchRows(b, "1MiB", processes(echoBytes), blobs(64, 1<<20))
+}
+
+func processes[T any](fn Func[T, T]) func(context.Context) (Pool[T, T], error) {
+	return func(ctx context.Context) (Pool[T, T], error) { return NewPool(ctx, fn, Workers(2)) }
+}
+
+// BenchmarkLocalRows is the same on goroutines: the dummy pool.
+func BenchmarkLocalRows(b *testing.B) {
+	benchRows(b, "int", func(context.Context) (Pool[int, int], error) { return NewLocalPool(echoOf[int], Workers(2)) }, ints(100_000))
 }
 
 // BenchmarkPoolIdle is the time of a call that finds the workers asleep.

@@ -300,12 +300,10 @@ func (fl *flow[In, Out]) deliver(p *piece[In, Out]) bool {
 	}
 	clear(p.in)
 	clear(p.out)
-	p.in, p.out, p.errs = p.in[:0], p.out[:cap(p.out)], nil
+	p.in, p.out = p.in[:0], p.out[:cap(p.out)]
+	p.renew()
 	if fl.ordered {
 		p.isDone.Store(false)
-	}
-	if p.state.Load() != 0 {
-		p.state.Store(0)
 	}
 	fl.spare = append(fl.spare, p)
 	return true

@@ -1,6 +1,7 @@
 package multiproc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -37,6 +38,69 @@ func testTerminate(t *testing.T, m maker) {
 	}
 	if _, err := p.Apply(ctx, 0); !errors.Is(err, ErrClosed) {
 		t.Errorf("Apply: %v", err)
+	}
+}
+
+// Functions that do not heed their context hold nobody up, and after Terminate no further item begins, whatever way it
+// came and whatever chunk it is in.
+func testTerminateDeaf(t *testing.T, m maker) {
+	type runner func(context.Context, Pool[gate, int], []gate) error
+	mapped := func(opts ...CallOption) runner {
+		return func(ctx context.Context, p Pool[gate, int], in []gate) error {
+			out, err := p.Map(ctx, in, opts...)
+			if out != nil {
+				t.Errorf("results of a Map that was terminated: %v", out)
+			}
+			return err
+		}
+	}
+	ordered := func(opts ...CallOption) runner {
+		return func(ctx context.Context, p Pool[gate, int], in []gate) (first error) {
+			for _, err := range p.Imap(ctx, slices.Values(in), opts...) {
+				first = cmp.Or(first, err)
+			}
+			return first
+		}
+	}
+	for name, run := range map[string]runner{
+		"Apply": func(ctx context.Context, p Pool[gate, int], in []gate) error {
+			_, err := p.Apply(ctx, in[0])
+			return err
+		},
+		"Map": mapped(), "MapChunk1": mapped(Chunk(1)), "MapTimeout": mapped(Timeout(forever)),
+		"Imap": ordered(), "ImapChunk3": ordered(Chunk(3)), "ImapTimeout": ordered(Timeout(forever)),
+		"ImapUnordered": func(ctx context.Context, p Pool[gate, int], in []gate) (first error) {
+			for _, err := range p.ImapUnordered(ctx, slices.Values(in)) {
+				first = cmp.Or(first, err)
+			}
+			return first
+		},
+		// The failure of an item does not pass for the outcome of a Map that was not run to its end.
+		"MapFailedItem": func(ctx context.Context, p Pool[gate, int], in []gate) error {
+			return mapped(Chunk(1))(ctx, p, append([]gate{{}}, in...))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, ctx := make2(t, m, deaf, fnDeaf, Workers(1)), ctxT(t)
+			g, open := opener(t)
+			defer open() // before the pool is joined
+			outcome := make(chan error, 1)
+			go func() { outcome <- run(ctx, p, slices.Repeat([]gate{g}, 8)) }()
+			content(t, g.Path+".began")
+			if err := p.Terminate(); err != nil {
+				t.Error(err)
+			}
+			if err := <-outcome; !errors.Is(err, ErrTerminated) {
+				t.Errorf("%v, want ErrTerminated", err)
+			}
+			open()
+			if err := p.Join(ctx); err != nil {
+				t.Error(err)
+			}
+			if s := text(t, g.Path+".began"); s != "an item" {
+				t.Errorf("began: %s; want one", s)
+			}
+		})
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 )
 
 // LocalPool is the dummy pool: the same interface on goroutines of this process, or on OS threads with OnThreads. A
-// running function cannot be killed: Terminate and timeouts end its context and the worker is busy until it returns.
+// running function cannot be killed: Terminate and timeouts end its context, no further item of its chunk begins, and the
+// worker is busy until it returns.
 // It is made by NewLocalPool.
 type LocalPool[In, Out any] struct {
 	front[In, Out]
@@ -29,13 +30,30 @@ type local[In, Out any] struct {
 	work    sync.Cond
 	queue   backlog[*job[In, Out]]
 	state   int
-	running map[*job[In, Out]]struct{}
+	running []seat[In, Out] // by slot
 	idle    int
 	alive   int
 	quit    chan struct{} // closed by Close
 	gone    chan struct{} // closed when the last worker has left
 
 	completed, timeouts atomic.Int64
+}
+
+// turn is one use of a job. Jobs are used again, and Terminate and the clock of a timeout may come late: they must not hit
+// the use after theirs, so each goes by the count that it was given and not by the job alone.
+type turn[In, Out any] struct {
+	*job[In, Out]
+	uses uint64
+}
+
+// over reports whether the turn was resolved. What it still computes is for nobody.
+func (t turn[In, Out]) over() bool { return t.state.Load() != t.uses }
+
+// seat is what the worker of a slot is at. The worker clears the job without the pool's mu; all else happens under it.
+type seat[In, Out any] struct {
+	job  atomic.Pointer[job[In, Out]]
+	uses uint64
+	_    [48]byte // a cache line to itself
 }
 
 // States of a pool.
@@ -52,7 +70,7 @@ func NewLocalPool[In, Out any](fn func(context.Context, In) (Out, error), opts .
 		return nil, err
 	}
 	l := &local[In, Out]{fn: fn, opt: opt, room: make(chan struct{}, opt.maxInFlight), alive: opt.workers,
-		running: make(map[*job[In, Out]]struct{}), quit: make(chan struct{}), gone: make(chan struct{})}
+		running: make([]seat[In, Out], opt.workers), quit: make(chan struct{}), gone: make(chan struct{})}
 	l.ctx, l.stop = context.WithCancel(l.mark(context.Background()))
 	l.work.L = &l.mu
 	ready := make(chan error, opt.workers)
@@ -88,12 +106,13 @@ func (l *local[In, Out]) worker(slot int, ready chan<- error) {
 	if ready != nil {
 		ready <- l.initialise()
 	}
-	var current *job[In, Out]
+	var current turn[In, Out]
 	defer func() {
 		// Reached with a job in hand only when a function called runtime.Goexit: the goroutine cannot be saved.
-		if current != nil {
+		if current.job != nil {
+			// First, as the slot is the next one's.
+			l.finish(slot, current, &TaskError{Index: current.base, Msg: "function called runtime.Goexit"}, nil)
 			go l.worker(slot, nil)
-			l.finish(current, &TaskError{Index: current.base, Msg: "function called runtime.Goexit"}, nil)
 			return
 		}
 		l.mu.Lock()
@@ -103,13 +122,11 @@ func (l *local[In, Out]) worker(slot int, ready chan<- error) {
 		}
 	}()
 	for {
-		j := l.next(slot)
-		if j == nil {
+		if current = l.next(slot); current.job == nil {
 			return
 		}
-		current = j
-		l.run(j)
-		current = nil
+		l.run(slot, current)
+		current = turn[In, Out]{} // an idle worker keeps no input alive
 	}
 }
 
@@ -125,18 +142,19 @@ func (l *local[In, Out]) initialise() (err error) {
 	return l.opt.init.e.local(l.ctx, l.opt.init.state)
 }
 
-// next waits for a job for the worker in the slot; nil means that it should leave.
-func (l *local[In, Out]) next(slot int) *job[In, Out] {
+// next waits for a job for the worker in the slot; none means that it should leave.
+func (l *local[In, Out]) next(slot int) turn[In, Out] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
 		if l.queue.waiting(slot) > 0 {
-			j := l.queue.pop(slot)
-			l.running[j] = struct{}{}
-			return j
+			t := l.queue.pop(slot).turn()
+			l.running[slot].uses = t.uses
+			l.running[slot].job.Store(t.job)
+			return t
 		}
 		if l.state != poolOpen {
-			return nil
+			return turn[In, Out]{}
 		}
 		l.idle++
 		l.work.Wait()
@@ -144,37 +162,41 @@ func (l *local[In, Out]) next(slot int) *job[In, Out] {
 	}
 }
 
-func (l *local[In, Out]) run(j *job[In, Out]) {
+// turn is the coming use of a job that was submitted and that nobody can resolve yet.
+func (j *job[In, Out]) turn() turn[In, Out] { return turn[In, Out]{j, j.state.Load()} }
+
+func (l *local[In, Out]) run(slot int, t turn[In, Out]) {
 	ctx := l.ctx
-	if j.bound && j.opt.timeout == 0 {
-		ctx = j.ctx
-	} else if j.ctx != nil || j.opt.timeout > 0 {
+	if t.bound && t.opt.timeout == 0 {
+		ctx = t.ctx
+	} else if t.ctx != nil || t.opt.timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = l.taskContext(j)
+		ctx, cancel = l.taskContext(t)
 		defer cancel()
 	}
-	if j.ctx != nil && j.ctx.Err() != nil {
-		l.finish(j, j.ctx.Err(), nil)
+	if t.ctx != nil && t.ctx.Err() != nil {
+		l.finish(slot, t, t.ctx.Err(), nil)
 		return
 	}
-	if j.opt.timeout > 0 {
+	if t.opt.timeout > 0 {
 		// The caller may have gone on by the time the function returns: it must not see late writes.
-		own := &job[In, Out]{base: j.base, in: j.in, out: make([]Out, len(j.in))}
-		l.runAll(ctx, own)
-		l.finish(j, nil, func() { copy(j.out, own.out); j.errs = own.errs })
+		own := &job[In, Out]{base: t.base, in: t.in, out: make([]Out, len(t.in))}
+		l.runAll(ctx, t, own)
+		l.finish(slot, t, nil, func() { copy(t.out, own.out); t.errs = own.errs })
 		return
 	}
-	l.runAll(ctx, j)
-	for j.more != nil && j.more(j) {
+	l.runAll(ctx, t, t.job)
+	for t.more != nil && !t.over() && t.more(t.job) {
 		l.completed.Add(1)
-		l.runAll(ctx, j)
+		l.runAll(ctx, t, t.job)
 	}
-	l.finish(j, nil, nil)
+	l.finish(slot, t, nil, nil)
 }
 
-func (l *local[In, Out]) runAll(ctx context.Context, j *job[In, Out]) {
+// runAll runs the items of j for the turn.
+func (l *local[In, Out]) runAll(ctx context.Context, t turn[In, Out], j *job[In, Out]) {
 	for i := 0; i < len(j.in); {
-		i = l.runFrom(ctx, j, i)
+		i = l.runFrom(ctx, t, j, i)
 	}
 }
 
@@ -186,30 +208,30 @@ func (l *local[In, Out]) bind(ctx context.Context) (context.Context, func()) {
 }
 
 // taskContext ends with the caller's context, with the pool's, and after the timeout, which also resolves the job.
-func (l *local[In, Out]) taskContext(j *job[In, Out]) (context.Context, context.CancelFunc) {
-	base := j.ctx
+func (l *local[In, Out]) taskContext(t turn[In, Out]) (context.Context, context.CancelFunc) {
+	base := t.ctx
 	if base == nil {
 		base = l.ctx
 	}
 	ctx, cancel := context.WithCancelCause(l.mark(base))
 	unlink := func() bool { return true }
-	if j.ctx != nil {
+	if t.ctx != nil {
 		unlink = context.AfterFunc(l.ctx, func() { cancel(ErrTerminated) })
 	}
 	stop := func() bool { return true }
-	if j.opt.timeout > 0 {
-		stop = time.AfterFunc(j.opt.timeout, func() {
+	if t.opt.timeout > 0 {
+		stop = time.AfterFunc(t.opt.timeout, func() {
 			// First the outcome: a function that heeds its context must not get ahead with another error.
-			l.resolve(j, ErrTimeout, func() { l.timeouts.Add(1) })
+			l.resolve(t, ErrTimeout, func() { l.timeouts.Add(1) })
 			cancel(ErrTimeout)
 		}).Stop
 	}
 	return ctx, func() { unlink(); stop(); cancel(nil) }
 }
 
-// runFrom runs items from index i and returns the index to go on from: one past the item that panicked, or the end.
-// One deferred call serves a whole chunk.
-func (l *local[In, Out]) runFrom(ctx context.Context, j *job[In, Out], i int) (next int) {
+// runFrom runs items from index i and returns the index to go on from: one past the item that panicked, or the end. After
+// Terminate, or when the timeout has passed, no further item begins. One deferred call serves a whole chunk.
+func (l *local[In, Out]) runFrom(ctx context.Context, t turn[In, Out], j *job[In, Out], i int) (next int) {
 	normal := false
 	defer func() {
 		if normal {
@@ -220,7 +242,7 @@ func (l *local[In, Out]) runFrom(ctx context.Context, j *job[In, Out], i int) (n
 			next = i + 1
 		}
 	}()
-	for ; i < len(j.in); i++ {
+	for ; i < len(j.in) && !t.over(); i++ {
 		v, err := l.fn(ctx, j.in[i])
 		if err != nil {
 			j.setErr(i, localError(j.base+i, err))
@@ -229,7 +251,7 @@ func (l *local[In, Out]) runFrom(ctx context.Context, j *job[In, Out], i int) (n
 		j.out[i] = v
 	}
 	normal = true
-	return i
+	return len(j.in)
 }
 
 func (j *job[In, Out]) setErr(i int, err error) {
@@ -240,25 +262,33 @@ func (j *job[In, Out]) setErr(i int, err error) {
 }
 
 // finish is the worker's last touch of a job.
-func (l *local[In, Out]) finish(j *job[In, Out], err error, commit func()) {
-	l.mu.Lock()
-	delete(l.running, j)
-	l.mu.Unlock()
-	l.resolve(j, err, commit)
+func (l *local[In, Out]) finish(slot int, t turn[In, Out], err error, commit func()) {
+	l.running[slot].job.Store(nil)
+	l.resolve(t, err, commit)
 }
 
-// resolve resolves the job unless somebody did before, and gives its room back.
-func (l *local[In, Out]) resolve(j *job[In, Out], err error, commit func()) bool {
-	if j.state.Swap(jobDone) == jobDone {
+// resolve resolves the turn unless somebody did before, and gives its room back.
+func (l *local[In, Out]) resolve(t turn[In, Out], err error, commit func()) bool {
+	if !t.state.CompareAndSwap(t.uses, t.uses+1) {
 		return false
 	}
 	if commit != nil {
 		commit()
 	}
 	l.completed.Add(1)
-	<-l.room
-	j.done.finished(j, err)
+	l.vacate()
+	t.done.finished(t.job, err)
 	return true
+}
+
+// vacate gives back the room of one job. It never waits: each accepted job has put a token in, and only who resolves its
+// turn, which happens once, takes it out.
+func (l *local[In, Out]) vacate() {
+	select {
+	case <-l.room:
+	default:
+		panic("multiproc: a job of a LocalPool was resolved twice")
+	}
 }
 
 func (l *local[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool) error {
@@ -268,7 +298,7 @@ func (l *local[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool)
 	l.mu.Lock()
 	if l.state != poolOpen {
 		l.mu.Unlock()
-		<-l.room
+		l.vacate()
 		return ErrClosed
 	}
 	slot := slotOf(j.opt.affinity, l.opt.workers)
@@ -321,8 +351,9 @@ func enter(ctx context.Context, room chan<- struct{}, quit <-chan struct{}, wait
 func (l *local[In, Out]) cancel(j *job[In, Out], still func() bool) bool {
 	l.mu.Lock()
 	ok := l.queue.remove(j, still)
+	t := j.turn()
 	l.mu.Unlock()
-	return ok && l.resolve(j, ErrCancelled, nil)
+	return ok && l.resolve(t, ErrCancelled, nil)
 }
 
 func (l *local[In, Out]) await(ctx context.Context, w waitable) error { return waitOn(ctx, w) }
@@ -394,7 +425,11 @@ func (p *LocalPool[In, Out]) mapShared(ctx context.Context, in []In, out []Out, 
 	load := func(j *job[In, Out]) bool {
 		hi := int(taken.Add(int64(chunk)))
 		lo := hi - chunk
-		if lo >= len(in) || ctx.Err() != nil {
+		if lo >= len(in) {
+			return false
+		}
+		if err := ctx.Err(); err != nil {
+			g.fail(lo, err) // the caller may not have noticed yet
 			return false
 		}
 		hi = min(hi, len(in))
@@ -436,15 +471,24 @@ func (p *LocalPool[In, Out]) MapAsync(ctx context.Context, in []In, opts ...Call
 	return fut
 }
 
+// waiting takes what no worker has. Called with mu held.
+func (l *local[In, Out]) waiting() []turn[In, Out] {
+	var open []turn[In, Out]
+	for _, j := range l.queue.takeAll() {
+		open = append(open, j.turn())
+	}
+	return open
+}
+
 // CancelPending implements Pool.
 func (p *LocalPool[In, Out]) CancelPending() int {
 	l := p.l
 	l.mu.Lock()
-	open := l.queue.takeAll()
+	open := l.waiting()
 	l.mu.Unlock()
 	n := 0
-	for _, j := range open {
-		if l.resolve(j, ErrCancelled, nil) {
+	for _, t := range open {
+		if l.resolve(t, ErrCancelled, nil) {
 			n++
 		}
 	}
@@ -484,21 +528,24 @@ func (p *LocalPool[In, Out]) Join(ctx context.Context) error {
 	}
 }
 
-// Terminate implements Pool: every unfinished call resolves with ErrTerminated and the context of running functions
-// ends. It does not wait for them to return; Join does.
+// Terminate implements Pool: every unfinished call resolves with ErrTerminated, the context of running functions ends, and
+// no further item begins. It does not wait for those that run to return; Join does.
 func (p *LocalPool[In, Out]) Terminate() error {
 	_ = p.Close()
 	l := p.l
 	l.mu.Lock()
 	l.state = poolTerminated
-	open := l.queue.takeAll()
-	for j := range l.running {
-		open = append(open, j)
+	open := l.waiting()
+	for i := range l.running {
+		// A worker may be done with it by now, and the job in use again: its turn tells.
+		if j := l.running[i].job.Load(); j != nil {
+			open = append(open, turn[In, Out]{j, l.running[i].uses})
+		}
 	}
 	l.mu.Unlock()
 	// Before the contexts end, or a function that heeds its own would get ahead with another error.
-	for _, j := range open {
-		l.resolve(j, ErrTerminated, nil)
+	for _, t := range open {
+		l.resolve(t, ErrTerminated, nil)
 	}
 	l.stop()
 	return nil
@@ -519,6 +566,12 @@ func (p *LocalPool[In, Out]) Stats() Stats {
 	l := p.l
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Stats{Workers: l.alive, MaxInFlight: l.opt.maxInFlight, Queued: l.queue.len(), Running: len(l.running), Completed: l.completed.Load(),
+	running := 0
+	for i := range l.running {
+		if l.running[i].job.Load() != nil {
+			running++
+		}
+	}
+	return Stats{Workers: l.alive, MaxInFlight: l.opt.maxInFlight, Queued: l.queue.len(), Running: running, Completed: l.completed.Load(),
 		Timeouts: l.timeouts.Load()}
 }

@@ -75,6 +75,21 @@ func fnGate(ctx context.Context, g gate) (int, error) {
 	return os.Getpid(), ctx.Err()
 }
 
+// fnDeaf is fnGate without a context: it notes that it has begun and waits for the file, whatever happens. Without a path
+// it fails.
+func fnDeaf(_ context.Context, g gate) (int, error) {
+	if g.Path == "" {
+		return 0, errOdd
+	}
+	note(g.Path+".began", "an item")
+	for {
+		if _, err := os.Stat(g.Path); err == nil {
+			return os.Getpid(), nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 type blob struct {
 	Name string
 	Data []byte
@@ -147,6 +162,7 @@ var (
 	even   = Register("test.even", fnEven)
 	block  = Register("test.block", fnBlock)
 	gated  = Register("test.gate", fnGate)
+	deaf   = Register("test.deaf", fnDeaf)
 	echo   = Register("test.echo", fnEcho)
 	state  = Register("test.state", fnState)
 	crash  = Register("test.crash", fnCrash)

@@ -118,8 +118,10 @@ type job[In, Out any] struct {
 	// With an err a worker of a LocalPool may still be using in, out and errs: they must be left alone.
 	done finisher[In, Out]
 	// more, if set, loads the next inputs into a job that a LocalPool has just run; false ends it.
-	more  func(j *job[In, Out]) bool
-	state atomic.Int32
+	more func(j *job[In, Out]) bool
+	// state counts how often a LocalPool has resolved the job and how often it was made ready again after that: odd while
+	// it is resolved. See turn.
+	state atomic.Uint64
 	older *job[In, Out] // see mapping
 	// The process pool's own.
 	impl call
@@ -131,8 +133,13 @@ type finisher[In, Out any] interface {
 	finished(j *job[In, Out], err error)
 }
 
-// jobDone is the state of a job that somebody has resolved; only who moves it there calls done.
-const jobDone = 1
+// renew makes a job ready for another submission, once done was told without an err.
+func (j *job[In, Out]) renew() {
+	j.errs = nil
+	if n := j.state.Load(); n%2 == 1 {
+		j.state.Store(n + 1)
+	}
+}
 
 // itemErr returns the error of item i, given the job's own.
 func (j *job[In, Out]) itemErr(i int, err error) error {
@@ -330,12 +337,16 @@ type gather struct {
 	mu    sync.Mutex
 	index int
 	err   error
+	own   bool // err is that of an item, and not why items were never run
 }
 
+// fail notes an error. That of the lowest index stays, but none of an item may hide that others were not run.
 func (g *gather) fail(index int, err error) {
+	var te *TaskError
+	own := errors.As(err, &te)
 	g.mu.Lock()
-	if g.err == nil || index < g.index {
-		g.index, g.err = index, err
+	if g.err == nil || g.own && !own || g.own == own && index < g.index {
+		g.index, g.err, g.own = index, err, own
 	}
 	g.mu.Unlock()
 }
@@ -416,13 +427,12 @@ func waitMap[Out any](ctx context.Context, pool awaiter, g *gather, out []Out, a
 		abandon()
 		return nil, err
 	}
-	var te *TaskError
 	switch {
 	case g.err == nil:
 		return out, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err() // jobs were dropped for that reason
-	case errors.As(g.err, &te):
+	case g.own:
 		return out, g.err
 	}
 	return nil, g.err
@@ -447,10 +457,8 @@ func (m *mapping[In, Out]) jobs(list []*job[In, Out]) []*job[In, Out] {
 			}
 		}
 		j := m.spare
-		m.spare, j.older, j.errs = j.older, nil, nil
-		if j.state.Load() != 0 { // a store costs more
-			j.state.Store(0)
-		}
+		m.spare, j.older = j.older, nil
+		j.renew()
 		list[n] = j
 	}
 	for i := n; i < len(list); i++ {
