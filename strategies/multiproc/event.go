@@ -33,6 +33,9 @@ type Event struct {
 	Pid  int   // of the worker; 0 where there is no process
 	Slot int   // position of the worker, from 0 to Workers-1
 	Err  error // nil, or why
+	// Dropped is how many events just before this one were dropped, because the function was still busy with an earlier one
+	// and 1024 others were waiting. The oldest go first: the last event always arrives.
+	Dropped int
 }
 
 // Attrs returns what the event says as keys and values, in the form that log/slog takes:
@@ -47,6 +50,9 @@ func (e Event) Attrs() []any {
 	}
 	if e.Err != nil {
 		attrs = append(attrs, "err", e.Err)
+	}
+	if e.Dropped > 0 {
+		attrs = append(attrs, "dropped", e.Dropped)
 	}
 	return attrs
 }
@@ -68,11 +74,14 @@ func (p *peer) stats() WorkerStats {
 	return s
 }
 
+// maxEvents is how many events may wait for the user's function. Workers may crash faster than it takes them.
+const maxEvents = 1024
+
 // events passes events to the user's function in order, on a goroutine that exists while there are some.
 type events struct {
 	f       func(Event)
 	mu      sync.Mutex
-	list    []Event
+	list    queue[Event]
 	running bool
 }
 
@@ -83,7 +92,11 @@ func (e *events) emit(ev Event) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.list = append(e.list, ev)
+	if e.list.len() == maxEvents {
+		lost := e.list.pop().Dropped + 1
+		e.list.at(0).Dropped += lost
+	}
+	e.list.push(ev)
 	if !e.running {
 		e.running = true
 		go e.drain()
@@ -93,13 +106,12 @@ func (e *events) emit(ev Event) {
 func (e *events) drain() {
 	for {
 		e.mu.Lock()
-		if len(e.list) == 0 {
+		if e.list.len() == 0 {
 			e.running = false
 			e.mu.Unlock()
 			return
 		}
-		ev := e.list[0]
-		e.list = e.list[1:]
+		ev := e.list.pop()
 		e.mu.Unlock()
 		guard("an OnEvent callback", func() { e.f(ev) })
 	}

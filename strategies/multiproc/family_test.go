@@ -1,10 +1,12 @@
 package multiproc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -103,7 +105,9 @@ var familyScenes = map[string]func(context.Context, string) (string, error){
 		gate := make(chan struct{})
 		Self().Go(func() {
 			<-gate
-			time.Sleep(20 * time.Millisecond) // longer than a process takes to end that does not wait
+			for !waiting() { // a process that does not wait ends here
+				time.Sleep(time.Millisecond)
+			}
 			Self().Go(func() { note(path, "second goroutine") })
 			note(path, "goroutine")
 		})
@@ -205,6 +209,12 @@ var familyScenes = map[string]func(context.Context, string) (string, error){
 		}
 		return strconv.Itoa(len(keep)), nil
 	},
+}
+
+// waiting reports whether this process has come to the point where it waits for its tracked goroutines.
+func waiting() bool {
+	b := make([]byte, 1<<20)
+	return bytes.Contains(b[:runtime.Stack(b, true)], []byte("(*tracker).wait("))
 }
 
 // text reads what a scene has noted.

@@ -7,8 +7,12 @@ import (
 )
 
 // LocalProcess is the dummy process: a function on a goroutine of this process, with Process's verbs as far as a
-// goroutine can have them, as Python's multiprocessing.dummy.Process is a thread. It cannot be killed. It is made by
-// NewLocalProcess, started once, safe for concurrent use and must not be copied.
+// goroutine can have them, as Python's multiprocessing.dummy.Process is a thread. It is made by NewLocalProcess, started
+// once, safe for concurrent use and must not be copied.
+//
+// Of the ways to end a Process it has Stop alone, which asks: Go cannot end a goroutine from outside, so there are no
+// Terminate, Kill and Signal here, and a function that does not heed its context goes on. A function that may have to be
+// ended by force belongs in a Process.
 type LocalProcess struct {
 	name    string
 	fn      func(context.Context) error

@@ -7,8 +7,9 @@
 // main and of TestMain. Arguments and results are copied.
 //
 // Non-goals: forking without exec, sending functions, other machines, and sandboxing (a worker may do whatever the
-// parent may). Shared memory and synchronisation are in package shm. Worker processes need
-// Linux; elsewhere they return spawn.ErrUnavailable and only LocalPool works.
+// parent may). Shared memory and synchronisation are in package shm, objects that live in a process of their own and are
+// used from others in package manager. Worker processes need Linux; elsewhere they return spawn.ErrUnavailable and only
+// LocalPool and LocalProcess work.
 //
 // The package imports only what is cheap to initialise, because every worker does so before its first task.
 package multiproc

@@ -242,7 +242,8 @@ func Nested(policy NestPolicy) PoolOption {
 }
 
 // OnEvent has f called for what happens to the workers, one call after another, in order, on a goroutine of its own: f
-// may call any method of the pool and does not hold it up. A LocalPool has no such events.
+// may call any method of the pool and does not hold it up. Up to 1024 events wait for a slow f, then the oldest are dropped:
+// see Event.Dropped. A LocalPool has no such events.
 func OnEvent(f func(Event)) PoolOption { return poolOption(func(p *poolOptions) { p.event = f }) }
 
 // Init runs the initialiser with the state once in every worker, before its first task. Its error makes NewPool fail

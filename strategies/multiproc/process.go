@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"reflect"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ import (
 type Process struct {
 	name string
 	fn   *entry
+	out  reflect.Type // of what fn returns
 	opt  procOptions
 	err  error // of the options, or of encoding the input
 
@@ -33,7 +35,7 @@ type Process struct {
 
 // NewProcess prepares a call of fn with in; Start starts it. An input that cannot be encoded is reported by Start.
 func NewProcess[In, Out any](fn Func[In, Out], in In, opts ...ProcOption) *Process {
-	p := &Process{fn: fn.e, opt: procDefaults, done: make(chan struct{})}
+	p := &Process{fn: fn.e, out: reflect.TypeFor[Out](), opt: procDefaults, done: make(chan struct{})}
 	for _, o := range opts {
 		o.applyProc(&p.opt)
 	}
@@ -72,10 +74,14 @@ func Call[In, Out any](ctx context.Context, fn Func[In, Out], in In, opts ...Pro
 	return out, err
 }
 
-// Result waits for the process and returns what its function returned. Out must be the function's. An error is a
-// *TaskError; its cause is a *CrashError if the process ended without a result.
+// Result waits for the process and returns what its function returned. An error is a *TaskError; its cause is a *CrashError
+// if the process ended without a result. Out must be the function's, or the error is ErrInvalid, at once.
 func Result[Out any](ctx context.Context, p *Process) (Out, error) {
 	var out [1]Out
+	if typ := reflect.TypeFor[Out](); p.out != typ {
+		return out[0], &optionError{"Result[" + typ.String() + "]: the function of " + p.name + " returns " + p.out.String() +
+			"; ask for that type"}
+	}
 	exit, err := p.Join(ctx)
 	if err != nil {
 		return out[0], err

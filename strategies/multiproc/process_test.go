@@ -53,6 +53,24 @@ func TestProcess(t *testing.T) {
 	}
 }
 
+// The bytes of a result fit many types. Only the function's own is taken, and the error names both.
+func TestResultOfAnotherType(t *testing.T) {
+	needProcesses(t)
+	ctx := ctxT(t)
+	p := NewProcess(square, 3, WithName("nine"))
+	if err := p.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	v, err := Result[float64](ctx, p)
+	if !errors.Is(err, ErrInvalid) || v != 0 || !strings.Contains(err.Error(), "Result[float64]") ||
+		!strings.Contains(err.Error(), "nine returns int;") {
+		t.Errorf("%v, %v", v, err)
+	}
+	if v, err := Result[int](ctx, p); v != 9 || err != nil {
+		t.Error(v, err)
+	}
+}
+
 func TestProcessSignals(t *testing.T) {
 	needProcesses(t)
 	ctx := ctxT(t)
