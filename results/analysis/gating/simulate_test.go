@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/parbench/parbench/internal/testenv"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis/comparison"
 )
@@ -187,7 +188,7 @@ func simulate(t *testing.T, gates, comparisons int, effect float64, next func(*r
 //	PARBENCH_NOISE_TABLE=1 go test ./results/analysis/gating -run GateTable -v
 func TestGateTable(t *testing.T) {
 	if os.Getenv("PARBENCH_NOISE_TABLE") == "" {
-		t.Skip("set PARBENCH_NOISE_TABLE=1 to print the table")
+		testenv.DoesNotApply(t, "a table for reading, which takes minutes: set PARBENCH_NOISE_TABLE=1 and use -v")
 	}
 	for _, comparisons := range []int{1, 3, 10} {
 		gates := 1000 / comparisons
