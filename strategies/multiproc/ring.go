@@ -87,6 +87,7 @@ type area struct {
 	head uint64 // up to here it is used
 	tail uint64 // up to here it is free again
 	have int    // so much of buf has memory
+	skip uint64 // bytes before those that reserve has returned last
 }
 
 // place finds room for n bytes: offset and the head after it. ok is false if there is none now.
@@ -104,35 +105,21 @@ func (a *area) place(n int) (off int, end uint64, ok bool) {
 	return int(at & (size - 1)), end, end-a.tail <= size
 }
 
-// free returns the free bytes at the head that have memory, without taking them: see commit. tail is how far the
-// receiver is.
-func (a *area) free(tail uint64) []byte {
-	a.tail = max(a.tail, tail)
-	off, _, ok := a.place(1)
-	if !ok || off != int(a.head&uint64(len(a.buf)-1)) {
-		return nil
-	}
-	end := min(a.have, len(a.buf), off+len(a.buf)-int(a.head-a.tail))
-	if end <= off {
-		return nil
-	}
-	return a.buf[off:end:end]
-}
-
 // reserve returns free bytes with memory, n of them or more, without taking them: see commit. Nil if there are none.
 func (a *area) reserve(n int) []byte {
 	off, _, ok := a.place(n)
 	if !ok || !a.back(off+n) {
 		return nil
 	}
-	if skip := off - int(a.head&uint64(len(a.buf)-1)); skip < 0 {
-		a.head += uint64(skip + len(a.buf)) // to the start; what is skipped is freed with this message
-	}
-	return a.free(a.tail)
+	// What is skipped at the end is freed with the message; without one nobody would free it, so it is not taken yet.
+	a.skip = uint64(off-int(a.head)) & uint64(len(a.buf)-1)
+	end := min(a.have, off+len(a.buf)-int(a.head+a.skip-a.tail))
+	return a.buf[off:end:end]
 }
 
-// commit takes the first n of the bytes that free or reserve has just returned.
+// commit takes the first n of the bytes that reserve has just returned.
 func (a *area) commit(n int) (off int, end uint64) {
+	a.head += a.skip
 	off = int(a.head & uint64(len(a.buf)-1))
 	a.head = (a.head + uint64(n) + cacheLine - 1) &^ (cacheLine - 1)
 	return off, a.head
