@@ -237,9 +237,13 @@ func (b *planner) fill(p *plan, t reflect.Type) {
 	case reflect.Map:
 		b.planMap(p, t)
 	case reflect.Interface:
-		p.err = &unsupported{t, "the other process cannot know what is in an interface"}
+		p.err = &unsupported{t, "the other process cannot know what is in an interface; use a concrete type"}
 	default:
-		p.err = &unsupported{t, "a " + t.Kind().String() + " means nothing in another process"}
+		why := "a " + t.Kind().String() + " means nothing in another process"
+		if t.Kind() == reflect.Chan {
+			why += "; use a Queue or a pipe"
+		}
+		p.err = &unsupported{t, why}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
@@ -81,7 +82,33 @@ func (e *CrashError) Error() string {
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
+	if line := lastWords(e.StderrTail); line != "" {
+		s += "; its last words: " + line
+	}
 	return s
+}
+
+// lastWords returns the line of a dead process's standard error that says most: the one in which the runtime names a panic
+// or fatal error, or the last one.
+func lastWords(stderr []byte) string {
+	const most = 200
+	last := ""
+	for line := range strings.Lines(string(stderr)) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		last = line
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			break
+		}
+	}
+	if len(last) > most {
+		last = last[:most] + "…"
+	}
+	if last == "" {
+		return ""
+	}
+	return strconv.Quote(last)
 }
 
 // Unwrap returns Err.

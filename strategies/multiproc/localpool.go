@@ -69,6 +69,9 @@ func NewLocalPool[In, Out any](fn func(context.Context, In) (Out, error), opts .
 	if err != nil {
 		return nil, err
 	}
+	if fn == nil {
+		return nil, &optionError{"NewLocalPool: the function is nil"}
+	}
 	l := &local[In, Out]{fn: fn, opt: opt, room: make(chan struct{}, opt.maxInFlight), alive: opt.workers,
 		running: make([]seat[In, Out], opt.workers), quit: make(chan struct{}), gone: make(chan struct{})}
 	l.ctx, l.stop = context.WithCancel(l.mark(context.Background()))

@@ -261,11 +261,18 @@ func Init[S any](in Initializer[S], state S) PoolOption {
 // OnThreads locks each worker of a LocalPool to an OS thread of its own. A process pool ignores it.
 func OnThreads() PoolOption { return poolOption(func(p *poolOptions) { p.threads = true }) }
 
+func nilOption(i int) error {
+	return &optionError{"option " + strconv.Itoa(i+1) + " is nil; leave it out"}
+}
+
 var procDefaults = procOptions{grace: defaultGrace, maxDepth: -1}
 
 func collectPool(opts []PoolOption) (poolOptions, error) {
 	p := poolOptions{restart: 3, proc: procDefaults}
-	for _, o := range opts {
+	for i, o := range opts {
+		if o == nil {
+			return p, nilOption(i)
+		}
 		o.applyPool(&p)
 	}
 	if !p.workersSet {
@@ -403,7 +410,10 @@ func collectCall(opts []CallOption) (callOptions, error) {
 // collectCalls is the part of collectCall that needs memory: the options' functions let c escape.
 func collectCalls(opts []CallOption) (callOptions, error) {
 	var c callOptions
-	for _, o := range opts {
+	for i, o := range opts {
+		if o == nil {
+			return c, nilOption(i)
+		}
 		o(&c)
 	}
 	return c, c.err

@@ -268,7 +268,7 @@ type Conn[A, B any] struct {
 	in  *Receiver[B]
 }
 
-// NewDuplex makes two connected ends; see NewPipe.
+// NewDuplex makes two connected ends: the first sends A and receives B, the second sends B and receives A. See NewPipe.
 func NewDuplex[A, B any](opts ...QueueOption) (*Conn[A, B], *Conn[B, A], error) {
 	ra, sa, err := NewPipe[A](opts...)
 	if err != nil {

@@ -33,10 +33,24 @@ type Process struct {
 	tail   []byte
 }
 
+// errReleased is ErrClosed in the words of a process.
+var errReleased error = releasedError{}
+
+type releasedError struct{}
+
+func (releasedError) Error() string {
+	return "multiproc: the process was closed, which released its result"
+}
+func (releasedError) Unwrap() error { return ErrClosed }
+
 // NewProcess prepares a call of fn with in; Start starts it. An input that cannot be encoded is reported by Start.
 func NewProcess[In, Out any](fn Func[In, Out], in In, opts ...ProcOption) *Process {
 	p := &Process{fn: fn.e, out: reflect.TypeFor[Out](), opt: procDefaults, done: make(chan struct{})}
-	for _, o := range opts {
+	for i, o := range opts {
+		if o == nil {
+			p.opt.fail(nilOption(i))
+			continue
+		}
 		o.applyProc(&p.opt)
 	}
 	if p.name = p.opt.name; p.name == "" {
@@ -110,7 +124,7 @@ func (p *Process) Start(ctx context.Context) error {
 	defer p.mu.Unlock()
 	switch {
 	case p.closed:
-		return ErrClosed
+		return errReleased
 	case p.err != nil:
 		return p.err
 	case p.child != nil:
@@ -162,7 +176,7 @@ func (p *Process) started() (*child, error) {
 	defer p.mu.Unlock()
 	switch {
 	case p.closed:
-		return nil, ErrClosed
+		return nil, errReleased
 	case p.child == nil:
 		return nil, ErrNotStarted
 	}

@@ -16,7 +16,7 @@ type ProcessPool[In, Out any] struct {
 var _ Pool[int, int] = (*ProcessPool[int, int])(nil)
 
 // NewPool starts the workers and returns when all of them are ready. When ctx ends first, or a worker cannot start, or
-// its initialiser fails (ErrInit), nothing is left behind.
+// its initialiser fails (ErrInit), nothing is left behind. Afterwards ctx has no meaning for the pool.
 func NewPool[In, Out any](ctx context.Context, fn Func[In, Out], opts ...PoolOption) (*ProcessPool[In, Out], error) {
 	opt, err := collectPool(opts)
 	if err != nil {

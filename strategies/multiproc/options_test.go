@@ -1,0 +1,47 @@
+package multiproc
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// An option or a function that is nil is an error that says so, not a crash.
+func TestNilOptions(t *testing.T) {
+	ctx := ctxT(t)
+	double := func(_ context.Context, n int) (int, error) { return 2 * n, nil }
+	if _, err := NewPool(ctx, square, Workers(1), nil); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "option 2") {
+		t.Error(err)
+	}
+	if err := NewProcess(square, 2, nil).Start(ctx); !errors.Is(err, ErrInvalid) {
+		t.Error(err)
+	}
+	if _, err := NewLocalPool[int, int](nil); !errors.Is(err, ErrInvalid) {
+		t.Error(err)
+	}
+	p, err := NewLocalPool(double)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Terminate() }()
+	if _, err := p.Apply(ctx, 1, nil); !errors.Is(err, ErrInvalid) {
+		t.Error(err)
+	}
+}
+
+func TestLastWords(t *testing.T) {
+	for stderr, want := range map[string]string{
+		"": "", "\n \n": "", "one\ntwo\n\n": `"two"`,
+		"log\npanic: out of eggs\n\ngoroutine 7 [running]:\nmain.f()\n": `"panic: out of eggs"`,
+		"fatal error: stack overflow\nruntime stack:\n":                 `"fatal error: stack overflow"`,
+		"\x1b[31mred\n": `"\x1b[31mred"`,
+	} {
+		if got := lastWords([]byte(stderr)); got != want {
+			t.Errorf("%q: %s, want %s", stderr, got, want)
+		}
+	}
+	if long := lastWords([]byte(strings.Repeat("x", 1000))); len(long) > 210 {
+		t.Error(len(long))
+	}
+}
