@@ -132,21 +132,27 @@ func (t *tail) copy(to *os.File) {
 	}
 }
 
-// What a child has written before its end is in the pipe: reading it takes no longer than this, unless somebody else has
-// the other end too, or nobody reads what is passed on.
-const stderrTime = 50 * time.Millisecond
+// How long the end of a child waits for what it has written to standard error: first for the copier to read what is in the
+// pipe, then, with the pipe closed, for it to have passed that on. An error of a crash has to come within 100 ms.
+const (
+	stderrRead = 60 * time.Millisecond
+	stderrPass = 20 * time.Millisecond
+)
 
 // end returns the tail of a child that has ended. It waits neither for a grandchild that holds the pipe open, nor for
 // who reads what is passed on.
 func (t *tail) end() []byte {
-	for range 2 {
-		select {
-		case <-t.done:
-		case <-time.After(stderrTime / 2):
-		}
-		_ = t.r.Close()
-	}
+	t.wait(stderrRead)
+	_ = t.r.Close()
+	t.wait(stderrPass)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return bytes.Clone(t.buf)
+}
+
+func (t *tail) wait(d time.Duration) {
+	select {
+	case <-t.done:
+	case <-time.After(d):
+	}
 }

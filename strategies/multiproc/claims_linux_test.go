@@ -105,6 +105,29 @@ func TestHaltedWorkerBeginsNothing(t *testing.T) {
 	}
 }
 
+// A call whose time is over before its worker has begun it has timed out all the same, however often that happens.
+func TestTimeoutBeforeBegin(t *testing.T) {
+	ctx := ctxT(t)
+	pool, err := NewPool(ctx, square, Workers(1), Restart(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = pool.Terminate() }()
+	for range 4 {
+		pool.f.mu.Lock()
+		for _, p := range pool.f.workers {
+			p.ring.ctl.halt.Store(1)
+		}
+		pool.f.mu.Unlock()
+		if _, err := pool.Apply(ctx, 3, Timeout(time.Millisecond)); !errors.Is(err, ErrTimeout) {
+			t.Fatal(err)
+		}
+		if v, err := pool.Apply(ctx, 3); v != 9 || err != nil { // the replacement is there
+			t.Fatal(v, err)
+		}
+	}
+}
+
 // A worker that dies before it has begun anything is replaced only so often, though it has been given calls.
 func TestWorkersThatNeverBegin(t *testing.T) {
 	ctx := ctxT(t)

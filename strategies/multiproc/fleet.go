@@ -234,16 +234,8 @@ func (f *fleet) hold(ctx context.Context, wait bool) error {
 // submitHeld submits a call that has room, or, with a failure, gives the room back.
 func (f *fleet) submitHeld(c *call, failure error, waited bool) error {
 	f.mu.Lock()
-	if failure == nil && f.state != poolOpen {
-		f.mu.Unlock()
-		failure = f.refusal()
-		f.mu.Lock()
-	}
-	if failure != nil {
-		f.leaveRoom(1)
-		f.mu.Unlock()
-		f.settle()
-		return failure
+	if err := f.admit(failure); err != nil {
+		return err
 	}
 	f.push(c)
 	f.drop(f.feed(waited, nil))
@@ -251,6 +243,20 @@ func (f *fleet) submitHeld(c *call, failure error, waited bool) error {
 		f.mind()
 	}
 	return nil
+}
+
+// admit is the last look at a call that has room: with a failure, or if the pool has been closed meanwhile, it gives the
+// room back, and mu, which is held.
+func (f *fleet) admit(failure error) error {
+	if failure == nil {
+		failure = f.refuses()
+	}
+	if failure != nil {
+		f.leaveRoom(1)
+		f.mu.Unlock()
+		f.settle()
+	}
+	return failure
 }
 
 // enter returns with mu held and for how many calls there is room, at least one; or without mu and an error.
@@ -284,6 +290,11 @@ func (f *fleet) enter(ctx context.Context, wait bool) (room int, err error) {
 func (f *fleet) refusal() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.refuses()
+}
+
+// refuses is refusal with mu held.
+func (f *fleet) refuses() error {
 	switch {
 	case f.state == poolOpen:
 		return nil

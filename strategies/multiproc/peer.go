@@ -481,6 +481,10 @@ func (p *peer) finishUp(cause error) {
 		begun := p.ring.ctl.begun.Load()
 		p.begun, running = begun > 0, running && begun > p.answers
 	}
+	if p.late != nil && p.fifo.len() > 0 && p.fifo.front() == p.late {
+		running = true // begun or not, its time is over
+	}
+	p.begun = p.begun || p.late != nil // it was killed on purpose
 	p.idle = !running
 	if cause == nil {
 		switch {

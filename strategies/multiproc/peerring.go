@@ -90,16 +90,8 @@ func (f *fleet) hand(p *peer, c *call, payload, buf []byte, failure error, waite
 		c.frame, inPlace = frameOf(c.count, payload), false
 	}
 	p.pen.Unlock()
-	if failure == nil && f.state != poolOpen {
-		f.mu.Unlock()
-		failure = f.refusal()
-		f.mu.Lock()
-	}
-	if failure != nil {
-		f.leaveRoom(1)
-		f.mu.Unlock()
-		f.settle()
-		return failure
+	if err := f.admit(failure); err != nil {
+		return err
 	}
 	c.size = headerSize + len(payload)
 	if inPlace {
