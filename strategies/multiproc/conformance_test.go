@@ -508,7 +508,11 @@ func testInit(t *testing.T, m maker) {
 
 func testOptions(t *testing.T, m maker) {
 	ctx := ctxT(t)
-	for _, o := range []PoolOption{Workers(0), Workers(-1), MaxInFlight(0), MaxTasks(-1), MaxTasks(0), Restart(-1)} {
+	bad := []PoolOption{Workers(0), Workers(-1), MaxInFlight(0)}
+	if !m.local {
+		bad = append(bad, MaxTasks(-1), MaxTasks(0), Restart(-1), MemoryPerWorker(1))
+	}
+	for _, o := range bad {
 		var err error
 		if m.local {
 			_, err = NewLocalPool(fnSquare, o)

@@ -41,17 +41,29 @@ func (timeoutError) Is(target error) bool { return target == context.DeadlineExc
 // TaskError says which task failed and why. Errors from a worker process arrive as text, and as what they were if they
 // are known by RegisterError or RegisterSentinel; in a LocalPool Err is the original.
 type TaskError struct {
-	Func  string // name the function was registered under; empty in a LocalPool
-	Index int    // of the item in its Map or Imap; 0 for Apply
+	Func  string // name the function was registered under; in a LocalPool that of the Go function
+	Index int    // of the item in its Map or Imap; 0 for a call of its own
 	Type  string // Go type of the original error, such as "*fs.PathError"
 	Msg   string
 	Stack string // of a panic, else empty
 	// Err is the cause where it could be kept, for errors.Is and errors.As: a *PanicError, ErrTimeout, a *CrashError, a
 	// registered error, a known sentinel (see RegisterSentinel), in a LocalPool the original; else nil.
 	Err error
+
+	item bool // it is one of a Map or Imap
 }
 
-func (e *TaskError) Error() string { return "task " + strconv.Itoa(e.Index) + ": " + e.Msg }
+// Error names the function, the item where there are several, and the message: "collatz: item 3: not a positive number".
+func (e *TaskError) Error() string {
+	s := e.Msg
+	if e.item {
+		s = "item " + strconv.Itoa(e.Index) + ": " + s
+	}
+	if e.Func != "" {
+		s = e.Func + ": " + s
+	}
+	return s
+}
 
 // Unwrap returns the cause, or nil.
 func (e *TaskError) Unwrap() error { return e.Err }

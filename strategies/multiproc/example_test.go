@@ -49,7 +49,7 @@ func Example() {
 	// Output:
 	// [8 16 111] <nil>
 	// 7 <nil>
-	// 0 task 1: not a positive number
+	// 0 collatz: item 1: not a positive number
 	// 2 <nil>
 	// 118 <nil>
 }
@@ -184,6 +184,6 @@ func ExampleRegisterError() {
 	fmt.Println(err)
 	fmt.Println(errors.As(err, &bad), bad.Max)
 	// Output:
-	// task 0: checking 12: out of range
+	// checked: checking 12: out of range
 	// true 9
 }

@@ -6,14 +6,20 @@ import (
 	"sync/atomic"
 )
 
-// Imap implements Pool.
+// Imap yields the results in the order of the inputs, each with its own error, as they come. The loop blocks while the next
+// result is not there, until ctx ends, which is the last error.
+//
+// The source is read in the goroutine of the loop, only as far ahead as Window allows, and not after a break; what runs then
+// goes on, in a LocalPool with its context ended. What ends the loop as a whole is yielded once, as its last error: that of
+// ctx, an *EncodeError after the results before it, ErrInvalid, and on a pool that is closed already ErrClosed, alone.
 func (f front[In, Out]) Imap(ctx context.Context, in iter.Seq[In], opts ...CallOption) iter.Seq2[Out, error] {
 	return func(yield func(Out, error) bool) {
 		f.stream(ctx, opts, &flow[In, Out]{inOrder: yield}, func(fl *flow[In, Out]) { in(fl.take) })
 	}
 }
 
-// ImapSource implements Pool.
+// ImapSource is Imap over a source that can fail: its error is yielded, as it is, after the results before it, and ends the
+// loop.
 func (f front[In, Out]) ImapSource(ctx context.Context, in iter.Seq2[In, error], opts ...CallOption) iter.Seq2[Out, error] {
 	return func(yield func(Out, error) bool) {
 		f.stream(ctx, opts, &flow[In, Out]{inOrder: yield}, func(fl *flow[In, Out]) {
@@ -27,7 +33,7 @@ func (f front[In, Out]) ImapSource(ctx context.Context, in iter.Seq2[In, error],
 	}
 }
 
-// ImapUnordered implements Pool.
+// ImapUnordered is Imap in the order of completion; Indexed says which input a result belongs to.
 func (f front[In, Out]) ImapUnordered(ctx context.Context, in iter.Seq[In], opts ...CallOption) iter.Seq2[Indexed[Out], error] {
 	return func(yield func(Indexed[Out], error) bool) {
 		f.stream(ctx, opts, &flow[In, Out]{unordered: yield}, func(fl *flow[In, Out]) { in(fl.take) })
@@ -188,7 +194,7 @@ func (fl *flow[In, Out]) piece() *piece[In, Out] {
 		return p
 	}
 	p := &piece[In, Out]{fl: fl}
-	p.job.done = p
+	p.job.done, p.job.item = p, true
 	p.in = make([]In, 0, fl.opt.chunk)
 	p.out = make([]Out, fl.opt.chunk)
 	return p

@@ -21,6 +21,7 @@ var _ Pool[int, int] = (*LocalPool[int, int])(nil)
 
 type local[In, Out any] struct {
 	fn   func(context.Context, In) (Out, error)
+	name string // of fn
 	opt  poolOptions
 	ctx  context.Context // of every task; ends with Terminate
 	stop context.CancelFunc
@@ -69,10 +70,13 @@ func NewLocalPool[In, Out any](fn func(context.Context, In) (Out, error), opts .
 	if err != nil {
 		return nil, err
 	}
+	if err := opt.forGoroutines(); err != nil {
+		return nil, err
+	}
 	if fn == nil {
 		return nil, &optionError{"NewLocalPool: the function is nil"}
 	}
-	l := &local[In, Out]{fn: fn, opt: opt, room: make(chan struct{}, opt.maxInFlight), alive: opt.workers,
+	l := &local[In, Out]{fn: fn, name: goName(fn), opt: opt, room: make(chan struct{}, opt.maxInFlight), alive: opt.workers,
 		running: make([]seat[In, Out], opt.workers), quit: make(chan struct{}), gone: make(chan struct{})}
 	l.ctx, l.stop = context.WithCancel(l.mark(context.Background()))
 	l.work.L = &l.mu
@@ -114,7 +118,7 @@ func (l *local[In, Out]) worker(slot int, ready chan<- error) {
 		// Reached with a job in hand only when a function called runtime.Goexit: the goroutine cannot be saved.
 		if current.job != nil {
 			// First, as the slot is the next one's.
-			l.finish(slot, current, &TaskError{Index: current.base, Msg: "function called runtime.Goexit"}, nil)
+			l.finish(slot, current, &TaskError{Func: l.name, Msg: "function called runtime.Goexit"}, nil)
 			go l.worker(slot, nil)
 			return
 		}
@@ -183,7 +187,7 @@ func (l *local[In, Out]) run(slot int, t turn[In, Out]) {
 	}
 	if t.opt.timeout > 0 {
 		// The caller may have gone on by the time the function returns: it must not see late writes.
-		own := &job[In, Out]{base: t.base, in: t.in, out: make([]Out, len(t.in))}
+		own := &job[In, Out]{base: t.base, item: t.item, in: t.in, out: make([]Out, len(t.in))}
 		l.runAll(ctx, t, own)
 		l.finish(slot, t, nil, func() { copy(t.out, own.out); t.errs = own.errs })
 		return
@@ -225,7 +229,7 @@ func (l *local[In, Out]) taskContext(t turn[In, Out]) (context.Context, context.
 	if t.opt.timeout > 0 {
 		stop = time.AfterFunc(t.opt.timeout, func() {
 			// First the outcome: a function that heeds its context must not get ahead with another error.
-			l.resolve(t, ErrTimeout, func() { l.timeouts.Add(1) })
+			l.resolve(t, localError(l.name, 0, ErrTimeout), func() { l.timeouts.Add(1) })
 			cancel(ErrTimeout)
 		}).Stop
 	}
@@ -241,14 +245,14 @@ func (l *local[In, Out]) runFrom(ctx context.Context, t turn[In, Out], j *job[In
 			return
 		}
 		if v := recover(); v != nil {
-			j.setErr(i, panicError("", j.base+i, v))
+			j.setErr(i, panicError(l.name, j.base+i, v))
 			next = i + 1
 		}
 	}()
 	for ; i < len(j.in) && !t.over(); i++ {
 		v, err := l.fn(ctx, j.in[i])
 		if err != nil {
-			j.setErr(i, localError(j.base+i, err))
+			j.setErr(i, localError(l.name, j.base+i, err))
 			continue
 		}
 		j.out[i] = v
@@ -257,10 +261,11 @@ func (l *local[In, Out]) runFrom(ctx context.Context, t turn[In, Out], j *job[In
 	return len(j.in)
 }
 
-func (j *job[In, Out]) setErr(i int, err error) {
+func (j *job[In, Out]) setErr(i int, err *TaskError) {
 	if j.errs == nil {
 		j.errs = make([]error, len(j.in))
 	}
+	err.item = j.item
 	j.errs[i] = err
 }
 
@@ -380,8 +385,11 @@ func (l *local[In, Out]) closed() bool {
 	return l.state != poolOpen
 }
 
-// Map implements Pool. A worker takes one chunk after another from a shared index, so that a chunk costs an atomic
-// addition rather than a passage through the queue.
+// Map runs every input, in chunks (Chunk), and returns the results in the order of the inputs, as ProcessPool.Map does: it
+// blocks until all have run or ctx ends; the error is that of the lowest failing index, and the results of the others are there.
+//
+// A worker takes one chunk after another from a shared index, so that a chunk costs an atomic addition rather than a passage
+// through the queue.
 func (p *LocalPool[In, Out]) Map(ctx context.Context, in []In, opts ...CallOption) ([]Out, error) {
 	opt, done, err := collectMap[Out](opts)
 	if err != nil {
@@ -448,7 +456,7 @@ func (p *LocalPool[In, Out]) mapShared(ctx context.Context, in []In, out []Out, 
 	jobs := make([]job[In, Out], min(p.l.opt.workers, (len(in)+chunk-1)/chunk))
 	for i := range jobs {
 		j := &jobs[i]
-		j.ctx, j.more, j.done = ctx, more, done
+		j.ctx, j.item, j.more, j.done = ctx, true, more, done
 		g.left.Add(1)
 		// One accepted job is enough to do all of the work.
 		if err := p.l.submit(ctx, j, true); err != nil {
@@ -467,7 +475,7 @@ func (p *LocalPool[In, Out]) mapShared(ctx context.Context, in []In, out []Out, 
 	})
 }
 
-// MapAsync implements Pool.
+// MapAsync is Map that does not block. ctx is the whole Map's. The caller must not change the inputs until it is done.
 func (p *LocalPool[In, Out]) MapAsync(ctx context.Context, in []In, opts ...CallOption) *Future[[]Out] {
 	fut := newFuture[[]Out]()
 	go func() { fut.resolve(p.Map(ctx, in, opts...)) }()
@@ -483,7 +491,8 @@ func (l *local[In, Out]) waiting() []turn[In, Out] {
 	return open
 }
 
-// CancelPending implements Pool.
+// CancelPending withdraws every call and chunk that no worker has, and returns how many there were: they resolve with
+// ErrCancelled. What runs goes on. It does not block.
 func (p *LocalPool[In, Out]) CancelPending() int {
 	l := p.l
 	l.mu.Lock()
@@ -498,7 +507,8 @@ func (p *LocalPool[In, Out]) CancelPending() int {
 	return n
 }
 
-// Close implements Pool.
+// Close ends the acceptance of work, which is ErrClosed from then on; what was accepted is still done, and the workers leave.
+// It does not block, and returns nil.
 func (p *LocalPool[In, Out]) Close() error {
 	l := p.l
 	l.mu.Lock()
@@ -511,7 +521,8 @@ func (p *LocalPool[In, Out]) Close() error {
 	return nil
 }
 
-// Join implements Pool.
+// Join blocks until a closed pool has finished: every accepted call has resolved and every worker's function returned. It
+// returns ctx's error if that ends first, and ErrRunning at once before Close.
 func (p *LocalPool[In, Out]) Join(ctx context.Context) error {
 	if !p.l.closed() {
 		return ErrRunning
@@ -531,30 +542,34 @@ func (p *LocalPool[In, Out]) Join(ctx context.Context) error {
 	}
 }
 
-// Terminate implements Pool: every unfinished call resolves with ErrTerminated, the context of running functions ends, and
-// no further item begins. It does not wait for those that run to return; Join does.
+// Terminate ends the pool now: every unfinished call resolves with ErrTerminated, the context of running functions ends, and
+// no further item begins. It does not wait for those that run to return, which Join does, and returns nil.
 func (p *LocalPool[In, Out]) Terminate() error {
 	_ = p.Close()
-	l := p.l
+	// Before the contexts end, or a function that heeds its own would get ahead with another error.
+	for _, t := range p.l.abort() {
+		p.l.resolve(t, ErrTerminated, nil)
+	}
+	p.l.stop()
+	return nil
+}
+
+// abort ends the handing out of work and returns what is unfinished: a turn that its worker may have finished by the time
+// somebody comes to it.
+func (l *local[In, Out]) abort() []turn[In, Out] {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.state = poolTerminated
 	open := l.waiting()
 	for i := range l.running {
-		// A worker may be done with it by now, and the job in use again: its turn tells.
 		if j := l.running[i].job.Load(); j != nil {
 			open = append(open, turn[In, Out]{j, l.running[i].uses})
 		}
 	}
-	l.mu.Unlock()
-	// Before the contexts end, or a function that heeds its own would get ahead with another error.
-	for _, t := range open {
-		l.resolve(t, ErrTerminated, nil)
-	}
-	l.stop()
-	return nil
+	return open
 }
 
-// Shutdown implements Pool.
+// Shutdown is Close and Join, then Terminate if ctx ends first, whose error it returns then.
 func (p *LocalPool[In, Out]) Shutdown(ctx context.Context) error {
 	_ = p.Close()
 	if err := p.Join(ctx); err != nil {
@@ -564,7 +579,7 @@ func (p *LocalPool[In, Out]) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// Stats implements Pool.
+// Stats returns figures of this moment; those about processes are zero. It does not block.
 func (p *LocalPool[In, Out]) Stats() Stats {
 	l := p.l
 	l.mu.Lock()

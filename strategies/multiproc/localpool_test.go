@@ -69,6 +69,50 @@ func TestLocalPoolResolvesOneUseOfAJob(t *testing.T) {
 	}
 }
 
+// Terminate takes what is unfinished, and one call ends before it comes to it: that keeps its result, the others are terminated,
+// and each gives its room back once.
+func TestLocalPoolTerminateBesideTheEndOfACall(t *testing.T) {
+	inside, leave := make(chan struct{}), make(chan struct{})
+	p, err := NewLocalPool(func(_ context.Context, n int) (int, error) {
+		close(inside)
+		<-leave
+		return n, nil
+	}, Workers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := ctxT(t)
+	runs, err1 := p.ApplyAsync(ctx, 7)
+	<-inside
+	waits, err2 := p.ApplyAsync(ctx, 8)
+	if err := errors.Join(err1, err2, p.Close()); err != nil {
+		t.Fatal(err)
+	}
+	open := p.l.abort()
+	close(leave)
+	if n, err := runs.Get(ctx); n != 7 || err != nil {
+		t.Error(n, err)
+	}
+	resolved := 0
+	for _, u := range open {
+		if p.l.resolve(u, ErrTerminated, nil) {
+			resolved++
+		}
+	}
+	if _, err := waits.Get(ctx); !errors.Is(err, ErrTerminated) {
+		t.Error(err)
+	}
+	if len(open) != 2 || resolved != 1 || len(p.l.room) != 0 {
+		t.Errorf("%d unfinished, %d of them terminated, room taken for %d", len(open), resolved, len(p.l.room))
+	}
+	if err := p.Terminate(); err != nil {
+		t.Error(err)
+	}
+	if err := p.Join(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
 // The clock of a chunk that was done in time does not strike the one that uses its job next.
 func TestLocalPoolClockStrikesItsOwnCall(t *testing.T) {
 	p, first, done, leave := again(t)

@@ -48,18 +48,18 @@ func (p *LocalProcess) Start(ctx context.Context) error {
 }
 
 func (p *LocalProcess) run() {
-	p.err = &TaskError{Msg: "function called runtime.Goexit"}
+	p.err = &TaskError{Func: p.name, Msg: "function called runtime.Goexit"}
 	defer close(p.done)
 	defer p.cancel(nil)
 	defer func() {
 		if v := recover(); v != nil {
-			p.err = panicError("", 0, v)
+			p.err = panicError(p.name, 0, v)
 		}
 	}()
 	p.err = p.fn(p.ctx)
 }
 
-// Join waits until the function has returned, and returns its error as it is; a panic is a *TaskError. It returns ctx's
+// Join waits until the function has returned, and returns its error as it is; a panic is a *TaskError of the process's name. It returns ctx's
 // error if that ends first, ErrNotStarted before Start.
 func (p *LocalProcess) Join(ctx context.Context) error {
 	if !p.started.Load() {

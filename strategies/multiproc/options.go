@@ -9,17 +9,25 @@ import (
 	"time"
 )
 
-// PoolOption configures NewPool and NewLocalPool.
+// PoolOption configures NewPool, NewWorkers and NewLocalPool. An option that one of them cannot keep its word for is
+// ErrInvalid there, with the option's name: those about processes in a LocalPool, OnThreads in the others. A LocalPool takes
+// Workers, MaxInFlight, Init, Nested and OnThreads.
 type PoolOption interface{ applyPool(*poolOptions) }
 
 // ProcOption configures NewProcess and Call.
 type ProcOption interface{ applyProc(*procOptions) }
 
-// Option configures both processes and pools. A LocalPool ignores what only makes sense for processes.
-type Option struct{ f func(*procOptions) }
+// Option configures both processes and pools of processes.
+type Option struct {
+	name string
+	f    func(*procOptions)
+}
 
 func (o Option) applyProc(p *procOptions) { o.f(p) }
-func (o Option) applyPool(p *poolOptions) { o.f(&p.proc) }
+func (o Option) applyPool(p *poolOptions) {
+	p.proc.forProcesses(o.name)
+	o.f(&p.proc)
+}
 
 type poolOption func(*poolOptions)
 
@@ -47,7 +55,14 @@ type procOptions struct {
 	orphanGrace time.Duration
 	maxDepth    int // generations that may follow the child; -1: what this process was given
 	forbidNest  bool
+	processOnly string // the first option that only makes sense for processes
 	err         error
+}
+
+func (p *procOptions) forProcesses(option string) {
+	if p.processOnly == "" {
+		p.processOnly = option
+	}
 }
 
 func (p *procOptions) fail(err error) {
@@ -71,6 +86,22 @@ type poolOptions struct {
 	init        *initCall
 }
 
+// forWorkers returns why the options are not for worker processes, or nil.
+func (p *poolOptions) forWorkers() error {
+	if p.threads {
+		return &optionError{"OnThreads: only a LocalPool has threads of this process; leave it out"}
+	}
+	return nil
+}
+
+// forGoroutines returns why the options are not for a LocalPool, or nil.
+func (p *poolOptions) forGoroutines() error {
+	if p.proc.processOnly != "" {
+		return &optionError{p.proc.processOnly + ": a LocalPool has no worker processes; leave it out"}
+	}
+	return nil
+}
+
 func (p *poolOptions) fail(err error) { p.proc.fail(err) }
 
 // WithName names a process; the default is "Process-1" and so on.
@@ -79,29 +110,33 @@ func WithName(name string) ProcOption { return procOption(func(p *procOptions) {
 // WithEnv adds "KEY=value" strings to the environment of the child, which is otherwise inherited. Pool workers get
 // GOMAXPROCS=1 unless it is set here.
 func WithEnv(env ...string) Option {
-	return Option{func(p *procOptions) { p.env = append(p.env, env...) }}
+	return Option{"WithEnv", func(p *procOptions) { p.env = append(p.env, env...) }}
 }
 
 // WithDir sets the working directory; the default is that of this process.
-func WithDir(dir string) Option { return Option{func(p *procOptions) { p.dir = dir }} }
+func WithDir(dir string) Option { return Option{"WithDir", func(p *procOptions) { p.dir = dir }} }
 
 // WithCPUs pins the child to the CPUs from its first instruction; every worker of a pool gets the same set.
-func WithCPUs(cpus ...int) Option { return Option{func(p *procOptions) { p.cpus = cpus }} }
+func WithCPUs(cpus ...int) Option { return Option{"WithCPUs", func(p *procOptions) { p.cpus = cpus }} }
 
 // WithStdout sets where the child's standard output goes; the default is that of this process.
-func WithStdout(f *os.File) Option { return Option{func(p *procOptions) { p.stdout = f }} }
+func WithStdout(f *os.File) Option {
+	return Option{"WithStdout", func(p *procOptions) { p.stdout = f }}
+}
 
 // WithStderr sets where a copy of the child's standard error goes; the default is that of this process. The last
 // 4 KiB are kept for CrashError as well.
-func WithStderr(f *os.File) Option { return Option{func(p *procOptions) { p.stderr = f }} }
+func WithStderr(f *os.File) Option {
+	return Option{"WithStderr", func(p *procOptions) { p.stderr = f }}
+}
 
 // OwnGroup gives every child a process group of its own, so that what it starts is killed with it. By default children
 // stay in this process's group, where a signal to the group (Ctrl-C, a supervisor's kill) reaches them.
-func OwnGroup() Option { return Option{func(p *procOptions) { p.ownGroup = true }} }
+func OwnGroup() Option { return Option{"OwnGroup", func(p *procOptions) { p.ownGroup = true }} }
 
 // Grace bounds how long a worker may take to leave by itself after its last task, before it is killed; the default is
 // 5 s. It never shortens a task.
-func Grace(d time.Duration) Option { return Option{func(p *procOptions) { p.grace = d }} }
+func Grace(d time.Duration) Option { return Option{"Grace", func(p *procOptions) { p.grace = d }} }
 
 // WithKillTree makes Terminate, Kill and Stop reach everything that the process has started, directly or not: it leads a
 // process group of its own, as with OwnGroup, and descendants that have left the group are looked for in /proc. Those
@@ -118,7 +153,7 @@ func WithDaemon(daemon bool) ProcOption {
 // WithNice adds to the child's nice value, -20 to 19: positive values give way to others. Negative ones need privileges;
 // without them the child ends at once and says so on stderr.
 func WithNice(n int) Option {
-	return Option{func(p *procOptions) {
+	return Option{"WithNice", func(p *procOptions) {
 		if p.nice = n; n < -20 || n > 19 {
 			p.fail(&optionError{"WithNice(" + strconv.Itoa(n) + "): must be between -20 and 19"})
 		}
@@ -131,15 +166,19 @@ func WithNice(n int) Option {
 // RLIMIT_AS would count address space that Go only reserves, and shared memory. In programs built with cgo each thread
 // counts with its stack, 8 MiB by default. What the child starts inherits both.
 func WithMemoryLimit(bytes int64) Option {
-	return Option{func(p *procOptions) {
-		if p.memory = bytes; bytes < 1<<20 {
-			p.fail(&optionError{"WithMemoryLimit(" + strconv.FormatInt(bytes, 10) + "): must be at least 1 MiB"})
-		}
-	}}
+	return memoryLimit("WithMemoryLimit", bytes)
 }
 
 // MemoryPerWorker is WithMemoryLimit for every worker of a pool.
-func MemoryPerWorker(bytes int64) PoolOption { return WithMemoryLimit(bytes) }
+func MemoryPerWorker(bytes int64) PoolOption { return memoryLimit("MemoryPerWorker", bytes) }
+
+func memoryLimit(name string, bytes int64) Option {
+	return Option{name, func(p *procOptions) {
+		if p.memory = bytes; bytes < 1<<20 {
+			p.fail(&optionError{name + "(" + strconv.FormatInt(bytes, 10) + "): must be at least 1 MiB"})
+		}
+	}}
+}
 
 // WithOrphanGrace lets the process outlive the end of this one by up to d instead of 200 ms: its context and
 // Self().ParentDone tell it, and it can clean up. Then it ends, with all that it has started. Where a process above it
@@ -156,7 +195,7 @@ func WithOrphanGrace(d time.Duration) ProcOption {
 // this process was given itself. A program begins with 8, so that a mistake does not fill the machine; more is
 // ErrNested.
 func WithMaxDepth(n int) Option {
-	return Option{func(p *procOptions) {
+	return Option{"WithMaxDepth", func(p *procOptions) {
 		p.maxDepth = n
 		if err := atLeast("WithMaxDepth", n, 0); err != nil {
 			p.fail(err)
@@ -186,10 +225,10 @@ func MaxInFlight(n int) PoolOption {
 	})
 }
 
-// MaxTasks replaces a worker process after it has run n calls or chunks, at least 1; the default is never. A LocalPool
-// ignores it.
+// MaxTasks replaces a worker process after it has run n calls or chunks, at least 1; the default is never.
 func MaxTasks(n int) PoolOption {
 	return poolOption(func(p *poolOptions) {
+		p.proc.forProcesses("MaxTasks")
 		p.maxTasks = n
 		if err := positive("MaxTasks", n); err != nil {
 			p.fail(err)
@@ -202,6 +241,7 @@ func MaxTasks(n int) PoolOption {
 // and the pool makes progress.
 func Restart(n int) PoolOption {
 	return poolOption(func(p *poolOptions) {
+		p.proc.forProcesses("Restart")
 		p.restart = n
 		if err := atLeast("Restart", n, 0); err != nil {
 			p.fail(err)
@@ -209,14 +249,20 @@ func Restart(n int) PoolOption {
 	})
 }
 
-// Lazy starts a worker only when there is work and no worker is free, instead of all of them at once. A LocalPool ignores
-// it. What fails at a worker's start (ErrInit, ErrUnregistered) is then not NewPool's error but that of the calls.
-func Lazy() PoolOption { return poolOption(func(p *poolOptions) { p.lazy = true }) }
+// Lazy starts a worker only when there is work and no worker is free, instead of all of them at once. What fails at a
+// worker's start (ErrInit, ErrUnregistered) is then not NewPool's error but that of the calls.
+func Lazy() PoolOption {
+	return poolOption(func(p *poolOptions) {
+		p.proc.forProcesses("Lazy")
+		p.lazy = true
+	})
+}
 
 // PinWorkers pins each worker to one of the CPUs, in turn, from its first instruction; without arguments to the CPUs
-// that this process may use. A LocalPool ignores it.
+// that this process may use.
 func PinWorkers(cpus ...int) PoolOption {
 	return poolOption(func(p *poolOptions) {
+		p.proc.forProcesses("PinWorkers")
 		if len(cpus) == 0 {
 			cpus = affinity()
 		}
@@ -243,8 +289,13 @@ func Nested(policy NestPolicy) PoolOption {
 
 // OnEvent has f called for what happens to the workers, one call after another, in order, on a goroutine of its own: f
 // may call any method of the pool and does not hold it up. Up to 1024 events wait for a slow f, then the oldest are dropped:
-// see Event.Dropped. A LocalPool has no such events.
-func OnEvent(f func(Event)) PoolOption { return poolOption(func(p *poolOptions) { p.event = f }) }
+// see Event.Dropped.
+func OnEvent(f func(Event)) PoolOption {
+	return poolOption(func(p *poolOptions) {
+		p.proc.forProcesses("OnEvent")
+		p.event = f
+	})
+}
 
 // Init runs the initialiser with the state once in every worker, before its first task. Its error makes NewPool fail
 // with ErrInit.
@@ -258,8 +309,10 @@ func Init[S any](in Initializer[S], state S) PoolOption {
 	})
 }
 
-// OnThreads locks each worker of a LocalPool to an OS thread of its own. A process pool ignores it.
-func OnThreads() PoolOption { return poolOption(func(p *poolOptions) { p.threads = true }) }
+// OnThreads locks each worker of a LocalPool to an OS thread of its own.
+func OnThreads() PoolOption {
+	return poolOption(func(p *poolOptions) { p.threads = true })
+}
 
 func nilOption(i int) error {
 	return &optionError{"option " + strconv.Itoa(i+1) + " is nil; leave it out"}

@@ -7,6 +7,29 @@ import (
 	"testing"
 )
 
+// What a pool cannot keep its word for is an error with the option's name, and never ignored.
+func TestOptionsOfTheOtherPool(t *testing.T) {
+	for name, o := range map[string]PoolOption{
+		"WithEnv": WithEnv("A=b"), "WithDir": WithDir("/"), "WithCPUs": WithCPUs(0), "WithStdout": WithStdout(nil),
+		"WithStderr": WithStderr(nil), "OwnGroup": OwnGroup(), "Grace": Grace(1), "WithNice": WithNice(1),
+		"WithMemoryLimit": WithMemoryLimit(1 << 30), "MemoryPerWorker": MemoryPerWorker(1 << 30), "WithMaxDepth": WithMaxDepth(1),
+		"MaxTasks": MaxTasks(1), "Restart": Restart(1), "Lazy": Lazy(), "PinWorkers": PinWorkers(),
+		"OnEvent": OnEvent(func(Event) {}),
+	} {
+		_, err := NewLocalPool(fnSquare, Workers(1), o)
+		if !errors.Is(err, ErrInvalid) || !strings.HasPrefix(err.Error(), "multiproc: "+name+": ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err := NewPool(ctxT(t), square, OnThreads())
+	_, err2 := NewWorkers(ctxT(t), OnThreads())
+	for _, err := range []error{err, err2} {
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "OnThreads") {
+			t.Error(err)
+		}
+	}
+}
+
 // An option or a function that is nil is an error that says so, not a crash.
 func TestNilOptions(t *testing.T) {
 	ctx := ctxT(t)

@@ -72,8 +72,12 @@ func (p *peer) accepts() bool {
 		bytes = ringBytes
 	}
 	return p.up && !p.left && p.late == nil && !p.claimed && p.fifo.len() < p.limit && (p.fifo.len() == 0 || p.bytes < bytes) &&
-		(p.f.opt.maxTasks == 0 || p.taken < p.f.opt.maxTasks) && (p.fifo.len() == 0 || !p.f.growing())
+		(p.f.opt.maxTasks == 0 || p.taken < p.f.opt.maxTasks) && (p.fifo.len() == 0 || !p.f.growing() && !p.last())
 }
+
+// last reports whether no call may follow those that the worker has. Without shared memory the worker cannot be held back
+// (see arm), so a call behind one with a clock might have begun when the worker is killed for that one. Called with mu held.
+func (p *peer) last() bool { return p.ring == nil && (*p.fifo.at(p.fifo.len() - 1)).timeout > 0 }
 
 // refill moves calls from the queue to the worker until it has enough. Calls whose caller has gone are appended to
 // dropped, with their fate. waited says that the caller takes the answers next, so that no bell is needed. Called with

@@ -31,7 +31,10 @@ type pipeEnd[T any] struct {
 
 	mu    sync.Mutex
 	state error // ErrMoved or ErrClosed
+	held  bool  // it is about to move: see mover
 }
+
+var _ mover = (*pipeEnd[int])(nil)
 
 // init makes e the end of a pipe at s in this process; the lock of the end is held.
 func (e *pipeEnd[T]) init(s *sharedQueue, which int) error {
@@ -60,8 +63,13 @@ func (e *pipeEnd[T]) init(s *sharedQueue, which int) error {
 	}
 	s.watch = peer.OnOwnerDeath
 	e.q.s, e.q.c, e.which = s, codecOf[T](), which
-	e.cleanup = runtime.AddCleanup(e, func(s *sharedQueue) { _, _ = s.close(), s.detach() }, s)
+	e.guard()
 	return nil
+}
+
+// guard closes the end when it is garbage.
+func (e *pipeEnd[T]) guard() {
+	e.cleanup = runtime.AddCleanup(e, func(s *sharedQueue) { _, _ = s.close(), s.detach() }, e.q.s)
 }
 
 // usable returns why the end cannot be used, or nil.
@@ -108,7 +116,7 @@ func (e *pipeEnd[T]) AppendHandle(b []byte) ([]byte, error) {
 	if e.q.s == nil {
 		return nil, errDetached
 	}
-	if e.state != nil {
+	if e.state != nil && !e.held {
 		return nil, e.state
 	}
 	s := e.q.s
@@ -124,9 +132,44 @@ func (e *pipeEnd[T]) AppendHandle(b []byte) ([]byte, error) {
 	}
 	moving.ends[s] = e.which
 	s.h.claims[e.which-refSender].Store(0)
-	e.state = ErrMoved
+	e.state, e.held = ErrMoved, false
 	e.cleanup.Stop()
 	return b, e.own.Unlock()
+}
+
+// hold implements mover.
+func (e *pipeEnd[T]) hold() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.q.s == nil:
+		return errDetached
+	case e.state != nil:
+		return e.state
+	}
+	e.state, e.held = ErrMoved, true
+	return nil
+}
+
+// giveBack implements mover.
+func (e *pipeEnd[T]) giveBack() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.held { // and not encoded yet
+		e.state, e.held = nil, false
+		return
+	}
+	moving.Lock()
+	_, here := moving.ends[e.q.s]
+	delete(moving.ends, e.q.s)
+	moving.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), claimTime)
+	defer cancel()
+	if _, err := e.own.Lock(ctx); !here || err != nil {
+		return // it has arrived somewhere after all
+	}
+	e.state = nil
+	e.guard()
 }
 
 func (e *pipeEnd[T]) take(b []byte, which int) ([]byte, error) {

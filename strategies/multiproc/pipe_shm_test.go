@@ -217,3 +217,74 @@ func TestPipeLeavesNothing(t *testing.T) {
 		moving.Unlock()
 	}
 }
+
+// freight is an item that is refused for what is beside the end of a pipe in it.
+type freight struct {
+	End, Again *Sender[int]
+	Ring       *loop
+	Load       []byte
+}
+
+type loop struct{ Next *loop }
+
+// What could not be handed over has not moved: the end stays usable, and can be sent later.
+func TestPipeEndOfARefusedItemStays(t *testing.T) {
+	ctx := ctxT(t)
+	endless := &loop{}
+	endless.Next = endless
+	q, err := NewQueue[freight](4, QueueBytes(64<<10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Detach()
+	pool := newPool(t, freights, Workers(1))
+	closed := newPool(t, freights, Workers(1))
+	if err := closed.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r, s, err := NewPipe[int]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for name, refused := range map[string]struct {
+		try  func() error
+		want error
+	}{
+		"too large":       {func() error { return q.Put(ctx, freight{End: s, Load: make([]byte, 128<<10)}) }, ErrTooLarge},
+		"cyclic":          {func() error { return q.TryPut(freight{End: s, Ring: endless}) }, nil},
+		"twice":           {func() error { return q.Put(ctx, freight{End: s, Again: s}) }, nil},
+		"cyclic input":    {func() error { _, err := pool.Apply(ctx, freight{End: s, Ring: endless}); return err }, nil},
+		"one of several":  {func() error { _, err := pool.Map(ctx, []freight{{End: s}, {End: s}}, Chunk(2)); return err }, nil},
+		"closed pool":     {func() error { _, err := closed.ApplyAsync(ctx, freight{End: s}); return err }, ErrClosed},
+		"cyclic process":  {func() error { return NewProcess(freights, freight{End: s, Ring: endless}).Start(ctx) }, nil},
+		"process dropped": {func() error { return NewProcess(freights, freight{End: s}).Close() }, nil},
+	} {
+		err := refused.try()
+		var ee *EncodeError
+		if name != "process dropped" && !(errors.Is(err, refused.want) || refused.want == nil && errors.As(err, &ee)) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := s.Send(ctx, 1); err != nil {
+			t.Fatalf("%s: the end is of no use any more: %v", name, err)
+		}
+		if n, err := r.Recv(ctx); n != 1 || err != nil {
+			t.Fatalf("%s: %d, %v", name, n, err)
+		}
+	}
+	// It still moves, once.
+	if n, err := pool.Apply(ctx, freight{End: s}); n != 7 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if n, err := r.Recv(ctx); n != 7 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if err := s.Send(ctx, 1); !errors.Is(err, ErrMoved) {
+		t.Errorf("an end that has moved: %v", err)
+	}
+	if err := q.Put(ctx, freight{End: s}); !errors.Is(err, ErrMoved) {
+		t.Errorf("an end that has moved: %v", err)
+	}
+}
+
+var freights = Register("test.freight", func(ctx context.Context, f freight) (int, error) { return 7, f.End.Send(ctx, 7) })

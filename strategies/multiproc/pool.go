@@ -29,6 +29,7 @@ type Pool[In, Out any] interface {
 	// of the loop, only as far ahead as Window allows, and stops reading when the loop breaks. What runs then goes on, in a
 	// LocalPool with its context ended. An input that cannot cross ends the loop too, with its *EncodeError, after the results
 	// before it.
+	// On a closed pool, and where an option is wrong, it yields one error and nothing else.
 	Imap(ctx context.Context, in iter.Seq[In], opts ...CallOption) iter.Seq2[Out, error]
 	// ImapUnordered is Imap in the order of completion.
 	ImapUnordered(ctx context.Context, in iter.Seq[In], opts ...CallOption) iter.Seq2[Indexed[Out], error]
@@ -106,6 +107,7 @@ type WorkerStats struct {
 type job[In, Out any] struct {
 	ctx  context.Context // of the waiting caller; nil when nobody's
 	base int             // index of in[0]
+	item bool            // the inputs are items of a Map or Imap
 	in   []In
 	out  []Out   // as long as in; written by the backend
 	errs []error // nil, or one for each item
@@ -162,9 +164,15 @@ func (j *job[In, Out]) name() string {
 
 // wrap turns the fate of a job into the error of one of its items. Sentinels about the pool stay as they are.
 func (j *job[In, Out]) wrap(i int, err error) error {
+	var te *TaskError
+	if errors.As(err, &te) { // of a LocalPool, and the fate of each item
+		own := *te
+		own.Index, own.item = j.base+i, j.item
+		return &own
+	}
 	var ce *CrashError
 	if errors.As(err, &ce) || errors.Is(err, ErrTimeout) {
-		return &TaskError{Func: j.name(), Index: j.base + i, Type: typeName(err), Msg: err.Error(), Err: err}
+		return &TaskError{Func: j.name(), Index: j.base + i, Type: typeName(err), Msg: err.Error(), Err: err, item: j.item}
 	}
 	return err
 }
@@ -258,7 +266,11 @@ func (f front[In, Out]) call(in In, opt *callOptions) *single[In, Out] {
 	return s
 }
 
-// Apply implements Pool.
+// Apply runs one call and waits for its result; calls after each other run after each other. It blocks for room first
+// (MaxInFlight) and until ctx ends, whose error it returns then; the call goes on in a worker process that has begun it.
+//
+// The error of the function is a *TaskError. Others are an *EncodeError where the input cannot cross, ErrTimeout or a
+// *CrashError inside a *TaskError, ErrClosed, ErrTerminated, ErrCancelled, ErrBroken, and ErrInvalid for an option.
 func (f front[In, Out]) Apply(ctx context.Context, in In, opts ...CallOption) (Out, error) {
 	var zero Out
 	if err := ctx.Err(); err != nil {
@@ -317,7 +329,9 @@ func (f front[In, Out]) later(ctx context.Context, wait bool, in In, opts []Call
 	return fut, nil
 }
 
-// ApplyAsync implements Pool.
+// ApplyAsync starts one call and returns its future. It blocks while MaxInFlight calls are unfinished, until ctx ends; the
+// call itself outlives ctx. What is wrong with the call (ctx's error, *EncodeError, ErrClosed, ErrBroken, ErrInvalid) is
+// returned, what becomes of it is the future's: see Apply.
 func (f front[In, Out]) ApplyAsync(ctx context.Context, in In, opts ...CallOption) (*Future[Out], error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -325,7 +339,7 @@ func (f front[In, Out]) ApplyAsync(ctx context.Context, in In, opts ...CallOptio
 	return f.later(ctx, true, in, opts)
 }
 
-// TryApplyAsync implements Pool.
+// TryApplyAsync is ApplyAsync that does not block: ErrFull where MaxInFlight calls are unfinished.
 func (f front[In, Out]) TryApplyAsync(in In, opts ...CallOption) (*Future[Out], error) {
 	return f.later(context.Background(), false, in, opts)
 }
@@ -373,7 +387,12 @@ func (g *gather) wake() <-chan struct{} { return g.done }
 // defaultChunk is Python's rule: a quarter of an even share, rounded up.
 func defaultChunk(n, workers int) int { return max(1, (n+4*workers-1)/(4*workers)) }
 
-// Map implements Pool.
+// Map runs every input, in chunks (Chunk), and returns the results in the order of the inputs. It blocks until all have run or
+// ctx ends, whose error it returns then, without results.
+//
+// An input that fails does not stop the others: the error is the *TaskError of the lowest failing index, and the results of
+// the others are there. Where inputs were not run, there are no results and the error says why: *EncodeError, ErrClosed,
+// ErrTerminated, ErrCancelled, ErrBroken, ErrInvalid.
 func (f front[In, Out]) Map(ctx context.Context, in []In, opts ...CallOption) ([]Out, error) {
 	opt, done, err := collectMap[Out](opts)
 	if err != nil {
@@ -402,7 +421,8 @@ func (f front[In, Out]) mapWith(ctx context.Context, in []In, opt callOptions) (
 		first := lo
 		for _, j := range jobs {
 			hi := min(lo+chunk, len(in))
-			j.ctx, j.base, j.in, j.out, j.opt, j.waited = ctx, lo, in[lo:hi:hi], out[lo:hi:hi], opt.job(), true
+			j.ctx, j.base, j.in, j.out, j.opt = ctx, lo, in[lo:hi:hi], out[lo:hi:hi], opt.job()
+			j.item, j.waited = true, true
 			lo = hi
 		}
 		m.left.Add(int64(len(jobs)))
@@ -483,7 +503,7 @@ func (m *mapping[In, Out]) finished(j *job[In, Out], err error) {
 	m.release()
 }
 
-// MapAsync implements Pool.
+// MapAsync is Map that does not block. ctx is the whole Map's. The caller must not change the inputs until it is done.
 func (f front[In, Out]) MapAsync(ctx context.Context, in []In, opts ...CallOption) *Future[[]Out] {
 	fut := newFuture[[]Out]()
 	go func() { fut.resolve(f.Map(ctx, in, opts...)) }()

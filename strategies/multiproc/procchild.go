@@ -2,6 +2,7 @@ package multiproc
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"strconv"
@@ -27,16 +28,8 @@ func (w *worker) process(e *entry) {
 	go orders(append([]byte(nil), w.in.buf[w.in.r:w.in.w]...), func() { cancel(ErrStopped) })
 	w.call(e, 1, payload)
 	code := 0
-	// The first segment of a successful call counts one result.
-	if res := w.out[headerSize:]; len(res) >= 4 && res[0] == 0 {
-		code = exitTask
-		if te, _, ok := takeFailure(res[4:], role.fn, 0); ok {
-			text := "multiproc: process " + role.fn + ": " + te.Msg + "\n"
-			if te.Stack != "" {
-				text += te.Stack
-			}
-			_, _ = os.Stderr.WriteString(text)
-		}
+	if failureOf(w.out[headerSize:], role.fn) != nil {
+		code = exitTask // and nothing on stderr: the error is for whoever asks for it
 	}
 	// A parent that is gone takes no result. The orderly end comes all the same.
 	for b := w.out; len(b) > 0; {
@@ -71,14 +64,26 @@ func orders(rest []byte, stop func()) {
 	}
 }
 
+// failureOf returns the failure in the outcome of one call, nil where it succeeded: then the first segment counts one
+// result.
+func failureOf(outcome []byte, fn string) *TaskError {
+	if len(outcome) < 4 || binary.LittleEndian.Uint32(outcome) != 0 {
+		return nil
+	}
+	te, _, ok := takeFailure(outcome[4:], fn, 0)
+	if !ok {
+		return nil // Result says that it makes no sense
+	}
+	return te
+}
+
 // unregistered ends a child that does not know its function. A Process says so in its result; for a worker, which has
-// no call yet, the exit status says it.
+// no call yet, the exit status says it. The parent reports it: it is not on stderr as well.
 func unregistered() {
 	if role.kind == roleProcess {
-		w := &worker{out: appendUnknown(appendHeader(nil, frameResult, 1), role.fn, 1)}
+		w := &worker{out: appendUnknown(appendHeader(nil, frameResult, 1), 1)}
 		sealFrame(w.out, 0)
 		w.send()
 	}
-	_, _ = os.Stderr.WriteString((&unregisteredError{name: role.fn}).Error() + "\n")
 	os.Exit(exitUnregistered)
 }

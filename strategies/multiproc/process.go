@@ -24,6 +24,7 @@ type Process struct {
 
 	mu     sync.Mutex
 	frame  []byte
+	ends   passage // what moves with the frame
 	child  *child
 	closed bool
 
@@ -66,10 +67,16 @@ func NewProcess[In, Out any](fn Func[In, Out], in In, opts ...ProcOption) *Proce
 		p.err = &EncodeError{Type: codecOf[Out]().p.typ.String(), Err: err}
 		return p
 	}
-	p.frame, p.err = codecOf[In]().append(appendHeader(nil, frameCall, 1), &in)
-	if p.err == nil {
-		sealFrame(p.frame, 0)
+	if p.ends, p.err = codecOf[In]().depart(&in); p.err != nil {
+		return p
 	}
+	p.frame, p.err = codecOf[In]().append(appendHeader(nil, frameCall, 1), &in)
+	if p.err != nil {
+		p.ends.giveBack()
+		p.ends = nil
+		return p
+	}
+	sealFrame(p.frame, 0)
 	return p
 }
 
@@ -96,18 +103,13 @@ func Result[Out any](ctx context.Context, p *Process) (Out, error) {
 		return out[0], &optionError{"Result[" + typ.String() + "]: the function of " + p.name + " returns " + p.out.String() +
 			"; ask for that type"}
 	}
-	exit, err := p.Join(ctx)
-	if err != nil {
+	if _, err := p.Join(ctx); err != nil {
 		return out[0], err
 	}
-	if p.result == nil {
-		e := &CrashError{Pid: p.child.Pid(), Exit: exit, Attempts: 1, StderrTail: p.tail}
-		return out[0], &TaskError{Func: p.fn.name, Type: typeName(e), Msg: e.Error(), Err: e}
+	if err := p.Err(); err != nil {
+		return out[0], err
 	}
-	errs, err := decodeOutcomes(codecOf[Out](), p.fn.name, 0, p.result, out[:])
-	if errs != nil {
-		err = errs[0]
-	}
+	_, err := decodeOutcomes(codecOf[Out](), p.fn.name, 0, p.result, out[:])
 	return out[0], err
 }
 
@@ -137,7 +139,7 @@ func (p *Process) Start(ctx context.Context) error {
 	p.child = c
 	p.activate()
 	go p.run(p.frame)
-	p.frame = nil // the input is not kept alive
+	p.frame, p.ends = nil, nil // the input is not kept alive
 	return nil
 }
 
@@ -183,7 +185,8 @@ func (p *Process) started() (*child, error) {
 	return p.child, nil
 }
 
-// Join waits until the process has ended and been reaped, and says how. It returns ctx's error if that ends first.
+// Join waits until the process has ended and been reaped, and says how: with status 1 if its function returned an error or
+// panicked, which Err and Result then have. Its own error is ctx's, if that ends first, or ErrNotStarted.
 func (p *Process) Join(ctx context.Context) (ExitState, error) {
 	if _, err := p.started(); err != nil {
 		return ExitState{}, err
@@ -237,6 +240,29 @@ func (p *Process) Exit() (ExitState, bool) {
 	default:
 		return ExitState{}, false
 	}
+}
+
+// Err says why the process has failed: the *TaskError that Result returns as well, whose cause is a *CrashError if the
+// process ended without a result. It is nil where the function returned no error, and before the end. Nobody else reports
+// the error: nothing is printed.
+func (p *Process) Err() error {
+	exit, ended := p.Exit()
+	if !ended {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return errReleased
+	case p.result == nil:
+		e := &CrashError{Pid: p.child.Pid(), Exit: exit, Attempts: 1, StderrTail: p.tail}
+		return &TaskError{Func: p.fn.name, Type: typeName(e), Msg: e.Error(), Err: e}
+	}
+	if te := failureOf(p.result, p.fn.name); te != nil {
+		return te
+	}
+	return nil
 }
 
 // Terminate sends SIGTERM and does not wait. Deferred calls in the process do not run, its children live on, files it
@@ -310,6 +336,7 @@ func (p *Process) Close() error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed, p.frame, p.result, p.tail = true, nil, nil, nil
+	p.ends.giveBack() // it was never started
+	p.closed, p.frame, p.ends, p.result, p.tail = true, nil, nil, nil, nil
 	return nil
 }

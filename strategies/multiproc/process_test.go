@@ -128,12 +128,32 @@ func TestProcessExit(t *testing.T) {
 	_ = w.Close()
 	text := make([]byte, 1000)
 	n, _ := r.Read(text)
-	if !strings.Contains(string(text[:n]), "odd number") {
-		t.Errorf("stderr %q", text[:n])
+	if n > 0 {
+		t.Errorf("stderr %q: the error is for whoever asks for it", text[:n])
 	}
 	var te *TaskError
-	if _, err := Result[int](ctx, p); !errors.As(err, &te) || te.Msg != "odd number" || te.Func != "test.even" {
+	if _, err := Result[int](ctx, p); !errors.As(err, &te) || te.Msg != "odd number" || te.Func != "test.even" ||
+		err.Error() != "test.even: odd number" {
 		t.Errorf("%#v", err)
+	}
+	if err := p.Err(); err == nil || err.Error() != "test.even: odd number" {
+		t.Error(err)
+	}
+	s := NewProcess(square, 3)
+	if err := s.Err(); err != nil {
+		t.Errorf("before the start: %v", err)
+	}
+	if exit, ok := s.Exit(); ok || exit.Success() || exit.String() != "not ended" {
+		t.Errorf("before the start: %v, %v", exit, ok)
+	}
+	if err := s.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if exit, err := s.Join(ctx); err != nil || !exit.Success() || exit.String() != "exit status 0" || s.Err() != nil {
+		t.Errorf("%v %v %v", exit, err, s.Err())
+	}
+	if err := s.Close(); err != nil || !errors.Is(s.Err(), ErrClosed) {
+		t.Error(err, s.Err())
 	}
 	q := NewProcess(crash, order{Do: "exit", N: 8}, WithStderr(devNull(t)))
 	if err := q.Start(ctx); err != nil {
@@ -141,6 +161,10 @@ func TestProcessExit(t *testing.T) {
 	}
 	if exit, err := q.Join(ctx); err != nil || exit.Code != 8 {
 		t.Errorf("os.Exit(8): %v %v", exit, err)
+	}
+	var ce *CrashError
+	if err := q.Err(); !errors.As(err, &ce) || ce.Exit.Code != 8 {
+		t.Errorf("os.Exit(8): %v", err)
 	}
 	var pe *PanicError
 	if _, err := Call(ctx, even, 13, WithStderr(devNull(t))); !errors.As(err, &pe) || pe.Value != "thirteen" {

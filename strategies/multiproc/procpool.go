@@ -22,6 +22,9 @@ func NewPool[In, Out any](ctx context.Context, fn Func[In, Out], opts ...PoolOpt
 	if err != nil {
 		return nil, err
 	}
+	if err := opt.forWorkers(); err != nil {
+		return nil, err
+	}
 	if fn.e == nil {
 		return nil, &optionError{"NewPool: the function was not made by Register"}
 	}
@@ -40,23 +43,27 @@ func newRemote[In, Out any](f *fleet, fn Func[In, Out], prefix []byte) *ProcessP
 // Pids returns the process ids of the living workers.
 func (p *ProcessPool[In, Out]) Pids() []int { return p.f.pids() }
 
-// CancelPending implements Pool. A few calls that are already under way to a worker count as its own.
+// CancelPending withdraws every call and chunk that no worker has, and returns how many there were: they resolve with
+// ErrCancelled. What runs goes on. A few calls that are already under way to a worker count as its own. It does not block.
 func (p *ProcessPool[In, Out]) CancelPending() int { return p.f.cancelPending() }
 
-// Close implements Pool.
+// Close ends the acceptance of work, which is ErrClosed from then on; what was accepted is still done, and the workers leave.
+// It does not block, and returns nil.
 func (p *ProcessPool[In, Out]) Close() error { p.f.close(); return nil }
 
-// Join implements Pool.
+// Join blocks until a closed pool has finished: every accepted call has resolved and every worker process been reaped. It
+// returns ctx's error if that ends first, and ErrRunning at once before Close.
 func (p *ProcessPool[In, Out]) Join(ctx context.Context) error { return p.f.join(ctx) }
 
-// Terminate implements Pool. It returns when the workers have been reaped.
+// Terminate ends the pool now: unfinished calls resolve with ErrTerminated, and the worker processes are killed, with what
+// their tasks have started. It blocks until they have been reaped, and returns nil.
 func (p *ProcessPool[In, Out]) Terminate() error {
 	p.f.terminate(ErrTerminated)
 	<-p.f.gone
 	return nil
 }
 
-// Shutdown implements Pool.
+// Shutdown is Close and Join, then Terminate if ctx ends first, whose error it returns then.
 func (p *ProcessPool[In, Out]) Shutdown(ctx context.Context) error {
 	p.f.close()
 	if err := p.f.join(ctx); err != nil {
@@ -66,7 +73,7 @@ func (p *ProcessPool[In, Out]) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// Stats implements Pool.
+// Stats returns figures of this moment. It does not block.
 func (p *ProcessPool[In, Out]) Stats() Stats { return p.f.stats() }
 
 // remote turns jobs into calls: it encodes inputs in the goroutine that submits them and decodes results in the one
@@ -146,7 +153,7 @@ func (r *remote[In, Out]) prepare(j *job[In, Out]) (*call, error) {
 // A caller who waits for the results anyway rather waits for a worker than having them copied twice.
 func (r *remote[In, Out]) submitInPlace(j *job[In, Out]) (bool, error) {
 	// The worker's memory waits for the encoding: not for user code.
-	if r.ic.p.foreign || !r.callable() || j.abandoned() || j.opt.affinity != 0 {
+	if r.ic.p.foreign || r.ic.p.handles || !r.callable() || j.abandoned() || j.opt.affinity != 0 {
 		return false, nil
 	}
 	var p *peer
@@ -187,14 +194,37 @@ func (r *remote[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool
 		if err := r.f.hold(ctx, wait); err != nil {
 			return err
 		}
-		c, err := r.prepare(j)
-		return r.f.submitHeld(c, err, j.waited)
+		return r.submitHandles(j)
 	}
 	c, err := r.prepare(j)
 	if err != nil {
 		return err
 	}
 	_, err = r.f.submit(ctx, []*call{c}, wait, j.waited)
+	return err
+}
+
+// submitHandles submits a job, for which there is room, whose inputs have handles. Those that move stay here if it fails.
+func (r *remote[In, Out]) submitHandles(j *job[In, Out]) error {
+	done := false
+	var c *call
+	var err error
+	for i := range j.in {
+		var ends passage
+		if ends, err = r.ic.depart(&j.in[i]); err != nil {
+			var ee *EncodeError
+			if errors.As(err, &ee) {
+				err = ee.at(j.base + i)
+			}
+			break
+		}
+		defer ends.handed(&done)
+	}
+	if err == nil {
+		c, err = r.prepare(j)
+	}
+	err = r.f.submitHeld(c, err, j.waited)
+	done = err == nil
 	return err
 }
 
@@ -256,6 +286,11 @@ func (j *job[In, Out]) decode(payload []byte) (err error) {
 		}()
 	}
 	j.errs, err = decodeOutcomes(*oc, j.via.fn, j.base, payload, j.out)
+	for _, e := range j.errs {
+		if te, ok := e.(*TaskError); ok { //nolint:errorlint // just made, and not wrapped
+			te.item = j.item
+		}
+	}
 	return err
 }
 

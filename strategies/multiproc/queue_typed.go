@@ -166,14 +166,21 @@ func (q *Queue[T]) putEncoded(ctx context.Context, wait bool, v T) error {
 			return err // before the ends of pipes move
 		}
 	}
-	buf := queueBuffers.Get().(*[]byte)
-	defer giveBuffer(buf)
-	b, err := q.c.append((*buf)[:0], &v)
+	ends, err := q.c.depart(&v)
 	if err != nil {
 		return err
 	}
-	*buf = b
-	return q.s.put(ctx, wait, b)
+	done := false
+	defer ends.handed(&done)
+	buf := queueBuffers.Get().(*[]byte)
+	defer giveBuffer(buf)
+	b, err := q.c.append((*buf)[:0], &v)
+	if err == nil {
+		*buf = b
+		err = q.s.put(ctx, wait, b)
+	}
+	done = err == nil
+	return err
 }
 
 // Get removes and returns the first item, waiting for one until ctx ends; one that is there is returned even then. The

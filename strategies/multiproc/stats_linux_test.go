@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // What a pool says about its workers: pids and states, what waits where, what was lost.
@@ -97,5 +98,32 @@ func TestEventsAsLog(t *testing.T) {
 	}
 	for _, want := range []string{`msg="worker started" slot=0 pid=`, `msg="worker lost" slot=0 pid=`, `err="worker process `} {
 		eventually(t, want, func() bool { return strings.Contains(out.String(), want) })
+	}
+}
+
+// Without shared memory nothing goes to a worker behind a call with a clock: it might begin just before the worker is killed
+// for that one, and would be lost.
+func TestNothingBehindATimeout(t *testing.T) {
+	p, ctx := newPool(t, gated, Workers(1), pipesOnly), ctxT(t)
+	path := filepath.Join(t.TempDir(), "gate")
+	p.f.mu.Lock()
+	p.f.workers[0].limit = 10 // as after many short calls
+	p.f.mu.Unlock()
+	var futs []*Future[int]
+	for i, opts := range [][]CallOption{nil, {Timeout(time.Hour)}, nil} {
+		f, err := p.ApplyAsync(ctx, gate{path}, opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		futs = append(futs, f)
+		if s, sent := p.Stats(), min(i+1, 2); s.Running != sent || s.Queued != i+1-sent {
+			t.Errorf("after %d calls: %+v", i+1, s)
+		}
+	}
+	if err := write(path, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := WaitAll(ctx, futs...); err != nil {
+		t.Error(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"runtime"
 	"strconv"
+	"strings"
 )
 
 // panicText renders a panic's value without fmt.
@@ -38,8 +39,16 @@ func panicError(fn string, index int, v any) *TaskError {
 }
 
 // localError wraps what a function returned.
-func localError(index int, err error) *TaskError {
-	return &TaskError{Index: index, Type: reflect.TypeOf(err).String(), Msg: err.Error(), Err: err}
+func localError(fn string, index int, err error) *TaskError {
+	return &TaskError{Func: fn, Index: index, Type: typeName(err), Msg: err.Error(), Err: err}
+}
+
+// goName is the name of a Go function, such as "main.lengths", or "main.main.func1" of one that has none.
+func goName(fn any) string {
+	if f := runtime.FuncForPC(reflect.ValueOf(fn).Pointer()); f != nil {
+		return f.Name()[strings.LastIndexByte(f.Name(), '/')+1:]
+	}
+	return ""
 }
 
 // stack is debug.Stack without its package, which imports fmt.

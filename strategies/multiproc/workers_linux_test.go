@@ -255,7 +255,8 @@ func TestUnregistered(t *testing.T) {
 		t.Error(exit)
 	}
 	var te *TaskError
-	if _, err := Result[int](ctx, p); !errors.Is(err, ErrUnregistered) || !errors.As(err, &te) || te.Func != "test.nobody" {
+	if _, err := Result[int](ctx, p); !errors.Is(err, ErrUnregistered) || !errors.As(err, &te) || te.Func != "test.nobody" ||
+		strings.Count(err.Error(), "test.nobody") != 1 {
 		t.Errorf("process: %v", err)
 	}
 	for _, opt := range []PoolOption{Restart(3), Lazy()} {

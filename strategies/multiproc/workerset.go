@@ -19,15 +19,16 @@ func runNamed(ctx context.Context, n int, req, out []byte) []byte {
 	if e := lookup(name); ok && e != nil && name != dispatchName {
 		return e.run(ctx, n, rest, out)
 	}
-	return appendUnknown(out, name, n)
+	return appendUnknown(out, n)
 }
 
 // appendUnknown appends the outcome of n inputs for a function that is not registered here.
-func appendUnknown(out []byte, name string, n int) []byte {
-	err := &unregisteredError{name: name}
+func appendUnknown(out []byte, n int) []byte {
+	err := &unregisteredError{}
 	for range n {
 		out = binary.LittleEndian.AppendUint32(out, 0)
-		out = appendFailure(out, failError, typeName(err), err.Error(), "", appendCauses(nil, err))
+		// Whoever receives it names the function.
+		out = appendFailure(out, failError, typeName(err), ErrUnregistered.Error(), "", appendCauses(nil, err))
 	}
 	return out
 }
@@ -36,6 +37,9 @@ func appendUnknown(out []byte, name string, n int) []byte {
 func NewWorkers(ctx context.Context, opts ...PoolOption) (*WorkerSet, error) {
 	opt, err := collectPool(opts)
 	if err != nil {
+		return nil, err
+	}
+	if err := opt.forWorkers(); err != nil {
 		return nil, err
 	}
 	f := newFleet(dispatch.name, opt)

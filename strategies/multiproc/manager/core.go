@@ -30,6 +30,7 @@ type core struct {
 	local   *local
 	owners  int   // Managers of it
 	err     error // there will be no connection any more
+	fate    error // nil, or what err is going to be, because the end was asked for here
 }
 
 // cores are those that are not gone, by their numbers.
@@ -62,7 +63,9 @@ func (c *core) drop(err error) {
 	cores.Unlock()
 	c.mu.Lock()
 	if c.err == nil {
-		c.err = err
+		if c.err = c.fate; c.err == nil {
+			c.err = err
+		}
 		defer close(c.done)
 	}
 	cl, l := c.client, c.local
@@ -75,6 +78,13 @@ func (c *core) drop(err error) {
 	if l != nil {
 		l.close(err)
 	}
+}
+
+// expect says what calls are to return when the connection has ended, which may happen any time now.
+func (c *core) expect(err error) {
+	c.mu.Lock()
+	c.fate = err
+	c.mu.Unlock()
 }
 
 // caller returns the connection, and makes it where there is none.

@@ -44,6 +44,14 @@ var (
 	errTooSlow   = errors.New("manager: no answer to the greeting")
 )
 
+// errShut is what is left of a manager that this process itself has shut down: it is gone, and that is no surprise.
+var errShut error = shutError{}
+
+type shutError struct{}
+
+func (shutError) Error() string   { return "manager: closed, this process has shut the manager down" }
+func (shutError) Unwrap() []error { return []error{ErrClosed, ErrManagerGone} }
+
 // sameError is an error that another package has as well.
 type sameError struct {
 	text string

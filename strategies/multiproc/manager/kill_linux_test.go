@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -305,6 +306,7 @@ func aloneScene(ctx context.Context) (int, error) {
 }
 
 func init() {
+	victims["stranger"] = strangerScene
 	scenes["alone"] = func(ctx context.Context, _ props) (int, error) { return aloneScene(ctx) }
 	scenes["hold"] = func(ctx context.Context, p props) (int, error) {
 		_, err1 := p.Mutex.Lock(ctx)
@@ -318,5 +320,85 @@ func init() {
 		}
 		<-ctx.Done()
 		return 0, nil
+	}
+}
+
+// Whoever has shut its manager down is told that it is closed, and not how the connection ended.
+func TestAfterShutdown(t *testing.T) {
+	ctx := ctxT(t)
+	m := must(Start(ctx))(t)
+	d := must(NewDict[string, int](ctx, m))(t)
+	ok(t, m.Shutdown(ctx))
+	<-m.Done()
+	for range 2 {
+		err := d.Set(ctx, "a", 1)
+		is(t, "after Shutdown", err, ErrClosed, ErrManagerGone)
+		if want := errShut.Error(); err.Error() != want {
+			t.Errorf("%q, want %q", err, want)
+		}
+		ok(t, m.Shutdown(ctx))
+	}
+}
+
+// strangerScene greets a manager of another user with the right token, and says whether that hangs up.
+func strangerScene(ctx context.Context) error {
+	token, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
+	}
+	f, err := dial(ctx, os.Getenv("MANAGER_TEST_ADDRESS"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(append(append([]byte(greeting), byte(len(token))), token...)); err != nil && !errors.Is(err, syscall.EPIPE) {
+		return err
+	}
+	said := "hung up"
+	if n, _ := io.Copy(io.Discard, f); n > 0 {
+		said = "answered"
+	}
+	_, err = os.Stdout.WriteString(said)
+	return err
+}
+
+// Nobody but its user reaches a manager, whatever they know.
+func TestG14_OtherUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to be another user (run the tests with sudo)")
+	}
+	ctx := ctxT(t)
+	// A directory and a binary that anybody may use.
+	dir, err := os.MkdirTemp("", "manager-test")
+	ok(t, err)
+	defer os.RemoveAll(dir)
+	ok(t, os.Chmod(dir, 0o755))
+	bin := filepath.Join(dir, "other")
+	self := must(os.ReadFile("/proc/self/exe"))(t)
+	ok(t, os.WriteFile(bin, self, 0o755)) //nolint:gosec // somebody else is to run it
+	for _, addr := range []string{"", filepath.Join(dir, "socket")} {
+		var opts []Option
+		if addr != "" {
+			opts = append(opts, Address(addr))
+		}
+		m := makers[0].start(t, opts...)
+		if addr != "" {
+			ok(t, os.Chmod(addr, 0o666)) // as if its user had opened it to all
+		}
+		// The client looks who is at the other end, and so does the manager: one that does not look is not answered, though it
+		// has the token.
+		for scene, want := range map[string]string{"connect": errOtherUser.Error() + "\n", "stranger": "hung up"} {
+			cmd := exec.CommandContext(ctx, bin)
+			cmd.Dir = dir
+			cmd.Env = []string{"MANAGER_TEST_VICTIM=" + scene, "MANAGER_TEST_ADDRESS=" + m.Address()}
+			cmd.Stdin = strings.NewReader(m.Token())
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+			if out, _ := cmd.CombinedOutput(); string(out) != want {
+				t.Errorf("%q, %s: %q, want %q", addr, scene, out, want)
+			}
+		}
+		if s := must(m.Stats(ctx))(t); s.Clients != 1 {
+			t.Errorf("%d clients", s.Clients)
+		}
 	}
 }

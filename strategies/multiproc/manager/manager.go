@@ -400,8 +400,8 @@ func (m *Manager) Pid() int {
 	return pid
 }
 
-// Done returns a channel that is closed when the connection to the manager has ended: calls return ErrManagerGone, or
-// ErrClosed after Close.
+// Done returns a channel that is closed when the connection to the manager has ended: calls return ErrManagerGone, after
+// Close ErrClosed, and after Shutdown an error that is both.
 func (m *Manager) Done() <-chan struct{} { return m.core.done }
 
 // AppendBinary implements encoding.BinaryAppender: a *Manager may be, or be inside of, whatever crosses to another process,
@@ -424,19 +424,21 @@ func (m *Manager) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-// Shutdown ends the manager that Start or NewLocal has made, and all its objects. What waits in it gets ErrManagerGone.
+// Shutdown ends the manager that Start or NewLocal has made, and all its objects. What waits in it gets ErrManagerGone, and
+// so do later calls in other processes; those of this process are ErrClosed as well.
 // The contexts of its services end; those that do not return until the grace period is over (multiproc.Grace), or ctx
 // ends, are killed with it. It may be called again. A manager of Connect is somebody else's: ErrInvalid.
 func (m *Manager) Shutdown(ctx context.Context) error {
 	if m.core.addr == "" {
-		m.core.drop(ErrManagerGone)
+		m.core.drop(errShut)
 		return nil
 	}
 	if m.proc == nil {
 		return invalid("Shutdown: the manager belongs to the process that started it; use Close")
 	}
+	m.core.expect(errShut)
 	err := m.proc.Stop(ctx)
-	m.core.drop(ErrManagerGone)
+	m.core.drop(errShut)
 	if exit, ok := m.proc.Exit(); err == nil && ok && !exit.Success() {
 		err = &detailError{errExit, exit.String()}
 	}

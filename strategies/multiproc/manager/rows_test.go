@@ -533,9 +533,9 @@ func TestD04_LocalManager(t *testing.T) {
 		t.Error("a handle of a local manager works in another process")
 	}
 	ok(t, m.Close())
-	is(t, "after Close", d.Set(ctx, "a", 1), ErrManagerGone)
+	is(t, "after Close", d.Set(ctx, "a", 1), ErrManagerGone, ErrClosed)
 	_, err = NewDict[string, int](ctx, m)
-	is(t, "after Close", err, ErrManagerGone)
+	is(t, "after Close", err, ErrManagerGone, ErrClosed, multiproc.ErrClosed)
 	<-m.Done()
 }
 

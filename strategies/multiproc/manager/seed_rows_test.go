@@ -1,7 +1,6 @@
 package manager
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -100,23 +99,6 @@ func TestS004_14_WaysToShare(t *testing.T) {
 	}
 	if v := must(s.Dict.Get(ctx, "sum"))(t); v != 55 || sum != 55 || fromManager != 55 || s.Array.Unsafe()[0] != 55 {
 		t.Errorf("dict %d, queues %d and %d, array %d", v, sum, fromManager, s.Array.Unsafe()[0])
-	}
-}
-
-// The Go code on the page is compiled and run: each line is in the examples.
-func TestPageQuotesExamples(t *testing.T) {
-	page := must(os.ReadFile("../../../docs/manager.md"))(t)
-	source := must(os.ReadFile("example_test.go"))(t)
-	blocks := bytes.Split(page, []byte("```"))
-	if len(blocks) < 4 {
-		t.Fatal("the page has no examples")
-	}
-	for i := 1; i < len(blocks); i += 2 {
-		for line := range strings.Lines(strings.TrimPrefix(string(blocks[i]), "go")) {
-			if line = strings.TrimSpace(line); !bytes.Contains(source, []byte(line)) {
-				t.Errorf("%q is not in example_test.go", line)
-			}
-		}
 	}
 }
 

@@ -5,16 +5,11 @@ import (
 	"os"
 )
 
-// victim is a test binary that does something else than test.
+// victims are what a test binary does that something else than testing is asked of.
+var victims = map[string]func(context.Context) error{"connect": connectScene, "parent": parentScene}
+
 func victim() {
-	var err error
-	switch os.Getenv("MANAGER_TEST_VICTIM") {
-	case "connect":
-		err = connectScene(context.Background())
-	case "parent":
-		err = parentScene(context.Background())
-	}
-	if err != nil {
+	if err := victims[os.Getenv("MANAGER_TEST_VICTIM")](context.Background()); err != nil {
 		_, _ = os.Stderr.WriteString(err.Error() + "\n")
 		os.Exit(1)
 	}

@@ -81,8 +81,9 @@ var mappings struct {
 	seq  uint64
 }
 
-// NewArena makes an arena of at least size bytes, 32 KiB to 16 TiB. Its header and block list take about 10 KiB, one
-// byte per 512 KiB, and 16 bytes per block. Memory is used from when a block is allocated.
+// NewArena makes an arena of size bytes, rounded up to whole pages and to 32 KiB at least; a negative size, or one above
+// 16 TiB, is ErrSize. Its header and block list take about 10 KiB of it, one byte per 512 KiB, and 16 bytes per block.
+// Memory is used from when a block is allocated.
 func NewArena(size int64) (*Arena, error) { return NewArenaWith(size, Options{}) }
 
 // NewArenaWith is NewArena with options.

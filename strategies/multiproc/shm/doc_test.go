@@ -4,30 +4,12 @@ package shm
 
 import (
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
 )
 
 const docFile = "../../../docs/shm.md"
-
-// The program in the documentation is the one in testdata, and it does what the page says.
-func TestDocumentedProgram(t *testing.T) {
-	newArena(t, 1)
-	page, program := string(must(os.ReadFile(docFile))), string(must(os.ReadFile("testdata/example/main.go")))
-	_, rest, _ := strings.Cut(page, "```go\n")
-	block, rest, _ := strings.Cut(rest, "```\n")
-	if block != program {
-		t.Errorf("the first Go block of %s differs from testdata/example/main.go", docFile)
-	}
-	cmd := exec.Command("go", "run", "./testdata/example")
-	cmd.Stderr = os.Stderr
-	out := string(must(cmd.Output()))
-	if want := "[1000 1000 1000 1000 4000]\n"; out != want || !strings.Contains(rest, want) {
-		t.Errorf("the program prints %q, want %q, as the page says", out, want)
-	}
-}
 
 // Every offset in the page's layout tables is the one in the code.
 func TestDocumentedLayout(t *testing.T) {

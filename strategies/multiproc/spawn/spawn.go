@@ -63,13 +63,18 @@ type State struct {
 	Code   int            // exit status, or -1 when a signal ended it
 	Signal syscall.Signal // the signal that ended it, or 0
 	Usage  syscall.Rusage // of the process and the children it waited for
+
+	ended bool
 }
 
-// Success reports an exit with status 0.
-func (s State) Success() bool { return s.Code == 0 && s.Signal == 0 }
+// Success reports an exit with status 0. The zero State, of a process that has not ended, is none.
+func (s State) Success() bool { return s.ended && s.Code == 0 && s.Signal == 0 }
 
-// String returns a phrase such as "exit status 2" or "signal 9 (killed)".
+// String returns a phrase such as "exit status 2", "signal 9 (killed)" or, of the zero State, "not ended".
 func (s State) String() string {
+	if s == (State{}) {
+		return "not ended"
+	}
 	if s.Signal != 0 {
 		return "signal " + strconv.Itoa(int(s.Signal)) + " (" + s.Signal.String() + ")"
 	}

@@ -239,7 +239,7 @@ func (c *Child) watch(pidfd int) {
 	}
 	c.reaped = true
 	c.mu.Unlock()
-	c.state.Code = status.ExitStatus()
+	c.state.Code, c.state.ended = status.ExitStatus(), true
 	if status.Signaled() {
 		c.state.Signal = status.Signal()
 	}
