@@ -523,10 +523,11 @@ func TestWhatIsNotAvailableIsListed(t *testing.T) {
 		{Program: "old", Strategy: "py-threads", Reason: "old is too old: name another."},
 		{Program: "python3.13", Strategy: "py-asyncio", Workload: "primes", Reason: "only for waiting"},
 		{Program: "python3.13", Workload: "broken", Reason: "line 3 | is \x1b[31mno code"},
+		{Program: "mybench", Reason: "no such file; build it first"},
 	}}
 	want := []string{
 		"py-pool and py-threads (old): old is too old: name another", "py-asyncio on primes (python3.13): only for waiting",
-		"broken (python3.13): line 3 | is \x1b[31mno code",
+		"broken (python3.13): line 3 | is \x1b[31mno code", "mybench: no such file; build it first",
 	}
 	if d := cmp.Diff(want, LeftOut(plan)); d != "" {
 		t.Error(d)

@@ -28,7 +28,11 @@ func LeftOut(plan *results.Plan) []string {
 	}
 	var lines []string
 	for _, k := range order {
-		lines = append(lines, and(what[k])+" ("+k.program+"): "+strings.TrimSuffix(k.reason, "."))
+		line := k.program // which could not even be asked
+		if names := and(what[k]); names != "" {
+			line = names + " (" + k.program + ")"
+		}
+		lines = append(lines, line+": "+strings.TrimSuffix(k.reason, "."))
 	}
 	return lines
 }

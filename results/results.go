@@ -105,7 +105,7 @@ type Gate struct {
 // Unavailable is a combination that was asked for and that a program cannot offer on this machine.
 type Unavailable struct {
 	Program  string `json:"program"`
-	Strategy string `json:"strategy"`           // its label
+	Strategy string `json:"strategy"`           // its label; empty: every strategy
 	Workload string `json:"workload,omitempty"` // PlanEntry.Key; empty: every workload
 	Reason   string `json:"reason"`             // with the remedy, where there is one
 }

@@ -128,13 +128,18 @@ type Registry struct{ list []Strategy }
 // NewRegistry returns a registry of the given strategies, in that order. A name that occurs twice panics.
 func NewRegistry(list ...Strategy) *Registry {
 	r := &Registry{}
+	r.Add(list...)
+	return r
+}
+
+// Add appends strategies. A name that is taken panics.
+func (r *Registry) Add(list ...Strategy) {
 	for _, s := range list {
 		if _, err := r.Lookup(s.Info().Name); err == nil {
 			panic("strategies: " + s.Info().Name + " registered twice")
 		}
 		r.list = append(r.list, s)
 	}
-	return r
 }
 
 // Lookup returns the strategy of that name; its error wraps ErrUnknown.

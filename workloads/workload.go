@@ -1,11 +1,28 @@
-// Package workloads defines what parbench measures: named, deterministic computations made of
-// independent tasks. It holds the contract (Workload, Tasks, Param), the digest, the registry, and
-// every built-in workload whose imports are light enough for the early start of worker processes;
-// the others live in workloads/builtin, which also has the complete registry.
+// Package workloads defines what parbench measures: named, deterministic computations made of independent tasks, whose
+// results are checked by digests.
 //
-// Non-goals: running tasks in parallel (package strategies) and timing them (strategies/trial).
-// The package imports neither fmt, encoding/json nor net/http, because a worker process initialises
-// it before it can take its first task; docs/architecture.md tells what that is worth.
+// For a workload of your own, hand Func a function that does the i-th task:
+//
+//	workloads.Func(workloads.Info{Name: "sum", Kind: workloads.CPU, Doc: "sums up numbers"},
+//		func(_ context.Context, env workloads.Env, i int) (uint64, error) {
+//			random := workloads.TaskStream(env.Seed, i) // the same numbers wherever task i runs
+//			var sum uint64
+//			for range 10_000 {
+//				sum += random.Next()
+//			}
+//			return workloads.Fold(workloads.Key(env.Seed, i), sum), nil // a digest of what was computed
+//		})
+//
+// One that has data to build, files to open or a service to talk to implements Workload and Tasks instead: Prepare is not
+// measured, Task is. A Registry holds several, and the fixtures they need. docs/programs.md shows how parbench runs them.
+//
+// Digests are built from Key, Fold and FoldBytes; a batch's is the sum of its tasks' (Combine), so that the order in which
+// they ran does not matter and a lost, doubled or wrong one shows. Random numbers come from TaskStream and Fill.
+//
+// The package also holds every built-in workload whose imports are light enough for the early start of worker processes;
+// the others, and the complete registry, are in workloads/builtin. Non-goals: running tasks in parallel (package
+// strategies) and timing them (strategies/trial). It imports neither fmt, encoding/json nor net/http, because a worker
+// process initialises it before it can take its first task; docs/architecture.md tells what that is worth.
 package workloads
 
 import (
@@ -30,8 +47,8 @@ func (k Kind) Waits() bool { return k == IO || k == Mixed }
 
 // Info describes a workload to people and to the harness. It is a value; copy it freely.
 type Info struct {
-	Name   string // lower case letters, digits and '-'
-	Kind   Kind
+	Name   string // letters, digits, '-' and '_'
+	Kind   Kind   // required
 	Doc    string // one line, starts in lower case, no full stop
 	Params []Param
 	// Fixture names the service the tasks need ("http", "dir"), or is empty. The harness starts it once per run and

@@ -65,6 +65,7 @@ var mayImport = map[string][]string{
 	"internal/claims":              {"strategies/multiproc/...", "strategies/python", "internal/host"},
 	"internal/cli":                 {anyPackage},
 	"internal/testenv":             {},
+	"docs/examples/logbench":       {"workloads", "strategies", "strategies/trial"},
 	".ci/layout":                   {},
 	".ci/testsummary":              {},
 	".ci/shapes":                   {"results", "results/analysis"},

@@ -62,6 +62,7 @@ them computed the same thing, and reports times, speedups with intervals, plots 
 const rootExample = `  parbench run                                    # the default experiment: about a minute, a table, plots, a report
   parbench run -w primes,http -s sequential,goroutines,process-pool -c 1,2 -o out/
   parbench run --quick                            # a first look
+  parbench run --program ./mybench                # a program of your own: see docs/programs.md
   parbench report out/run.jsonl -f md -o page.md  # again, from the file alone
   parbench compare base.jsonl head.jsonl          # did it get slower?
   parbench gate --base ./old --head ./new         # may the change pass?

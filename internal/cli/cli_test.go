@@ -26,6 +26,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv("TEST_OTHER_RESULTS") != "" {
 		trial.Main(otherResults{workloads.Primes()}, workloads.Spin(), workloads.Sleep())
 	}
+	if program, ok := testPrograms[os.Getenv("TEST_PROGRAM")]; ok {
+		program()
+		return
+	}
 	trial.Program{Workloads: builtin.Registry(), Strategies: ownStrategies()}.Main()
 	testscript.Main(m, map[string]func(){
 		"parbench": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
@@ -72,7 +76,7 @@ func TestPythonScripts(t *testing.T) {
 	runScripts(t, "testdata/python")
 }
 
-func runScripts(t *testing.T, dir string) {
+func runScripts(t *testing.T, dir string, env ...string) {
 	testscript.Run(t, testscript.Params{
 		Dir: dir, TestWork: *keep, RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
@@ -81,6 +85,7 @@ func runScripts(t *testing.T, dir string) {
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each process waits a second under the race detector
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
+			e.Vars = append(e.Vars, env...)
 			program, err := os.Executable() // as a program of the trial protocol
 			e.Setenv("PROGRAM", program)
 			return err

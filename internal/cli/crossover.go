@@ -61,6 +61,7 @@ func (a *app) crossoverCommand() *cobra.Command {
 	fl.StringVar(&f.grains, "grains", "1us..10ms", "grains: FROM..TO (two in each power of ten), or a list by comma")
 	fl.StringVar(&f.parameter, "parameter", "grain", "the workload's parameter that is the grain, a duration")
 	fl.StringArrayVarP(&f.strategies, "strategy", "s", []string{"pool", "process-pool"}, "two or more strategies by comma, or one with parameters: pool:workers=4")
+	fl.StringArrayVar(&r.programs, "program", nil, "measure a workload of a program of yours: ./mybench")
 	fl.StringArrayVarP(&r.cores, "cores", "c", []string{"max"}, "core counts: 1,2,4 or 1-4, or all, or max")
 	fl.StringVar(&f.from, "from", "", "work from the run in this file, - is standard input; measure nothing")
 	fl.StringVarP(&f.format, "format", "f", "text", "text, md, json or csv")
@@ -85,7 +86,7 @@ func (a *app) crossoverCommand() *cobra.Command {
 
 // crossoverFrom works from a file.
 func (a *app) crossoverFrom(cmd *cobra.Command, f *crossoverFlags) error {
-	for _, name := range []string{"workload", "grains", "parameter", "strategy", "cores", "rounds", "tasks", "warmup", "budget", "timeout", "seed", "quick", "rigorous", "dry-run"} {
+	for _, name := range []string{"workload", "grains", "parameter", "strategy", "program", "cores", "rounds", "tasks", "warmup", "budget", "timeout", "seed", "quick", "rigorous", "dry-run"} {
 		if cmd.Flags().Changed(name) && !a.fromEnv[name] {
 			return usagef("--from %s: --%s says what to measure, and the file was measured already; leave it out", f.from, name)
 		}

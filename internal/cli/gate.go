@@ -231,8 +231,9 @@ func (a *app) storeProgram(f *gateFlags) error {
 	if err != nil {
 		return err
 	}
+	p.Label = harness.Head
 	if _, err := p.Describe(context.Background()); err != nil {
-		return usagef("--head %s: %w", f.head, err)
+		return usagef("--head %s: %w", f.head, unusableProgram(err))
 	}
 	f.product, f.kind = p.Path, gate.KindProgram
 	return a.store(f)
@@ -255,18 +256,14 @@ func (a *app) store(f *gateFlags) error {
 
 // protocolProgram is the program at a path.
 func protocolProgram(flag, path string) (harness.Program, error) {
-	fi, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return harness.Program{}, usagef("--%s %s: %v", flag, path, cause(err))
-	case fi.IsDir() || fi.Mode()&0o111 == 0:
-		return harness.Program{}, usagef("--%s %s: not an executable file; for a command with arguments use --%s-cmd", flag, path, flag)
+	if err := executable(path); err != nil {
+		return harness.Program{}, usagef("--%s %s: %w; a command with arguments goes with --%s-cmd", flag, path, err, flag)
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return harness.Program{}, usagef("--%s %s: %w", flag, path, err)
 	}
-	return harness.Program{Path: abs}, nil
+	return harness.Program{Path: abs, Patience: programPatience}, nil
 }
 
 // gateFiles judges two files, or one against a stored one.

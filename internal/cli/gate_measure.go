@@ -23,7 +23,6 @@ import (
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis"
 	"github.com/parbench/parbench/results/analysis/gating"
-	"github.com/parbench/parbench/workloads/builtin"
 )
 
 // gateSession is a session of two programs, base and head.
@@ -59,7 +58,7 @@ func (a *app) gateSession(f *gateFlags, base, head harness.Program) (*gateSessio
 	for i, p := range []harness.Program{base, head} {
 		offer, err := harness.Ask(context.Background(), p)
 		if err != nil {
-			return nil, usagef("--%s %s: it does not speak the trial protocol (%w); for any other command use --%s-cmd", p.Label, []string{f.base, f.head}[i], err, p.Label)
+			return nil, usagef("--%s %s: %w; for any other command use --%s-cmd", p.Label, []string{f.base, f.head}[i], unusableProgram(err), p.Label)
 		}
 		sides = append(sides, offer)
 	}
@@ -78,7 +77,7 @@ func (s *gateSession) gateSpec(cmd *cobra.Command, f *gateFlags) (harness.Spec, 
 		return out
 	}
 	if len(f.run.workloads) == 0 {
-		f.run.workloads = ownWorkloads(both(measurable))
+		f.run.workloads = ownWorkloads(s.h.Programs[0].Description, both(measurable))
 	}
 	if len(f.run.strategies) == 0 {
 		offered := both(strategyNames)
@@ -110,30 +109,6 @@ func measurable(o *protocol.Description) (names []string) {
 		}
 	}
 	return names
-}
-
-// ownWorkloads is the default choice: what is not built into parbench, or else gateWorkloads.
-func ownWorkloads(offered []string) []string {
-	var own, usual []string
-	built := map[string]bool{}
-	for _, w := range builtin.Registry().All() {
-		built[w.Info().Name] = true
-	}
-	for _, n := range offered {
-		switch {
-		case !built[n]:
-			own = append(own, n)
-		case slices.Contains(gateWorkloads, n):
-			usual = append(usual, n)
-		}
-	}
-	switch {
-	case len(own) > 0:
-		return own
-	case len(usual) > 0:
-		return usual
-	}
-	return offered
 }
 
 // command is a command line as something to run.

@@ -16,16 +16,19 @@ import (
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/workloads/builtin"
 )
 
 func (a *app) listCommand() *cobra.Command {
 	var format string
+	var programs []string
 	cmd := &cobra.Command{
 		Use: "list [workloads|strategies]", Short: "List what can be measured, with parameters", Args: cobra.MaximumNArgs(1),
 		ValidArgs: []string{"workloads", "strategies"},
 		Example: `  parbench list
   parbench list strategies
-  parbench list -f json`,
+  parbench list -f json
+  parbench list --program ./mybench`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			what := ""
 			if len(args) == 1 {
@@ -36,6 +39,9 @@ func (a *app) listCommand() *cobra.Command {
 			}
 			if format != "text" && format != "json" {
 				return usagef("--format %q: write text or json", format)
+			}
+			if len(programs) > 0 {
+				return a.listPrograms(programs, what, format)
 			}
 			self, err := harness.Self()
 			if err != nil {
@@ -55,7 +61,59 @@ func (a *app) listCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", "text", "text or json")
+	cmd.Flags().StringArrayVar(&programs, "program", nil, "list what a program of yours offers: ./mybench; repeat for several")
 	return cmd
+}
+
+// listPrograms lists what the user's programs offer.
+func (a *app) listPrograms(paths []string, what, format string) error {
+	u, err := a.askPrograms(paths)
+	if err != nil {
+		return err
+	}
+	a.leftOut(results.Plan{Unavailable: u.missing})
+	return a.emit("-", func(w io.Writer) error {
+		if format == "json" {
+			return listProgramsJSON(w, u.offers, what)
+		}
+		for i, o := range u.offers {
+			if i > 0 {
+				fmt.Fprintln(w)
+			}
+			fmt.Fprintf(w, "Program %s: %s, %s\n\n", report.EscapeTerminal(o.Label), report.EscapeTerminal(o.Description.Program), report.EscapeTerminal(o.Runtime))
+			listOffer(w, o.Description, what)
+		}
+		return nil
+	})
+}
+
+func listProgramsJSON(w io.Writer, offers []harness.Offer, what string) error {
+	type program struct {
+		Label      string              `json:"label"`
+		Program    string              `json:"program"`
+		Runtime    string              `json:"runtime"`
+		Workloads  []protocol.Workload `json:"workloads,omitempty"`
+		Strategies []protocol.Strategy `json:"strategies,omitempty"`
+	}
+	var list []program
+	for _, o := range offers {
+		p := program{Label: o.Label, Program: o.Description.Program, Runtime: o.Runtime}
+		if what != "strategies" {
+			p.Workloads = o.Workloads
+		}
+		if what != "workloads" {
+			p.Strategies = o.Strategies
+		}
+		list = append(list, p)
+	}
+	return encodeIndented(w, map[string]any{"programs": list})
+}
+
+func encodeIndented(w io.Writer, doc any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(doc)
 }
 
 func listJSON(w io.Writer, o *protocol.Description, py harness.Offer, what string) error {
@@ -66,19 +124,33 @@ func listJSON(w io.Writer, o *protocol.Description, py harness.Offer, what strin
 	if what != "workloads" {
 		doc["strategies"] = slices.Concat(o.Strategies, py.Strategies)
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(doc)
+	return encodeIndented(w, doc)
 }
 
 func listText(w io.Writer, o *protocol.Description, py harness.Offer, what string) error {
+	listOffer(w, o, what)
+	if what != "workloads" {
+		with := py.Runtime
+		if py.Runtime == "" {
+			with = "none of them is available here"
+		}
+		fmt.Fprintf(w, "\nPython strategies (python=INTERPRETER chooses for one, --python for all; %s):\n", report.EscapeTerminal(with))
+		listStrategies(w, py.Strategies)
+	}
+	return nil
+}
+
+// listOffer lists the workloads, the strategies, or both, of one program.
+func listOffer(w io.Writer, o *protocol.Description, what string) {
 	if what != "strategies" {
 		fmt.Fprintln(w, "Workloads (-w NAME or -w NAME:parameter=value):")
 		for _, x := range o.Workloads {
 			kind := x.Kind
 			if x.Probe {
 				kind += ", probe"
+			}
+			if _, err := builtin.Registry().Lookup(x.Name); err == nil && !isBuiltin(x) {
+				kind += ", not the built-in one of this name"
 			}
 			fmt.Fprintf(w, "\n  %s  (%s)  %s\n", report.EscapeTerminal(x.Name), kind, report.EscapeTerminal(x.Doc))
 			listParams(w, x.Params)
@@ -90,14 +162,7 @@ func listText(w io.Writer, o *protocol.Description, py harness.Offer, what strin
 	if what != "workloads" {
 		fmt.Fprintln(w, "Strategies (-s NAME or -s NAME:parameter=value; all but sequential and goroutines also take workers=N):")
 		listStrategies(w, o.Strategies)
-		with := py.Runtime
-		if py.Runtime == "" {
-			with = "none of them is available here"
-		}
-		fmt.Fprintf(w, "\nPython strategies (python=INTERPRETER chooses for one, --python for all; %s):\n", report.EscapeTerminal(with))
-		listStrategies(w, py.Strategies)
 	}
-	return nil
 }
 
 func listStrategies(w io.Writer, list []protocol.Strategy) {

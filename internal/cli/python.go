@@ -226,11 +226,18 @@ func unusable(p harness.Program, why error) harness.Offer {
 	return harness.Offer{Program: p, Description: python.Missing(why.Error())}
 }
 
+// isInterpreter tells the labels of a run's interpreters from those of its other programs.
+func isInterpreter(run *results.Run) func(label string) bool {
+	return func(label string) bool {
+		return slices.ContainsFunc(run.Header.Plan.Cells, func(c results.Cell) bool { return c.Program == label && python.Is(c.Strategy) })
+	}
+}
+
 // resumePython finds the interpreters that a run began with: those of --python, or else by the names that stand in the plan.
 func (s *session) resumePython(ctx context.Context, f *runFlags, run *results.Run) error {
 	var labels []string
 	for _, c := range run.Header.Plan.Cells {
-		if python.Is(c.Strategy) && !slices.Contains(labels, c.Program) {
+		if isInterpreter(run)(c.Program) && !slices.Contains(labels, c.Program) {
 			labels = append(labels, c.Program)
 		}
 	}

@@ -31,6 +31,7 @@ const runName = "run.jsonl"
 type runFlags struct {
 	workloads, strategies, cores []string
 	lists, scans                 []string
+	programs                     []string
 	python                       []string
 	pythonWorkload               string
 	rounds, tasks, warmup        int
@@ -54,6 +55,7 @@ const runExample = `  parbench run                                              
   parbench run -w primes -L primes.limit=10000,50000 -s pool -s 'process-pool:mode=imap-unordered,chunk=16'
   parbench run -w all -s all -c all                           # everything
   parbench run --quick                                        # 3 rounds: a first look
+  parbench run --program ./mybench                            # a Go program of your own that calls trial.Main
   parbench run --dry-run                                      # the plan, without measuring
   parbench run --resume out/run.jsonl                         # finish an interrupted run`
 
@@ -77,6 +79,7 @@ func (a *app) runCommand() *cobra.Command {
 	fl.StringArrayVarP(&f.cores, "cores", "c", nil, "core counts: 1,2,4 or 1-4, or all, or max (default: 1, about the square root, and all)")
 	fl.StringArrayVarP(&f.lists, "parameter-list", "L", nil, "sweep a parameter over values: primes.limit=10000,50000")
 	fl.StringArrayVarP(&f.scans, "parameter-scan", "P", nil, "sweep a parameter over a range: primes.limit=1000..16000*2 or 1000..5000+1000")
+	fl.StringArrayVar(&f.programs, "program", nil, "measure a program of yours that calls trial.Main: ./mybench; repeat for several")
 	fl.StringArrayVar(&f.python, "python", nil, "interpreters of the Python strategies by comma: python3.11,python3.13t or paths (default python3 on PATH)")
 	fl.StringVar(&f.pythonWorkload, "python-workload", "", "measure task(i, params) of this Python file under the Python strategies")
 	fl.IntVarP(&f.rounds, "rounds", "r", harness.DefaultRounds, "rounds: trials of every cell")
@@ -104,9 +107,11 @@ func (a *app) runCommand() *cobra.Command {
 
 // completeNames completes the last of the names that a list flag has so far.
 func completeNames(flag string) cobra.CompletionFunc {
-	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		var names []string
-		if flag == "workload" {
+		if own, err := cmd.Flags().GetStringArray("program"); err == nil && len(own) > 0 {
+			names = offeredNames(flag, own)
+		} else if flag == "workload" {
 			for _, w := range builtin.Registry().All() {
 				names = append(names, w.Info().Name)
 			}
@@ -132,6 +137,7 @@ var roundFlags = []string{"quick", "rigorous", "rounds"}
 // session is what a run needs besides its plan.
 type session struct {
 	h      *harness.Harness
+	user   *userPrograms // nil: this program is measured
 	python *interpreters // nil: no Python strategy takes part
 }
 
@@ -155,7 +161,16 @@ func (a *app) open(f *runFlags) (*session, host.Usable, error) {
 			return nil, u, err
 		}
 	}
-	return &session{h: &harness.Harness{Machine: m, Programs: []harness.Offer{own}}}, u, nil
+	s := &session{h: &harness.Harness{Machine: m, Programs: []harness.Offer{own}}}
+	if len(f.programs) == 0 || f.resume != "" {
+		return s, u, nil
+	}
+	user, err := a.askPrograms(f.programs)
+	if err != nil {
+		return nil, u, err
+	}
+	s.withPrograms(user)
+	return s, u, nil
 }
 
 // restrict keeps the CPUs that the user listed.
@@ -187,7 +202,8 @@ func sortedList(cpus []int) string { return host.FormatList(slices.Sorted(slices
 // spec turns flags into what the harness understands.
 func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.Spec, []string, error) {
 	var spec harness.Spec
-	ws, ss, err := selections(f, s.h.Programs[0].Description)
+	s.defaults(f)
+	ws, ss, err := selections(f, s.offered())
 	if err != nil {
 		return spec, nil, err
 	}
@@ -203,6 +219,9 @@ func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.
 	spec = harness.Spec{
 		Workloads: ws, Strategies: ss, Cores: cores, Rounds: f.rounds, Tasks: f.tasks, Seed: f.seed, Budget: f.budget,
 		Hard: cmd.Flags().Changed("budget"), Timeout: f.timeout, Warmup: f.warmup, Quick: f.quick, Oversub: f.oversub,
+	}
+	if s.user != nil {
+		spec.Missing = s.user.missing
 	}
 	switch {
 	case f.quick:
@@ -311,7 +330,7 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 		}
 		w, err := results.Create(path, results.Header{
 			Type: "run", Schema: results.Schema, Version: results.Version, ID: id, Created: time.Now().UTC().Truncate(time.Second),
-			Tool: versionText(), Args: repeatArgs(cmd, f, spec, s.python), Environment: s.h.Environment(), Plan: p.Plan,
+			Tool: versionText(), Args: repeatArgs(cmd, f, spec, s), Environment: s.h.Environment(), Plan: p.Plan,
 		})
 		if err != nil {
 			return p.Plan, nil, nil, outputError(path, err)
@@ -329,13 +348,18 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 
 // repeatArgs is the command line that repeats a run, made from what was understood, so that it holds whatever came from
 // variables and defaults, and no path of this machine.
-func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, py *interpreters) []string {
+func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, s *session) []string {
 	args := []string{"run"}
+	if s.user != nil {
+		for _, o := range s.user.offers {
+			args = append(args, "--program="+o.Label)
+		}
+	}
 	for _, w := range spec.Workloads {
 		args = append(args, "-w", w.Label())
 	}
-	for _, s := range spec.Strategies {
-		args = append(args, "-s", py.repeated(s))
+	for _, x := range spec.Strategies {
+		args = append(args, "-s", s.python.repeated(x))
 	}
 	if f.pythonWorkload != "" {
 		args = append(args, "--python-workload="+filepath.Base(f.pythonWorkload))
@@ -376,6 +400,10 @@ func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
 		return usagef("--resume %s: %w", f.resume, err)
 	}
 	defer func() { s.python.close() }()
+	if err := s.resumePrograms(a, f, run, isInterpreter(run)); err != nil {
+		w.Close()
+		return err
+	}
 	if err := s.resumePython(context.Background(), f, run); err != nil {
 		w.Close()
 		return err
@@ -490,7 +518,7 @@ func (a *app) measure(s *session, f *runFlags, fixtures []string, dir string, be
 		if c := stop.code(); c != 0 {
 			code = c
 		}
-		return &exitError{code, fmt.Errorf("%w; nothing that was written is lost: %s", err, again(path))}
+		return &exitError{code, fmt.Errorf("%w; nothing that was written is lost: %s", err, again(path, f))}
 	}
 	if rerr := a.present(f, path, dir); rerr != nil {
 		if code := stop.code(); code != 0 && out.Interrupted {
@@ -501,7 +529,7 @@ func (a *app) measure(s *session, f *runFlags, fixtures []string, dir string, be
 	}
 	switch {
 	case out.Interrupted:
-		return &exitError{stop.code(), fmt.Errorf("interrupted; finish it with: %s", again(path))}
+		return &exitError{stop.code(), fmt.Errorf("interrupted; finish it with: %s", again(path, f))}
 	case out.Failed > 0 && !f.ignoreFailure:
 		return &exitError{exitFailed, fmt.Errorf("%s failed; the report above names each with its reason", plural(out.Failed, "cell"))}
 	}
@@ -509,7 +537,7 @@ func (a *app) measure(s *session, f *runFlags, fixtures []string, dir string, be
 }
 
 // again is the command that finishes the run in a file, as this program was called.
-func again(path string) string {
+func again(path string, f *runFlags) string {
 	name := os.Args[0]
 	switch {
 	case strings.Contains(name, "/go-build"):
@@ -519,7 +547,14 @@ func again(path string) string {
 	default:
 		name = report.QuoteShell(name)
 	}
-	return name + " run --resume " + report.QuoteShell(path)
+	name += " run --resume " + report.QuoteShell(path)
+	for _, p := range f.programs {
+		name += " --program " + report.QuoteShell(p)
+	}
+	if f.pythonWorkload != "" {
+		name += " --python-workload " + report.QuoteShell(f.pythonWorkload)
+	}
+	return name
 }
 
 // stopped gives an error that came with an interruption the exit code of the signal.

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"path"
 	"sort"
 	"strconv"
 	"strings"
@@ -12,7 +14,7 @@ import (
 )
 
 // parseSelections reads the values of -w or -s: lists of plain names by comma, or one name with parameters
-// ("primes:limit=50000"). "all" stands for everything in all.
+// ("primes:limit=50000"). "all" stands for everything in all, and a pattern for what it matches there ("parse-*").
 func parseSelections(flag string, values, all []string) ([]harness.Selection, error) {
 	var out []harness.Selection
 	for _, v := range values {
@@ -25,7 +27,13 @@ func parseSelections(flag string, values, all []string) ([]harness.Selection, er
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, harness.Selection{Name: name, Params: p})
+			names, err := matching(flag, name, all)
+			if err != nil {
+				return nil, err
+			}
+			for _, n := range names {
+				out = append(out, harness.Selection{Name: n, Params: maps.Clone(p)})
+			}
 			continue
 		}
 		for _, n := range strings.Split(v, ",") {
@@ -37,11 +45,39 @@ func parseSelections(flag string, values, all []string) ([]harness.Selection, er
 					out = append(out, harness.Selection{Name: a})
 				}
 			default:
-				out = append(out, harness.Selection{Name: n})
+				names, err := matching(flag, n, all)
+				if err != nil {
+					return nil, err
+				}
+				for _, m := range names {
+					out = append(out, harness.Selection{Name: m})
+				}
 			}
 		}
 	}
 	return dropRepeatedPlain(out), nil
+}
+
+// matching returns the names that a pattern matches. What is no pattern stands for itself, whether there is such a name
+// or not: the harness knows what it could have been.
+func matching(flag, name string, all []string) ([]string, error) {
+	if !strings.ContainsAny(name, "*?[") {
+		return []string{name}, nil
+	}
+	var out []string
+	for _, n := range all {
+		ok, err := path.Match(name, n)
+		if err != nil {
+			return nil, usagef("--%s %q: a [ without its ]; write a pattern such as parse-* or [ab]*", flag, name)
+		}
+		if ok {
+			out = append(out, n)
+		}
+	}
+	if len(out) == 0 {
+		return nil, usagef("--%s %q: it matches nothing; there are %s", flag, name, strings.Join(all, ", "))
+	}
+	return out, nil
 }
 
 // dropRepeatedPlain lets "-s all -s pool" mean all of them once; a selection with parameters is never dropped.

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/parbench/parbench/internal/host"
@@ -17,14 +18,18 @@ type fixtures struct {
 	used map[string]time.Duration
 }
 
-// startFixtures starts each named fixture as a process of the first program.
-func startFixtures(ctx context.Context, p Program, names []string, place Placement) (*fixtures, error) {
+// startFixtures starts each named fixture as a process of the first program that has a workload with it.
+func startFixtures(ctx context.Context, offers []Offer, names []string, place Placement) (*fixtures, error) {
 	f := &fixtures{sessions: map[string]*session{}, addrs: map[string]string{}, used: map[string]time.Duration{}}
 	for _, name := range names {
 		if f.sessions[name] != nil {
 			continue
 		}
-		s, err := startFixture(p, place.Fixture)
+		needs := func(o Offer) bool {
+			return slices.ContainsFunc(o.Workloads, func(w protocol.Workload) bool { return w.Fixture == name })
+		}
+		from := max(0, slices.IndexFunc(offers, needs))
+		s, err := startFixture(offers[from].Program, place.Fixture)
 		if err != nil {
 			f.close()
 			return nil, fmt.Errorf("fixture %s: %w", name, err)

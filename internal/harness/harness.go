@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/results"
@@ -26,6 +27,31 @@ type Program struct {
 	Args  []string // the arguments after it
 	Env   []string // added to the inherited environment
 	Files []string // what else decides what it does, such as the sources it interprets: part of its identity
+	// Patience is how long it may take to describe itself; 0: 30 s.
+	Patience time.Duration
+
+	file *os.File // keeps what Path leads to: see Hold
+}
+
+// Hold returns the program in a file. On Linux it is executed by way of a descriptor that stays open, so that replacing the
+// file during a run, as the next build does, neither mixes two programs nor ends the run. Scripts are executed by their
+// names, because they may look for their neighbours.
+func Hold(label, path string) (Program, error) {
+	p := Program{Label: label, Path: path, Name: path}
+	if runtime.GOOS != "linux" {
+		return p, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return Program{}, err
+	}
+	var begin [2]byte
+	if n, _ := f.ReadAt(begin[:], 0); n < len(begin) || string(begin[:]) == "#!" {
+		f.Close()
+		return p, nil
+	}
+	p.file, p.Path = f, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
+	return p, nil
 }
 
 // Offer is a program with what it offers, as Ask learns it. A program that cannot even be asked has a description, too:
@@ -33,6 +59,9 @@ type Program struct {
 type Offer struct {
 	Program
 	*protocol.Description
+	// Ceiling keeps a program out of the experiment: it measures the machine's own scaling and serves fixtures that no
+	// program before it has, and no cell of the user's is its.
+	Ceiling bool
 	// Identity is what the run file records of the program.
 	Identity results.Program
 }
@@ -106,33 +135,4 @@ func (p Program) Identify(d *protocol.Description) (results.Program, error) {
 		}
 	}
 	return results.Program{Label: p.Label, Version: d.Program, Runtime: d.Runtime, Hash: hex.EncodeToString(h.Sum(nil))}, nil
-}
-
-// Describe asks a program what it offers.
-func (p Program) Describe(ctx context.Context) (*protocol.Description, error) {
-	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
-	defer cancel()
-	s, err := startSession(p, nil, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer s.end()
-	if err := s.send(protocol.Request{Op: "describe"}); err != nil {
-		return nil, s.explain(err)
-	}
-	for {
-		rec, err := s.next(ctx)
-		if err != nil {
-			return nil, s.explain(err)
-		}
-		switch rec.Type {
-		case "description":
-			if rec.Describe == nil || rec.Describe.Protocol != protocol.Version {
-				return nil, fmt.Errorf("program %s speaks another version of the trial protocol than %d: rebuild it with this parbench", p.Label, protocol.Version)
-			}
-			return rec.Describe, nil
-		case "error":
-			return nil, fmt.Errorf("program %s: %s", p.Label, rec.message())
-		}
-	}
 }

@@ -32,7 +32,7 @@ type SideError struct {
 // Error names the side, what failed and how.
 func (e *SideError) Error() string {
 	s := fmt.Sprintf("%s: %s failed: %s", e.Side, e.What, e.Reason)
-	if out := lastLine(e.Trial.Stderr); out != "" {
+	if out := gist(e.Trial.Stderr); out != "" {
 		s += "; its last output: " + clip(out, maxReason)
 	}
 	return s

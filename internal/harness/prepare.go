@@ -29,7 +29,7 @@ func FixturesOf(sels []Selection, offers []Offer) []string {
 	set := map[string]bool{}
 	for _, s := range sels {
 		for _, o := range offers {
-			if w, ok := o.workload(s.Name); ok && w.Fixture != "" {
+			if w, ok := o.workload(s.Name); ok && !o.Ceiling && w.Fixture != "" {
 				set[w.Fixture] = true
 			}
 		}

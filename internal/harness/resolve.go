@@ -31,7 +31,7 @@ func (d *draft) resolveStrategies(sels []Selection) ([]resolvedStrategy, error) 
 	for _, sel := range sels {
 		found := false
 		for p, o := range d.offers {
-			if want := sel.Params[programParam]; want != "" && want != o.Label {
+			if want := sel.Params[programParam]; o.Ceiling || want != "" && want != o.Label {
 				continue
 			}
 			s, ok := o.strategy(sel.Name)
@@ -71,7 +71,7 @@ func (d *draft) addReferences(asked []resolvedStrategy) ([]resolvedStrategy, err
 	var added []resolvedStrategy
 	for p, o := range d.offers {
 		takesPart := func(r resolvedStrategy) bool { return r.program == p }
-		if p > 0 && !slices.ContainsFunc(asked, takesPart) {
+		if o.Ceiling || p > 0 && !slices.ContainsFunc(asked, takesPart) {
 			continue
 		}
 		ref, ok := o.reference()
@@ -142,6 +142,9 @@ func (d *draft) noStrategy(sel Selection) error {
 	var programs, names []string
 	known := false
 	for _, o := range d.offers {
+		if o.Ceiling {
+			continue
+		}
 		programs = append(programs, o.Label)
 		known = known || o.Label == sel.Params[programParam]
 		for _, s := range o.Strategies {
@@ -190,6 +193,9 @@ func (d *draft) addEntry(sel Selection) error {
 	var missing []results.Unavailable
 	for p, o := range d.offers {
 		for _, x := range o.Workloads {
+			if o.Ceiling {
+				continue
+			}
 			names = appendNew(names, x.Name)
 			switch {
 			case x.Name != sel.Name || owner >= 0:

@@ -31,8 +31,8 @@ type Progress struct {
 // Harness runs one experiment. Make one per run; not safe for concurrent use.
 type Harness struct {
 	Machine *host.Machine
-	// Programs run the trials. The first one serves the fixtures, and its sequential digests are what every program's are
-	// checked against.
+	// Programs run the trials. The first one that offers a workload serves its fixture, and its sequential digests are what
+	// every program's are checked against.
 	Programs []Offer
 	Place    Placement
 	// OnProgress, if set, is called between trials, never during one.
@@ -60,7 +60,7 @@ func (h *Harness) Open(ctx context.Context, fixtureNames []string) error {
 	h.group = newTrialGroup(h.Machine)
 	h.meter = h.Machine.NewMeter()
 	var err error
-	h.fixtures, err = startFixtures(ctx, h.Programs[0].Program, fixtureNames, h.Place)
+	h.fixtures, err = startFixtures(ctx, h.Programs, fixtureNames, h.Place)
 	return err
 }
 

@@ -153,12 +153,12 @@ func (s *session) output() string { return s.tail.String() }
 func (s *session) explain(err error) error {
 	s.end()
 	how := exitText(s.state)
-	msg := fmt.Sprintf("program %s %s without answering (%v)", s.program.Label, how, err)
+	msg := fmt.Sprintf("program %s %s without answering", s.program.Label, how)
 	if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.EPIPE) {
 		msg = fmt.Sprintf("program %s: %v; it %s", s.program.Label, err, how)
 	}
 	if out := s.output(); out != "" {
-		msg += "; its last output: " + lastLine(out)
+		msg += "; its last output: " + clip(gist(out), maxReason)
 	}
 	return errors.New(msg)
 }
@@ -172,9 +172,16 @@ func exitText(st spawn.State) string {
 	}
 }
 
-func lastLine(s string) string {
+// gist is the line of a program's output that says most: where Go's runtime ended it, why, else the last one.
+func gist(s string) string {
 	s = strings.TrimRight(s, "\n")
-	return s[strings.LastIndexByte(s, '\n')+1:]
+	last := s[strings.LastIndexByte(s, '\n')+1:]
+	for line := range strings.Lines(s) {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return strings.TrimRight(line, "\n")
+		}
+	}
+	return last
 }
 
 // tail keeps the end of a stream. A goroutine reads until end of file or close.

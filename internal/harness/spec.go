@@ -41,6 +41,8 @@ type Spec struct {
 	Warmup     int           // least warm-up batches of a trial
 	Quick      bool
 	Oversub    bool
+	// Missing are programs that were asked for and could not say what they offer: the plan lists them with their reasons.
+	Missing []results.Unavailable
 }
 
 // UsageError is a mistake in what was asked for: it names the flag or file and the remedy. Nothing was measured.
@@ -107,7 +109,7 @@ type draftCell struct {
 // newDraft checks a spec against what the programs offer and lays out the cells. cpus are the usable CPUs in the order to
 // hand them out, without the one reserved for fixtures.
 func newDraft(spec Spec, offers []Offer, cpus []int) (*draft, error) {
-	d := &draft{spec: spec, offers: offers}
+	d := &draft{spec: spec, offers: offers, unavailable: slices.Clone(spec.Missing)}
 	strategies, err := d.resolveStrategies(spec.Strategies)
 	if err != nil {
 		return nil, err
@@ -268,7 +270,8 @@ func firstCPUs(cpus []int, k int) []int {
 // addCeiling adds the machine's own scaling: spin on k pinned threads for each core count of the plan, 1 included. Plots
 // show it beside the ideal line, because turbo, shared caches and neighbours make part of a speedup the machine's.
 func (d *draft) addCeiling(cpus []int) error {
-	offer := d.offers[0]
+	from := max(0, slices.IndexFunc(d.offers, func(o Offer) bool { return o.Ceiling }))
+	offer := d.offers[from]
 	spin, ok := offer.workload("spin")
 	s, able := offer.strategy("threads")
 	if !ok || !able || slices.Max(d.spec.Cores) == 1 {
@@ -291,7 +294,7 @@ func (d *draft) addCeiling(cpus []int) error {
 	d.entries = append(d.entries, results.PlanEntry{
 		Key: ceilingKey, Name: "spin", Kind: spin.Kind, Doc: spin.Doc, Params: p, Probe: true, Ceiling: true,
 	})
-	d.autos, d.owners = append(d.autos, auto), append(d.owners, 0)
+	d.autos, d.owners = append(d.autos, auto), append(d.owners, from)
 	counts := append([]int{1}, d.spec.Cores...)
 	sort.Ints(counts)
 	for i, k := range counts {

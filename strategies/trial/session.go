@@ -133,6 +133,9 @@ func (s *session) serve(received time.Time) int {
 	}
 	switch {
 	case q.Op == "describe":
+		if err := s.program.lacks(); err != nil {
+			return s.end(err)
+		}
 		s.send(protocol.Record{Type: "description", Describe: s.program.describe()})
 		return s.end(nil)
 	case q.Op == "run" && q.Run != nil:

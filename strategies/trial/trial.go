@@ -1,14 +1,22 @@
-// Package trial is the program side of parbench's protocol: it turns an executable into one that the harness can drive.
-// A program calls Main with its workloads as its first statement. Where the harness started it, Main serves the protocol
-// and exits; in a worker process of a strategy it does the worker's work and exits; otherwise it returns at once.
+// Package trial turns a Go program into one that parbench can measure. Its main calls Main with workloads of its own:
 //
 //	func main() {
 //		trial.Main(myWorkload{})
-//		fmt.Println("this is a program for parbench, which starts it by itself")
+//		fmt.Println("measure me: parbench run --program ./mybench")
 //	}
 //
-// docs/protocol.md describes what goes over the wire. Non-goals: choosing what to measure, pinning, killing and
-// judging what was measured (internal/harness, results/analysis).
+// parbench then runs these under every strategy and number of cores, each trial in a fresh process of this program, and
+// docs/programs.md tells how.
+//
+// Main comes first. Where parbench started the process for a trial, it does what it is told and exits; where a process
+// strategy started it as a worker, it does the worker's work and exits; anywhere else it returns at once. Whatever main or
+// an init function does before is done in each of those processes again.
+//
+// Workloads are made with package workloads: workloads.Func for a function alone, the interface Workload for one with data
+// to prepare. Program has fields for more than workloads: a name, and strategies of one's own.
+//
+// Non-goals: choosing what to measure, pinning, killing and judging what was measured. parbench does that from outside, over
+// the trial protocol (docs/protocol.md), of which a program in Go need not know anything.
 package trial
 
 import (
@@ -25,18 +33,19 @@ import (
 	"github.com/parbench/parbench/workloads"
 )
 
-// Program is what an executable offers to the harness. The zero value offers nothing; copy it freely.
+// Program is what an executable offers to parbench. The zero value offers nothing; copy it freely.
 type Program struct {
 	// Name and version, for people. Empty: the path and version of the main module.
 	Name string
 	// Workloads on offer, with their fixtures. nil: none.
 	Workloads *workloads.Registry
-	// Strategies on offer. nil: the built-in ones.
+	// Strategies on offer. nil: strategies.Builtin(). One called "sequential" has to be among them: it is the reference of
+	// every speedup.
 	Strategies *strategies.Registry
 }
 
 // Main offers the given workloads under the built-in strategies. It must be the first statement of main: it does not
-// return in a trial or a worker process.
+// return in a trial or a worker process. Two workloads of one name panic.
 func Main(list ...workloads.Workload) { MainRegistry(workloads.NewRegistry(list...)) }
 
 // MainRegistry is Main for a registry, which can hold fixtures too.
@@ -111,6 +120,18 @@ func (p Program) name() string {
 		return "program"
 	}
 	return info.Main.Path + " " + info.Main.Version
+}
+
+// lacks names a mistake in what the program offers that only it can see, or is nil.
+func (p Program) lacks() error {
+	for _, w := range p.Workloads.All() {
+		i := w.Info()
+		if _, ok := p.Workloads.Fixture(i.Fixture); i.Fixture != "" && !ok {
+			return failed(protocol.ErrSetup, fmt.Errorf("workload %q needs the fixture %q, which this program has not: add it with workloads.Registry.AddFixture",
+				i.Name, i.Fixture))
+		}
+	}
+	return nil
 }
 
 func (p Program) describe() *protocol.Description {
