@@ -82,7 +82,7 @@ OUT ?= $(if $(ROUNDS)$(filter-out .,$(BENCH)),,docs/multiproc-speed.md)
 
 .PHONY: bench-multiproc
 bench-multiproc: ## multiproc beside Python's multiprocessing (BENCH selects rows; ROUNDS, OUT)
-	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./.ci/bench-multiproc ./.ci/bench-multiproc/tiny
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ ./.ci/bench-multiproc ./.ci/bench-multiproc/small ./.ci/bench-multiproc/tiny
 	@bin/bench-multiproc -run '$(BENCH)' $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(OUT),-o $(OUT)) -raw parbench-out/bench-multiproc.jsonl
 
 .PHONY: ci

@@ -70,6 +70,7 @@ var mayImport = map[string][]string{
 	".ci/testsummary":              {},
 	".ci/shapes":                   {"results", "results/analysis"},
 	".ci/bench-multiproc":          {".ci/bench-multiproc/work", "internal/cli", "internal/entry", "internal/host", "results", "results/stat", "results/analysis/quantity", "strategies/multiproc/..."},
+	".ci/bench-multiproc/small":    {"strategies/multiproc/..."},
 	".ci/bench-multiproc/tiny":     {},
 	".ci/bench-multiproc/work":     {"strategies/multiproc/..."},
 }

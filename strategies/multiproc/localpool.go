@@ -37,6 +37,9 @@ type local[In, Out any] struct {
 	quit    chan struct{} // closed by Close
 	gone    chan struct{} // closed when the last worker has left
 
+	keen  keen
+	brief atomic.Bool // the last wait was short
+
 	completed, timeouts atomic.Int64
 }
 
@@ -80,6 +83,8 @@ func NewLocalPool[In, Out any](fn func(context.Context, In) (Out, error), opts .
 		running: make([]seat[In, Out], opt.workers), quit: make(chan struct{}), gone: make(chan struct{})}
 	l.ctx, l.stop = context.WithCancel(l.mark(context.Background()))
 	l.work.L = &l.mu
+	l.keen.on = opt.threads && several() && runtime.GOMAXPROCS(0) > 1
+	l.brief.Store(true)
 	ready := make(chan error, opt.workers)
 	for slot := range opt.workers {
 		go l.worker(slot, ready)
@@ -153,7 +158,7 @@ func (l *local[In, Out]) initialise() (err error) {
 func (l *local[In, Out]) next(slot int) turn[In, Out] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for {
+	for polled := !l.keen.on; ; {
 		if l.queue.waiting(slot) > 0 {
 			t := l.queue.pop(slot).turn()
 			l.running[slot].uses = t.uses
@@ -162,6 +167,10 @@ func (l *local[In, Out]) next(slot int) turn[In, Out] {
 		}
 		if l.state != poolOpen {
 			return turn[In, Out]{}
+		}
+		if !polled && !l.keen.polling {
+			polled = l.keen.poll(&l.mu)
+			continue
 		}
 		l.idle++
 		l.work.Wait()
@@ -312,6 +321,11 @@ func (l *local[In, Out]) submit(ctx context.Context, j *job[In, Out], wait bool)
 	slot := slotOf(j.opt.affinity, l.opt.workers)
 	l.queue.of(slot, l.opt.workers).push(j)
 	wake := l.idle > 0
+	if l.keen.on {
+		// Who polls looks once more before it sleeps, so one job needs no other worker, unless it is not for anybody.
+		wake = wake && !(l.keen.polling && slot < 0 && l.queue.len() == 1)
+		l.keen.posted.Add(1)
+	}
 	l.mu.Unlock()
 	switch {
 	case wake && slot >= 0: // only one of the sleepers will do
@@ -363,8 +377,6 @@ func (l *local[In, Out]) cancel(j *job[In, Out], still func() bool) bool {
 	l.mu.Unlock()
 	return ok && l.resolve(t, ErrCancelled, nil)
 }
-
-func (l *local[In, Out]) await(ctx context.Context, w waitable) error { return waitOn(ctx, w) }
 
 func (l *local[In, Out]) leave() {}
 

@@ -27,6 +27,7 @@ func serve() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	self.cancel.Store(&cancel)
+	reserveHeap()
 	// A task that calls runtime.Goexit would leave a process that answers nothing.
 	defer childFatal("the function called runtime.Goexit")
 	w := &worker{ctx: ctx}
