@@ -47,6 +47,7 @@ func Markdown(w io.Writer, rep *analysis.Report, opt MDOptions) error {
 	p.method()
 	p.workloads()
 	p.footnotes()
+	p.unobserved()
 	p.ceiling()
 	p.failures()
 	p.leftOut()
@@ -171,6 +172,7 @@ func (p *page) workloads() {
 		if len(t.Rows) > 0 {
 			p.f("What it cost:\n\n%s\n", m.grid.part(true).markdown())
 		}
+		p.split(t)
 		p.plots(t.Entry.Key)
 	}
 }
@@ -262,6 +264,9 @@ func (p *page) reading() {
 		"- CPU s per wall s tells how many cores were kept busy: near the number of cores for work that computes, near 0 for work that waits.",
 		"- Peak memory is the sum over all processes of the trial, so memory that they share counts more than once. Set-up is what a strategy needs before its first task; it is not part of the time per task.",
 		"- Nothing here says how other machines, other parameters or other versions of the programs would do.",
+	}
+	if p.rep.Split() {
+		lines = append(lines, splitReading)
 	}
 	if len(p.rep.Run.Header.Environment.Programs) > 1 {
 		lines = append(lines, "- Several programs took part, in the same rounds and with the same batches, and the digests of their results had to agree. A speedup over the program's own reference says what parallelism gave it; the other one is over the first program's reference and says what a user would see.")

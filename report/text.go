@@ -42,6 +42,7 @@ func Text(w io.Writer, rep *analysis.Report, opt TextOptions) error {
 		p.table(&rep.Tables[i])
 	}
 	p.footnotes()
+	p.splits()
 	p.ceiling()
 	p.failures()
 	p.leftOut()

@@ -8,6 +8,9 @@ import (
 // check refuses a header whose plan contradicts itself, so that no later stage has to look twice.
 func (h *Header) check() error {
 	p := &h.Plan
+	if p.Probes < 0 {
+		return fmt.Errorf("the plan has %d probed rounds", p.Probes)
+	}
 	if p.Rounds < 0 {
 		return fmt.Errorf("the plan has %d rounds", p.Rounds)
 	}
@@ -75,7 +78,7 @@ func (t *Trial) possible() error {
 	}{
 		{"setup_ns", t.SetupNS}, {"total_ns", t.TotalNS}, {"cpu_ns", t.CPUNS}, {"span_ns", t.SpanNS},
 		{"peak_bytes", t.PeakBytes}, {"pss_bytes", t.PSSBytes}, {"gc_pause_ns", t.GCPauseNS},
-		{"processes", int64(t.Processes)}, {"gc_cycles", int64(t.GCCycles)},
+		{"processes", int64(t.Processes)}, {"gc_cycles", int64(t.GCCycles)}, {"close_ns", t.CloseNS},
 	} {
 		if f.value < 0 {
 			return fmt.Errorf("%s %d is negative", f.name, f.value)
@@ -87,5 +90,5 @@ func (t *Trial) possible() error {
 	if t.MHz < 0 {
 		return errors.New("mhz is negative")
 	}
-	return nil
+	return t.Split.check()
 }

@@ -83,7 +83,9 @@ type Plan struct {
 	Estimate float64 `json:"estimate_s,omitempty"` // expected duration when it was made, seconds
 	Timeout  float64 `json:"timeout_s"`            // deadline of one trial, seconds
 	Warmup   int     `json:"warmup_batches"`       // the least number of warm-up batches of a trial
-	Oversub  bool    `json:"oversubscribe,omitempty"`
+	// Probes is the number of rounds whose trials have probed batches after the measured ones.
+	Probes  int  `json:"probed_rounds,omitempty"`
+	Oversub bool `json:"oversubscribe,omitempty"`
 	// SharesFixture says that fixtures had no CPU of their own: they ran on those of the cells, in every cell alike.
 	SharesFixture bool `json:"shares_fixture,omitempty"`
 	// Gate says by which rule the pairs of a gate were measured; nil for any other run.
@@ -212,6 +214,10 @@ type Trial struct {
 	FixtureCPUNS int64    `json:"fixture_cpu_ns,omitempty"`
 	MHz          float64  `json:"mhz,omitempty"` // mean over the cell's CPUs at the end, where readable
 	Others       *Outside `json:"others,omitempty"`
+	// Split is where the time of additional, probed batches went; nil where there were none. CloseNS is how long ending the
+	// strategy took; 0: not known.
+	Split   *Split `json:"split,omitempty"`
+	CloseNS int64  `json:"close_ns,omitempty"`
 }
 
 // Outside is the evidence that others used the machine during a trial. Absent: unknown.

@@ -73,11 +73,11 @@ func (b *batch) guard(i *int, done *bool) {
 	b.fail(&TaskError{Index: *i, Err: errGoexit})
 }
 
-// run runs tasks lo..hi-1 one after another and returns the sum of their terms, and false if the batch has to stop. It
-// keeps the current index in *at, for guard. The loop works on local copies: through the pointers it would take twice
-// as long around an empty task.
-func (b *batch) run(lo, hi int, at *int) (sum uint64, ok bool) {
-	tasks, ctx := b.tasks, b.ctx
+// run runs tasks lo..hi-1 one after another under ctx, which is b.ctx or made from it, and returns the sum of their terms,
+// and false if the batch has to stop. It keeps the current index in *at, for guard. The loop works on local copies: through
+// the pointers it would take twice as long around an empty task.
+func (b *batch) run(ctx context.Context, lo, hi int, at *int) (sum uint64, ok bool) {
+	tasks := b.tasks
 	for i := lo; i < hi; i++ {
 		if b.stop.Load() {
 			return sum, false

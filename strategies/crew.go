@@ -31,7 +31,10 @@ type crew struct {
 	gone    sync.WaitGroup
 	closed  bool
 	onClose func()
+	probed  bool // tasks are told their worker
 }
+
+var _ Prober = (*crew)(nil)
 
 // maxSpan is the largest span: both ends of a share fit in 32 bits.
 const maxSpan = 1<<31 - 1
@@ -131,13 +134,17 @@ func (c *crew) work(k int, b *crewBatch) {
 	defer b.running.Done()
 	i, done := 0, false
 	defer b.guard(&i, &done)
+	ctx := b.ctx
+	if c.probed {
+		ctx = WithWorker(ctx, k)
+	}
 	var sum uint64
 	for {
 		lo, hi := c.take(k, b)
 		if lo == hi {
 			break
 		}
-		d, ok := b.run(b.base+lo, b.base+hi, &i)
+		d, ok := b.run(ctx, b.base+lo, b.base+hi, &i)
 		sum += d
 		if !ok {
 			break
@@ -195,6 +202,12 @@ func portion(n, k, parts int) int { return int(int64(n) * int64(k) / int64(parts
 func packShare(lo, hi int) uint64 { return uint64(lo)<<32 | uint64(hi) }
 
 func unpackShare(word uint64) (lo, hi int) { return int(word >> 32), int(word & 0xFFFF_FFFF) }
+
+// Probe implements Prober.
+func (c *crew) Probe(p *Probe) error {
+	c.tasks, c.probed = p.Watch(c.tasks, WorkerOf), p != nil
+	return nil
+}
 
 // Close implements Executor. The workers are idle between batches, so there is nothing to force.
 func (c *crew) Close(context.Context) error {

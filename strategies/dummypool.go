@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/parbench/parbench/strategies/multiproc"
+	"github.com/parbench/parbench/workloads"
 )
 
 // DummyPool hands the tasks to a pool with the interface of process-pool whose workers are threads of this process, as
@@ -13,6 +14,7 @@ type DummyPool struct{}
 var (
 	_ Strategy = DummyPool{}
 	_ Executor = (*pooled)(nil)
+	_ Prober   = (*dummyPool)(nil)
 )
 
 // Info implements Strategy.
@@ -26,10 +28,26 @@ func (DummyPool) Start(ctx context.Context, cfg Config) (Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool, err := multiproc.NewLocalPool(tasks.Task, multiproc.Workers(cfg.Workers), multiproc.OnThreads())
+	e := &dummyPool{tasks: tasks}
+	pool, err := multiproc.NewLocalPool(e.task, multiproc.Workers(cfg.Workers), multiproc.OnThreads())
 	if err != nil {
 		_ = tasks.Close() // the pool's error is the one to tell
 		return nil, err
 	}
-	return newPooled(pool, cfg, tasks.Close), nil
+	e.pooled = newPooled(pool, cfg, tasks.Close)
+	return e, nil
+}
+
+// dummyPool holds the tasks, because the pool was given its function once and for all.
+type dummyPool struct {
+	*pooled
+	tasks workloads.Tasks
+}
+
+func (d *dummyPool) task(ctx context.Context, i int) (uint64, error) { return d.tasks.Task(ctx, i) }
+
+// Probe implements Prober.
+func (d *dummyPool) Probe(p *Probe) error {
+	d.tasks = p.Watch(d.tasks, threadOf)
+	return nil
 }

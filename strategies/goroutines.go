@@ -27,6 +27,8 @@ func (Goroutines) Start(ctx context.Context, cfg Config) (Executor, error) {
 	return &goroutines{tasks: tasks}, nil
 }
 
+var _ Prober = (*goroutines)(nil)
+
 type goroutines struct {
 	tasks  workloads.Tasks
 	terms  Terms
@@ -46,6 +48,12 @@ func (g *goroutines) Run(ctx context.Context, n int) (uint64, error) {
 	}
 	running.Wait()
 	return b.End()
+}
+
+// Probe implements Prober. A task is a goroutine of its own, so there is nobody to name.
+func (g *goroutines) Probe(p *Probe) error {
+	g.tasks = p.Watch(g.tasks, nil)
+	return nil
 }
 
 // Close implements Executor.

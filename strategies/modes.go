@@ -46,6 +46,7 @@ type pooled struct {
 	workers int
 	release func() error // after the pool is gone
 	indices []int        // 0, 1, 2 ... for map, kept between batches as a program would keep its inputs
+	offset  int          // of all indices: see probedIndex
 	futures []*multiproc.Future[uint64]
 	broken  error
 	closed  bool
@@ -111,7 +112,7 @@ func (p *pooled) options() []multiproc.CallOption {
 
 func (p *pooled) runMap(ctx context.Context, n int) (uint64, error) {
 	for i := len(p.indices); i < n; i++ {
-		p.indices = append(p.indices, i)
+		p.indices = append(p.indices, p.offset+i)
 	}
 	digests, err := p.pool.Map(ctx, p.indices[:n], p.options()...)
 	if err != nil {
@@ -124,12 +125,12 @@ func (p *pooled) runMap(ctx context.Context, n int) (uint64, error) {
 	return sum, nil
 }
 
-// source yields 0..n-1 until a task has failed. The consumer goes on to the end of what was submitted by then: leaving
-// the loop would leave tasks running.
-func source(n int, failed *error) iter.Seq[int] {
+// source yields n numbers from the first one on until a task has failed. The consumer goes on to the end of what was
+// submitted by then: leaving the loop would leave tasks running.
+func source(from, n int, failed *error) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i := range n {
-			if *failed != nil || !yield(i) {
+			if *failed != nil || !yield(from+i) {
 				return
 			}
 		}
@@ -138,7 +139,7 @@ func source(n int, failed *error) iter.Seq[int] {
 
 func (p *pooled) runImap(ctx context.Context, n int) (sum uint64, failed error) {
 	i := 0
-	for d, err := range p.pool.Imap(ctx, source(n, &failed), p.options()...) {
+	for d, err := range p.pool.Imap(ctx, source(p.offset, n, &failed), p.options()...) {
 		if err != nil && failed == nil {
 			failed = poolError(i, err)
 		}
@@ -149,7 +150,7 @@ func (p *pooled) runImap(ctx context.Context, n int) (sum uint64, failed error) 
 }
 
 func (p *pooled) runImapUnordered(ctx context.Context, n int) (sum uint64, failed error) {
-	for r, err := range p.pool.ImapUnordered(ctx, source(n, &failed), p.options()...) {
+	for r, err := range p.pool.ImapUnordered(ctx, source(p.offset, n, &failed), p.options()...) {
 		if err != nil && failed == nil {
 			failed = poolError(r.Index, err)
 		}
@@ -160,7 +161,7 @@ func (p *pooled) runImapUnordered(ctx context.Context, n int) (sum uint64, faile
 
 func (p *pooled) runApply(ctx context.Context, n int) (sum uint64, err error) {
 	for i := range n {
-		d, err := p.pool.Apply(ctx, i)
+		d, err := p.pool.Apply(ctx, p.offset+i)
 		if err != nil {
 			return 0, poolError(i, err)
 		}
@@ -174,7 +175,7 @@ func (p *pooled) runApplyAsync(ctx context.Context, n int) (sum uint64, failed e
 	defer func() { clear(p.futures) }()
 	p.futures = p.futures[:0]
 	for i := range n {
-		f, err := p.pool.ApplyAsync(ctx, i)
+		f, err := p.pool.ApplyAsync(ctx, p.offset+i)
 		if err != nil {
 			failed = poolError(i, err)
 			break

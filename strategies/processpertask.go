@@ -41,7 +41,16 @@ type processPerTask struct {
 	tasks *processTasks
 }
 
-var _ ChildPeaker = (*processPerTask)(nil)
+var (
+	_ ChildPeaker = (*processPerTask)(nil)
+	_ Prober      = (*processPerTask)(nil)
+)
+
+// Probe implements Prober. A task is what its process stamps: starting, preparing and ending that process are no part of it.
+func (p *processPerTask) Probe(probe *Probe) error {
+	p.tasks.probe, p.probed = probe, probe != nil
+	return nil
+}
 
 // ChildPeak implements ChildPeaker: it runs the first task once more, in a process that looks at itself at the end.
 func (p *processPerTask) ChildPeak(ctx context.Context) (int64, error) {
@@ -58,15 +67,20 @@ func (p *processPerTask) ChildPeak(ctx context.Context) (int64, error) {
 // processTasks are tasks that each start a process.
 type processTasks struct {
 	workloads.NoClose
-	job Job
-	env string
+	job   Job
+	env   string
+	probe *Probe
 }
 
 // Task implements workloads.Tasks.
 func (p *processTasks) Task(ctx context.Context, i int) (uint64, error) {
-	r, err := p.run(ctx, single{Job: p.job, Index: i})
+	stamp := p.probe.Picks(i)
+	r, err := p.run(ctx, single{Job: p.job, Index: i, Stamp: stamp})
 	if err != nil {
 		return 0, poolError(i, err)
+	}
+	if stamp {
+		p.probe.Stamp(i, Span{WorkerOf(ctx), r.Begin, r.End})
 	}
 	return r.Digest, nil
 }

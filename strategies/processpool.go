@@ -2,6 +2,7 @@ package strategies
 
 import (
 	"context"
+	"errors"
 
 	"github.com/parbench/parbench/strategies/multiproc"
 )
@@ -21,20 +22,62 @@ func (ProcessPool) Info() Info {
 
 // Start implements Strategy.
 func (ProcessPool) Start(ctx context.Context, cfg Config) (Executor, error) {
-	pool, err := multiproc.NewPool(ctx, taskOfJob, multiproc.Workers(cfg.Workers), multiproc.Init(initJob, cfg.Job),
+	p := &processPool{unwatched: errNotAsked}
+	job := poolJob{Job: cfg.Job}
+	if cfg.Probed {
+		if p.board, p.unwatched = newBoard(); p.unwatched == nil {
+			job.Board = p.board.path()
+		}
+	}
+	pool, err := multiproc.NewPool(ctx, taskOfJob, multiproc.Workers(cfg.Workers), multiproc.Init(initJob, job),
 		multiproc.WithEnv(entryFor(cfg.Job)))
 	if err != nil {
+		_ = p.closeBoard() // the pool's error is the one to tell
 		return nil, err
 	}
-	return &processPool{newPooled(pool, cfg, nil), pool}, nil
+	p.pooled, p.pool = newPooled(pool, cfg, p.closeBoard), pool
+	return p, nil
 }
+
+var errNotAsked = errors.New("the pool was started without Config.Probed")
 
 type processPool struct {
 	*pooled
-	pool *multiproc.ProcessPool[int, uint64]
+	pool      *multiproc.ProcessPool[int, uint64]
+	board     *board // nil: none
+	unwatched error  // why there is none
 }
 
-var _ Pider = (*processPool)(nil)
+var (
+	_ Pider  = (*processPool)(nil)
+	_ Prober = (*processPool)(nil)
+)
 
 // Pids implements Pider.
 func (p *processPool) Pids() []int { return p.pool.Pids() }
+
+// Probe implements Prober: the workers stamp in memory that they share with this process.
+func (p *processPool) Probe(probe *Probe) error {
+	p.indices = p.indices[:0] // they begin elsewhere now
+	if probe == nil {
+		p.offset = 0
+		return nil
+	}
+	if p.unwatched != nil {
+		return p.unwatched
+	}
+	spans := p.board.spans()
+	if len(probe.slots) > len(spans) {
+		return errors.New("the probe stamps more tasks than worker processes have room for")
+	}
+	p.offset, probe.slots = probedIndex, spans[:len(probe.slots)]
+	*p.board.every() = int64(probe.every)
+	return nil
+}
+
+func (p *processPool) closeBoard() error {
+	if p.board == nil {
+		return nil
+	}
+	return p.board.close()
+}

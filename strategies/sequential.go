@@ -25,6 +25,8 @@ func (Sequential) Start(ctx context.Context, cfg Config) (Executor, error) {
 	return &sequential{tasks: tasks}, nil
 }
 
+var _ Prober = (*sequential)(nil)
+
 type sequential struct {
 	tasks  workloads.Tasks
 	closed bool
@@ -39,10 +41,19 @@ func (s *sequential) Run(ctx context.Context, n int) (uint64, error) {
 func (s *sequential) loop(b *batch, n int) (sum uint64) {
 	i, done := 0, false
 	defer b.guard(&i, &done)
-	sum, _ = b.run(0, n, &i)
+	sum, _ = b.run(b.ctx, 0, n, &i)
 	done = true
 	return sum
 }
+
+// Probe implements Prober.
+func (s *sequential) Probe(p *Probe) error {
+	s.tasks = p.Watch(s.tasks, only)
+	return nil
+}
+
+// only is the worker of a strategy that has one.
+func only(context.Context) int64 { return 1 }
 
 // Close implements Executor.
 func (s *sequential) Close(context.Context) error {

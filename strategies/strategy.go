@@ -51,7 +51,7 @@ type Job struct {
 	Fixture  string
 }
 
-// Config is what Start receives. Every field is set.
+// Config is what Start receives. Every field is set, except Probed where nobody will watch.
 type Config struct {
 	Job Job
 	// Workloads resolves Job.Workload for strategies that run tasks in this process.
@@ -59,6 +59,8 @@ type Config struct {
 	Params    workloads.Params // the strategy's own, complete and checked
 	Workers   int              // >= 1
 	Cores     int              // >= 1
+	// Probed says that Prober.Probe may be called, for executors that have to provide for it.
+	Probed bool
 }
 
 // Prepare prepares the job's tasks in this process.

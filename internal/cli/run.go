@@ -34,7 +34,7 @@ type runFlags struct {
 	programs                     []string
 	python                       []string
 	pythonWorkload               string
-	rounds, tasks, warmup        int
+	rounds, tasks, warmup, split int
 	budget, timeout              time.Duration
 	seed                         uint64
 	output, resume, affinity     string
@@ -85,6 +85,7 @@ func (a *app) runCommand() *cobra.Command {
 	fl.IntVarP(&f.rounds, "rounds", "r", harness.DefaultRounds, "rounds: trials of every cell")
 	fl.IntVar(&f.tasks, "tasks", 0, "tasks of a batch (default: calibrated)")
 	fl.IntVar(&f.warmup, "warmup", 1, "least number of warm-up batches of a trial")
+	fl.IntVar(&f.split, "split-rounds", harness.DefaultProbes, "rounds whose trials run one more batch, to see where the time goes; 0: none")
 	fl.DurationVar(&f.budget, "budget", harness.DefaultBudget, "time to aim at; given explicitly, a plan that does not fit is refused")
 	fl.DurationVar(&f.timeout, "timeout", 0, "deadline of one trial (default: ten times the longest expected, at least 30s)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the order and of the workloads' inputs (default: random)")
@@ -218,7 +219,7 @@ func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.
 	}
 	spec = harness.Spec{
 		Workloads: ws, Strategies: ss, Cores: cores, Rounds: f.rounds, Tasks: f.tasks, Seed: f.seed, Budget: f.budget,
-		Hard: cmd.Flags().Changed("budget"), Timeout: f.timeout, Warmup: f.warmup, Quick: f.quick, Oversub: f.oversub,
+		Hard: cmd.Flags().Changed("budget"), Timeout: f.timeout, Warmup: f.warmup, Probes: f.split, Quick: f.quick, Oversub: f.oversub,
 	}
 	if s.user != nil {
 		spec.Missing = s.user.missing
@@ -237,6 +238,8 @@ func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.
 		return spec, nil, usagef("--tasks %d: write a number from 1 to %d, or leave it out to have it calibrated", f.tasks, maxTasks)
 	case f.warmup < 1 || f.warmup > maxWarmup:
 		return spec, nil, usagef("--warmup %d: write a number from 1 to %d", f.warmup, maxWarmup)
+	case f.split < 0 || f.split > maxRounds:
+		return spec, nil, usagef("--split-rounds %d: write a number from 0 to %d", f.split, maxRounds)
 	case spec.Hard && f.budget <= 0:
 		return spec, nil, usagef("--budget %v: write a positive duration such as 2m", f.budget)
 	case f.timeout < 0 || f.timeout == 0 && cmd.Flags().Changed("timeout"):
@@ -379,12 +382,15 @@ func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, s *session) 
 			args = append(args, "--"+name+"="+fl.Value.String())
 		}
 	}
+	if spec.Probes != harness.DefaultProbes {
+		args = append(args, "--split-rounds="+strconv.Itoa(spec.Probes))
+	}
 	return append(args, "--seed", strconv.FormatUint(spec.Seed, 10))
 }
 
 func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
 	for _, name := range []string{
-		"workload", "strategy", "cores", "parameter-list", "parameter-scan", "rounds", "tasks", "warmup", "budget", "timeout",
+		"workload", "strategy", "cores", "parameter-list", "parameter-scan", "rounds", "tasks", "warmup", "split-rounds", "budget", "timeout",
 		"seed", "output", "oversubscribe", "quick", "rigorous", "dry-run",
 	} {
 		if cmd.Flags().Changed(name) && !a.fromEnv[name] {

@@ -221,10 +221,17 @@ const (
 	processStart  = 2 * time.Millisecond
 )
 
-// estimate is the expected length of a cell's trial.
+// estimate is the expected length of a cell's trial without probed batches.
 func estimate(c results.Cell, e results.PlanEntry) time.Duration {
+	setup, batch := expected(c, e)
+	return trialOverhead + setup + max(batch, minWarmup) + max(batch, minMeasured+batch/2)
+}
+
+// expected is how long set-up and a batch of a cell should take.
+func expected(c results.Cell, e results.PlanEntry) (setup, batch time.Duration) {
 	g := e.In(c.Program)
-	grain, setup := time.Duration(g.GrainNS), time.Duration(g.SetupNS)
+	grain := time.Duration(g.GrainNS)
+	setup = time.Duration(g.SetupNS)
 	parallel := c.Workers
 	if !workloads.Kind(e.Kind).Waits() {
 		parallel = min(c.Workers, c.Cores)
@@ -237,7 +244,7 @@ func estimate(c results.Cell, e results.PlanEntry) time.Duration {
 		parallel = 1
 	}
 	parallel = max(1, parallel)
-	batch := grain * time.Duration(c.Tasks) / time.Duration(parallel)
+	batch = grain * time.Duration(c.Tasks) / time.Duration(parallel)
 	if pooled {
 		setup += time.Duration(c.Workers) * processStart
 	}
@@ -245,7 +252,7 @@ func estimate(c results.Cell, e results.PlanEntry) time.Duration {
 		batch += (setup + processStart) * time.Duration(c.Tasks) / time.Duration(max(1, min(c.Workers, c.Cores)))
 		setup = 0
 	}
-	return trialOverhead + setup + max(batch, minWarmup) + max(batch, minMeasured+batch/2)
+	return setup, batch
 }
 
 // roughly guesses grains without measuring, for a dry run: work that waits takes what its latency or duration parameter
@@ -294,14 +301,20 @@ func (d *draft) size(i int) []int {
 	return slices.Compact(counts)
 }
 
-// perRound is the expected length of one round, and the longest expected trial in it.
-func (d *draft) perRound() (sum, longest time.Duration) {
+// perRound is the expected length of one round without its probed batches, the longest expected trial in it, and what probed
+// batches add to a round.
+func (d *draft) perRound() (sum, longest, probe time.Duration) {
 	for _, c := range d.cells {
-		t := estimate(c.Cell, d.entries[c.entry])
+		e := d.entries[c.entry]
+		t := estimate(c.Cell, e)
+		_, batch := expected(c.Cell, e)
 		sum += t
-		longest = max(longest, t)
+		longest = max(longest, t+batch)
+		if !c.Ceiling {
+			probe += max(batch, probeTime)
+		}
 	}
-	return sum, longest
+	return sum, longest, probe
 }
 
 // order returns the order in which a round runs its cells: drawn anew for every round from the recorded seed.

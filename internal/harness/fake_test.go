@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 
 func fakeOffer() *protocol.Description {
 	behave := protocol.Param{Name: "behave", Type: "choice", Default: "ok", Doc: "what to do", Choices: []string{
-		"ok", "error", "panic", "hang", "garbage", "exit", "digest", "lie", "nothing", "chatty", "leave", "late", "error-there", "digest-there",
+		"ok", "error", "panic", "hang", "garbage", "exit", "digest", "lie", "nothing", "chatty", "leave", "late", "error-there", "digest-there", "late-probe",
 	}}
 	return &protocol.Description{
 		Protocol: protocol.Version, Program: "fake 1", Runtime: "test",
@@ -171,6 +171,13 @@ func fakeRun(q *protocol.Run, r *protocol.Reader, w *protocol.Writer, out *os.Fi
 	}
 	must(w.Send(protocol.Record{Type: "batches", Batches: &protocol.Batches{Tasks: tasks, Warmup: []int64{5}, Wall: wall, Digest: digest}}))
 	must(w.Send(protocol.Record{Type: "usage", Usage: &protocol.Usage{CPUNS: 10, WallNS: 20, PeakBytes: 1 << 20, Processes: 1}}))
+	if q.ProbeNS > 0 {
+		p := &protocol.Probe{Tasks: tasks, Workers: q.Workers, WallNS: 500, Begin: []int64{10}, End: []int64{400}}
+		if behave == "late-probe" {
+			p.WallNS = int64(time.Hour)
+		}
+		must(w.Send(protocol.Record{Type: "probe", Probe: p}))
+	}
 	if len(q.Digests) > 0 {
 		var ds []protocol.Digest
 		for _, n := range q.Digests {
@@ -181,5 +188,5 @@ func fakeRun(q *protocol.Run, r *protocol.Reader, w *protocol.Writer, out *os.Fi
 		}
 		must(w.Send(protocol.Record{Type: "digests", Digests: ds}))
 	}
-	must(w.Send(protocol.Record{Type: "done"}))
+	must(w.Send(protocol.Record{Type: "done", Done: &protocol.Done{CloseNS: 3000}}))
 }

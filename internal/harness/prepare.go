@@ -73,14 +73,16 @@ func ceilSecond(d time.Duration) time.Duration {
 const minTimeout = 30 * time.Second
 
 func (h *Harness) finish(d *draft, failed []FailedCalibration) *Prepared {
-	round, longest := d.perRound()
+	round, longest, probe := d.perRound()
+	probes := min(d.spec.Probes, d.spec.Rounds)
 	timeout := d.spec.Timeout
 	if timeout == 0 {
 		timeout = max(minTimeout, 10*longest).Round(time.Second)
 	}
 	plan := results.Plan{
 		Seed: d.spec.Seed, Rounds: d.spec.Rounds, Quick: d.spec.Quick, Budget: d.spec.Budget.Seconds(),
-		Estimate: (round * time.Duration(d.spec.Rounds)).Seconds(), Timeout: timeout.Seconds(), Oversub: d.spec.Oversub, SharesFixture: h.Place.Shares, Warmup: d.spec.Warmup,
+		Estimate: (round*time.Duration(d.spec.Rounds) + probe*time.Duration(probes)).Seconds(), Timeout: timeout.Seconds(), Oversub: d.spec.Oversub, SharesFixture: h.Place.Shares, Warmup: d.spec.Warmup,
+		Probes:    probes,
 		Workloads: d.entries, Unavailable: d.unavailable,
 	}
 	for _, c := range d.cells {

@@ -256,7 +256,11 @@ func (r *runner) end(reason string, o Outcome) (Outcome, error) {
 
 // trial runs one trial and writes it. flagged says that others disturbed it.
 func (r *runner) trial(ctx context.Context, cell, round, attempt int) (flagged bool, err error) {
-	t, err := r.h.observe(ctx, r.cells[cell], r.plan.Cells[cell], r.want[cell], r.plan.SharesFixture)
+	l := r.cells[cell]
+	if probed(r.plan, round) && !r.plan.Cells[cell].Ceiling {
+		l.run.ProbeNS = probeTime.Nanoseconds()
+	}
+	t, err := r.h.observe(ctx, l, r.plan.Cells[cell], r.want[cell], r.plan.SharesFixture)
 	if err != nil {
 		return false, err
 	}

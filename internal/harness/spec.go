@@ -39,6 +39,7 @@ type Spec struct {
 	Hard       bool          // the budget was given explicitly: refuse a plan that does not fit
 	Timeout    time.Duration // of one trial; 0: chosen from the calibration
 	Warmup     int           // least warm-up batches of a trial
+	Probes     int           // rounds whose trials have probed batches after the measured ones
 	Quick      bool
 	Oversub    bool
 	// Missing are programs that were asked for and could not say what they offer: the plan lists them with their reasons.

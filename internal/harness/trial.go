@@ -100,6 +100,11 @@ func converse(ctx context.Context, s *session, l launch, o *outcome) error {
 				t.CtxVoluntary, t.CtxForced = u.CtxVoluntary, u.CtxForced
 				t.FaultsMinor, t.FaultsMajor = u.FaultsMinor, u.FaultsMajor
 			}
+		case "probe":
+			if rec.Probe == nil {
+				return errors.New("probe record without contents")
+			}
+			t.Split = addProbe(t.Split, rec.Probe)
 		case "digests":
 			o.digests = map[int]string{}
 			for _, d := range rec.Digests {
@@ -110,6 +115,7 @@ func converse(ctx context.Context, s *session, l launch, o *outcome) error {
 		case "done":
 			if rec.Done != nil {
 				o.untimed = time.Duration(rec.Done.UntimedNS)
+				t.CloseNS = rec.Done.CloseNS
 			}
 			return nil
 		default:
@@ -174,6 +180,10 @@ func (o *outcome) judge(s *session, l launch, err error) {
 	inside += t.SetupNS
 	if inside > t.TotalNS {
 		fail(results.Protocol, "the program reported %v of work in a trial of %v", time.Duration(inside), time.Duration(t.TotalNS))
+		return
+	}
+	if t.Split != nil && t.Split.WallNS > t.TotalNS {
+		fail(results.Protocol, "the program reported %v of probed batches in a trial of %v", time.Duration(t.Split.WallNS), time.Duration(t.TotalNS))
 		return
 	}
 	t.OverheadNS = max(0, t.TotalNS-inside-o.untimed.Nanoseconds())

@@ -11,6 +11,9 @@ func (r *Record) check() error {
 	if r.Done != nil && r.Done.UntimedNS < 0 {
 		return fmt.Errorf("untimed_ns %d is negative", r.Done.UntimedNS)
 	}
+	if r.Done != nil && r.Done.CloseNS < 0 {
+		return fmt.Errorf("close_ns %d is negative", r.Done.CloseNS)
+	}
 	if b := r.Batches; b != nil {
 		for _, list := range [2][]int64{b.Warmup, b.Wall} {
 			for _, v := range list {
@@ -18,6 +21,11 @@ func (r *Record) check() error {
 					return fmt.Errorf("a batch of %d ns is negative", v)
 				}
 			}
+		}
+	}
+	if r.Probe != nil {
+		if err := r.Probe.check(); err != nil {
+			return err
 		}
 	}
 	if r.Usage != nil {

@@ -152,6 +152,25 @@ func TestLargestBatchesFit(t *testing.T) {
 	}
 }
 
+// TestLargestProbeFits makes sure that its bounds agree with that of a line.
+func TestLargestProbeFits(t *testing.T) {
+	p := &Probe{Tasks: 1 << 30, Workers: 1 << 16, WallNS: maxProbed}
+	for i := range MaxStamps {
+		p.Begin, p.End, p.Worker = append(p.Begin, maxProbed), append(p.End, maxProbed), append(p.Worker, i)
+	}
+	for range maxUnseen {
+		p.Unseen = append(p.Unseen, Unseen{What: strings.Repeat("\x00", maxUnseenText), Why: strings.Repeat("\x00", maxUnseenText)})
+	}
+	var line bytes.Buffer
+	if err := NewWriter(&line).Send(Record{Type: "probe", Probe: p}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := NewReader(&line).Record()
+	if d := cmp.Diff(p, got.Probe); err != nil || d != "" {
+		t.Errorf("after a round trip: %v %.500s", err, d)
+	}
+}
+
 // FuzzReader compares the reader with a plain splitting of the input, however the input is cut into reads.
 func FuzzReader(f *testing.F) {
 	f.Add([]byte("{\"protocol\":1,\"op\":\"go\"}\n"), 1)
@@ -182,6 +201,8 @@ func FuzzReader(f *testing.F) {
 func FuzzRecord(f *testing.F) {
 	f.Add([]byte(`{"type":"batches","batches":{"tasks":64,"wall_ns":[1,2],"digest":"a1b2c3d4e5f60718"}}`))
 	f.Add([]byte(`{"type":"error","error":{"kind":"panic","task":5}}`))
+	f.Add([]byte(`{"type":"probe","probe":{"tasks":4,"workers":2,"wall_ns":90,"stamp_ns":1,"begin_ns":[1,2],"end_ns":[3,90],"worker":[0,1],"unseen":[{"what":"a","why":"b"}]}}`))
+	f.Add([]byte(`{"type":"done","done":{"untimed_ns":1,"close_ns":2}}`))
 	f.Add([]byte(`{"type":1}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		r := NewReader(bytes.NewReader(append(bytes.ReplaceAll(line, []byte("\n"), []byte(" ")), '\n')))

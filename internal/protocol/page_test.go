@@ -84,7 +84,7 @@ func TestPageExamples(t *testing.T) {
 	if want := []string{"describe", "run", "go", "serve"}; !cmp.Equal(ops, want) {
 		t.Errorf("requests %q, want one of each of %q", ops, want)
 	}
-	want := []string{"description", "ready", "batches", "usage", "digests", "serving", "error", "done"}
+	want := []string{"description", "ready", "batches", "usage", "probe", "digests", "serving", "error", "done"}
 	if !cmp.Equal(types, want) {
 		t.Errorf("records %q, want one of each of %q", types, want)
 	}
@@ -94,7 +94,7 @@ func TestPageExamples(t *testing.T) {
 func TestPageIsComplete(t *testing.T) {
 	text := page(t)
 	wants := []string{
-		"version " + strconv.Itoa(protocol.Version), "`" + protocol.Cookie + "`", "8,388,608", "100,000",
+		"version " + strconv.Itoa(protocol.Version), "`" + protocol.Cookie + "`", "8,388,608", "100,000", "65,536",
 		"descriptor " + strconv.Itoa(protocol.FDIn), "descriptor " + strconv.Itoa(protocol.FDOut),
 	}
 	for _, kind := range []string{
@@ -108,11 +108,15 @@ func TestPageIsComplete(t *testing.T) {
 	for _, typ := range []reflect.Type{
 		reflect.TypeFor[protocol.Ready](), reflect.TypeFor[protocol.Batches](), reflect.TypeFor[protocol.Usage](),
 		reflect.TypeFor[protocol.Digest](), reflect.TypeFor[protocol.Serving](), reflect.TypeFor[protocol.Error](),
-		reflect.TypeFor[protocol.Description](),
+		reflect.TypeFor[protocol.Description](), reflect.TypeFor[protocol.Probe](), reflect.TypeFor[protocol.Unseen](),
+		reflect.TypeFor[protocol.Done](),
 	} {
 		for _, field := range fields(typ) {
 			wants = append(wants, `"`+field+`":`)
 		}
+	}
+	for _, field := range fields(reflect.TypeFor[protocol.Probe]()) {
+		wants = append(wants, "`"+field+"`")
 	}
 	for _, field := range fields(reflect.TypeFor[protocol.Strategy]())[3:] {
 		wants = append(wants, "`"+field+"`")

@@ -54,6 +54,8 @@ type Run struct {
 	// Digests asks, after the measurement, for the batch digests of these task counts, computed untimed by running the
 	// tasks one after another. 0 stands for the number of tasks the program chose itself.
 	Digests []int `json:"digests,omitempty"`
+	// ProbeNS, if not 0, asks for probed batches after the measured ones: one at least, and more until they add up to this.
+	ProbeNS int64 `json:"probe_ns,omitempty"`
 }
 
 // Serve asks for a fixture. The program answers with a "serving" record and stops at the end of its input.
@@ -63,11 +65,12 @@ type Serve struct {
 
 // Record is a line the program sends. Type says which of the pointers is set.
 type Record struct {
-	Type     string       `json:"type"` // description, ready, batches, usage, digests, serving, error, done
+	Type     string       `json:"type"` // description, ready, batches, usage, probe, digests, serving, error, done
 	Describe *Description `json:"description,omitempty"`
 	Ready    *Ready       `json:"ready,omitempty"`
 	Batches  *Batches     `json:"batches,omitempty"`
 	Usage    *Usage       `json:"usage,omitempty"`
+	Probe    *Probe       `json:"probe,omitempty"`
 	Digests  []Digest     `json:"digests,omitempty"`
 	Serving  *Serving     `json:"serving,omitempty"`
 	Error    *Error       `json:"error,omitempty"`
@@ -178,6 +181,8 @@ type Done struct {
 	// UntimedNS is the time the program spent on work of its own outside set-up and batches: choosing a number of tasks,
 	// reading usage, ending the strategy, computing digests. What is left of a trial's wall time is the harness's overhead.
 	UntimedNS int64 `json:"untimed_ns"`
+	// CloseNS is how long ending the strategy took; 0: not known.
+	CloseNS int64 `json:"close_ns,omitempty"`
 }
 
 // Error ends a trial. Kind is one of the Err… constants.

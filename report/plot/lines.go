@@ -125,7 +125,7 @@ func (l *linePlot) extras() []legendLineOf {
 func (l *linePlot) xAxis(x0, x1 float64) axis {
 	lo, hi := float64(l.cores[0]), float64(l.cores[len(l.cores)-1])
 	a := axis{from: x0, to: x1}
-	if hi/lo >= 8 {
+	if lo > 0 && hi/lo >= 8 {
 		a.log, a.min, a.max = true, lo/1.2, hi*1.2
 	} else {
 		pad := math.Max(0.2, (hi-lo)*0.09)

@@ -55,6 +55,7 @@ func Analyse(run *results.Run, opt Options) (*Report, error) {
 			rep.Tables = append(rep.Tables, a.table(*e))
 		}
 	}
+	rep.Unobserved = unobserved(rep.Tables)
 	rep.Warnings = a.runWarnings(rep)
 	return rep, nil
 }
@@ -232,6 +233,7 @@ func (a *analyser) table(e results.PlanEntry) Table {
 		t.Winner = a.winner(&t)
 		t.NoGain = noGain(&t)
 	}
+	a.splits(&t)
 	t.Disturbed = a.disturbed(&t)
 	for i := range t.Rows {
 		t.Rows[i].Warnings = a.rowWarnings(&t, &t.Rows[i])

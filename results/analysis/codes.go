@@ -32,6 +32,7 @@ const (
 	CodeSetup          = "setup-larger"
 	CodeSiblings       = "smt-siblings"
 	CodeSkipped        = "skipped-records"
+	CodeSplit          = "split-differs"
 	CodeStarved        = "starved"
 	CodeSteal          = "steal"
 	CodeSuperlinear    = "superlinear"
@@ -47,7 +48,7 @@ func Codes() []string {
 		CodeBusyMachine, CodeCapped, CodeClock, CodeQuota, CodeDrift, CodeFailed, CodeFailedCells, CodeFewRounds,
 		CodeFewTasks, CodeFitsCache, CodeFixtureShares, CodeForeign, CodeGovernor, CodeIncomplete, CodeInterference, CodeUnknown,
 		CodeJoined, CodeManyRivals, CodeMissingRounds, CodeNoReference, CodeOneCore, CodeOutliers, CodeOversubscribed,
-		CodeQuick, CodeRefFailed, CodeRepeats, CodeResumed, CodeSetup, CodeSkipped, CodeSiblings, CodeStarved, CodeSteal,
+		CodeQuick, CodeRefFailed, CodeRepeats, CodeResumed, CodeSetup, CodeSkipped, CodeSiblings, CodeSplit, CodeStarved, CodeSteal,
 		CodeSuperlinear, CodeTorn, CodeTurbo, CodeVirtual, CodeWide,
 	}
 }

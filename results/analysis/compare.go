@@ -8,12 +8,12 @@ import (
 	"github.com/parbench/parbench/results/stat"
 )
 
-// pairs returns the observations of the rounds that both cells have, in round order: rounds that one of them missed
+// pairs returns the observations of the rounds that both lists have, in round order: rounds that one of them missed
 // drop out of this pair only.
-func pairs(a, b *cellData) (x, y []float64) {
+func pairs(a, b []sample) (x, y []float64) {
 	i, j := 0, 0
-	for i < len(a.samples) && j < len(b.samples) {
-		switch s, t := a.samples[i], b.samples[j]; {
+	for i < len(a) && j < len(b) {
+		switch s, t := a[i], b[j]; {
 		case s.round < t.round:
 			i++
 		case s.round > t.round:
@@ -29,7 +29,12 @@ func pairs(a, b *cellData) (x, y []float64) {
 // ratio estimates num/den over the rounds that both cells have, with the p-value of the paired test against 1. N is 0
 // and p is 1 without a common round.
 func (a *analyser) ratio(num, den int) (iv Interval, p float64) {
-	x, y := pairs(&a.cells[num], &a.cells[den])
+	return a.ratioOf(a.cells[num].samples, a.cells[den].samples)
+}
+
+// ratioOf estimates num/den from samples in round order, over the rounds that both have.
+func (a *analyser) ratioOf(num, den []sample) (iv Interval, p float64) {
+	x, y := pairs(num, den)
 	got, p, err := stat.PairedRatio(x, y, a.opt.Level)
 	if err != nil || !finite(p) || got.Point <= 0 {
 		return Interval{}, 1
@@ -197,7 +202,7 @@ func (a *analyser) undecided(t *Table, w *Winner, m int) {
 		// Below the floor no data could decide, so the floor is the least that is asked for; the level is the one that
 		// Holm's first step demands, which is the price of comparing m rows.
 		need := max(w.Floor, floor(1, 1-a.opt.Level))
-		if x, y := pairs(&a.cells[r.Index], &a.cells[t.Rows[w.Best].Index]); len(x) >= 3 {
+		if x, y := pairs(a.cells[r.Index].samples, a.cells[t.Rows[w.Best].Index].samples); len(x) >= 3 {
 			if sd := deviation(logRatios(x, y)); sd > 0 {
 				if n, err := stat.NeededPairs(sd, effect, (1-a.opt.Level)/float64(m), 0.8); err == nil {
 					need = max(need, n)

@@ -72,6 +72,7 @@ type Row struct {
 	GCCycles   float64  // median per trial
 	GCPause    float64  // median per trial, seconds
 	CtxPerTask float64  // voluntary and forced switches per task, median
+	Split      *Split   // where the workers' time went; nil where no trial was probed
 
 	Warnings []Warning
 }
@@ -123,6 +124,9 @@ type Table struct {
 	NoGain []string
 	// Disturbed is the share of the used trials during which others used the machine.
 	Disturbed float64
+	// SplitFinding is one or two sentences about where the time goes, empty where nothing was observed. It holds names from
+	// the file.
+	SplitFinding string
 	// Answer is the first sentence of Finding: which set won and by how much, or why none did.
 	Answer string
 	// Finding is a few plain sentences: the answer, what the machine itself allowed, what gained nothing from more
@@ -148,13 +152,15 @@ type Report struct {
 	// CeilingRows are the cells behind Ceiling, which have no table; a failure among them shows here.
 	CeilingRows []Row
 	Warnings    []Warning // of the whole run, most severe first
-	Rounds      int       // rounds with at least one trial
-	Planned     int       // trials the plan asks for
-	Used        int       // trials that entered the statistics
-	Flagged     int       // trials disturbed by others
-	Repeated    int       // repeats that were run
-	Failed      int       // trials that did not end well
-	Complete    bool
+	// Unobserved is what could not be seen of where the time goes. It holds untrusted text.
+	Unobserved []Unobserved
+	Rounds     int // rounds with at least one trial
+	Planned    int // trials the plan asks for
+	Used       int // trials that entered the statistics
+	Flagged    int // trials disturbed by others
+	Repeated   int // repeats that were run
+	Failed     int // trials that did not end well
+	Complete   bool
 	// Overhead is what the harness added to a used trial outside the trial's own work (starting, talking, reaping), in
 	// seconds: none of it is in any time. OverheadP95 is its 95th percentile. Cells that run tasks in other processes and
 	// probes that choose their own number of tasks are left out: N is then less than Used.

@@ -83,6 +83,7 @@ func (a *analyser) rowWarnings(t *Table, r *Row) []Warning {
 		w.add(Note, CodeSuperlinear, "look at what the reference pays that this cell does not: caches, clock rate, collection",
 			"faster than its cores explain")
 	}
+	splitWarning(&w, r)
 	return w
 }
 

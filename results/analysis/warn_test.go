@@ -156,6 +156,16 @@ func TestWarnings(t *testing.T) {
 		{analysis.CodeMissingRounds, change{run: func(r *results.Run) {
 			r.Trials = slices.DeleteFunc(r.Trials, func(tr results.Trial) bool { return tr.Cell == 3 && tr.Round > 3 })
 		}}, "fewer usable trials"},
+		{analysis.CodeSplit, change{spec: func(s *runtest.Spec) {
+			s.Probes = 6
+			s.Workloads[0].Cells[1].Split = &runtest.Split{}
+		}, run: func(r *results.Run) {
+			for i := range r.Trials {
+				if p := r.Trials[i].Split; p != nil {
+					p.WallNS, p.ExecutionNS = 2*p.WallNS, 2*p.ExecutionNS
+				}
+			}
+		}}, "its probed batches took another time than the measured ones, by more than 10 %"},
 		{analysis.CodeFixtureShares, change{spec: func(s *runtest.Spec) {
 			s.SharesFixture = true // though there are four CPUs: a quota or --affinity leaves fewer
 			s.Workloads[0].Entry.Fixture = "http"

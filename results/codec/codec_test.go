@@ -305,7 +305,7 @@ func TestCSV(t *testing.T) {
 
 // Every scalar field of a trial has its column: a field added later must not be forgotten.
 func TestCSVHoldsEveryScalar(t *testing.T) {
-	elsewhere := map[string]string{"type": "always trial", "stderr": "long; in the JSON", "warmup_ns": "a sum", "wall_ns": "a sum", "others": "four columns"}
+	elsewhere := map[string]string{"type": "always trial", "stderr": "long; in the JSON", "warmup_ns": "a sum", "wall_ns": "a sum", "others": "four columns", "split": "twelve columns"}
 	have := make(map[string]bool)
 	for _, c := range columns {
 		have[c.name] = true

@@ -83,6 +83,19 @@ var columns = []struct {
 	{"faults_major", false, func(r *row) string { return integer(r.t.FaultsMajor) }},
 	{"fixture_cpu_ns", false, func(r *row) string { return integer(r.t.FixtureCPUNS) }},
 	{"mhz", false, func(r *row) string { return float(r.t.MHz) }},
+	{"close_ns", false, func(r *row) string { return integer(r.t.CloseNS) }},
+	{"split_batches", false, split(func(s *results.Split) int64 { return int64(s.Batches) })},
+	{"split_workers", false, split(func(s *results.Split) int64 { return int64(s.Workers) })},
+	{"split_stamped", false, split(func(s *results.Split) int64 { return int64(s.Stamped) })},
+	{"split_wall_ns", false, split(func(s *results.Split) int64 { return s.WallNS })},
+	{"split_start_ns", false, split(func(s *results.Split) int64 { return s.StartNS })},
+	{"split_execution_ns", false, split(func(s *results.Split) int64 { return s.ExecutionNS })},
+	{"split_between_ns", false, split(func(s *results.Split) int64 { return s.BetweenNS })},
+	{"split_idle_ns", false, split(func(s *results.Split) int64 { return s.IdleNS })},
+	{"split_join_ns", false, split(func(s *results.Split) int64 { return s.JoinNS })},
+	{"split_task_ns", false, split(func(s *results.Split) int64 { return s.TaskNS })},
+	{"split_transfer_ns", false, split(func(s *results.Split) int64 { return s.TransferNS })},
+	{"split_probe_ns", false, split(func(s *results.Split) int64 { return s.ProbeNS })},
 	{"others_source", true, func(r *row) string { return others(r, func(o *results.Outside) string { return o.Source }) }},
 	{"others_cpu_share", false, func(r *row) string { return others(r, func(o *results.Outside) string { return float(o.CPUShare) }) }},
 	{"others_steal", false, func(r *row) string { return others(r, func(o *results.Outside) string { return float(o.Steal) }) }},
@@ -97,6 +110,16 @@ func others(r *row, f func(*results.Outside) string) string {
 		return ""
 	}
 	return f(r.t.Others)
+}
+
+// split is empty where no batch was probed, or nothing was seen.
+func split(f func(*results.Split) int64) func(*row) string {
+	return func(r *row) string {
+		if !r.t.Split.Observed() {
+			return ""
+		}
+		return integer(f(r.t.Split))
+	}
 }
 
 func integer(v int64) string { return strconv.FormatInt(v, 10) }

@@ -68,6 +68,7 @@ func Run(t *testing.T, s strategies.Strategy, o Options) {
 		{"unknown workload", c.unknownWorkload},
 		{"failing preparation", c.refused},
 		{"worker processes", c.workerProcesses},
+		{"probe", c.probe},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c.warm(t)
@@ -101,7 +102,7 @@ func (c suite) config(workers int, do string, at int, dir string) strategies.Con
 			Workload: Name, Seed: seed, Fixture: dir,
 			Params: workloads.Params{"do": do, "at": strconv.Itoa(at)},
 		},
-		Workloads: Workloads(), Params: c.params, Workers: workers, Cores: 2,
+		Workloads: Workloads(), Params: c.params, Workers: workers, Cores: 2, Probed: true,
 	}
 }
 
@@ -347,6 +348,63 @@ func (c suite) workerProcesses(t *testing.T) {
 		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
 			t.Errorf("worker %d is still there after Close: %v", pid, err)
 		}
+	}
+}
+
+// probe runs batches under a probe, and between them one without.
+func (c suite) probe(t *testing.T) {
+	const workers, n = 3, 12
+	ex := c.start(t, workers, "pass", 0, "")
+	defer c.close(t, ex)
+	w, ok := ex.(strategies.Prober)
+	if !ok {
+		testenv.DoesNotApply(t, "an executor without a probe of its own")
+	}
+	for _, every := range []int{1, 5, 0} { // 0: not watched
+		var p *strategies.Probe
+		if every > 0 {
+			p = strategies.NewProbe(n, every)
+		}
+		if err := w.Probe(p); err != nil {
+			t.Fatal(err)
+		}
+		begin := strategies.Monotonic()
+		got, err := run(t, t.Context(), ex, n)
+		end := strategies.Monotonic()
+		if err != nil || got != Want(seed, n) {
+			t.Fatalf("every %d: digest %016x, error %v, want %016x", every, got, err, Want(seed, n))
+		}
+		if p != nil {
+			checkSpans(t, p.Spans(), (n+every-1)/every, workers, begin, end)
+			p.Reset()
+			if left := p.Spans(); len(left) > 0 {
+				t.Errorf("%d stamps after Reset", len(left))
+			}
+		}
+	}
+}
+
+// checkSpans checks what a probe saw of a batch. Clocks of two processes may differ by less than a task of a process takes.
+func checkSpans(t *testing.T, spans []strategies.Span, n, workers int, begin, end int64) {
+	t.Helper()
+	const apart = int64(100 * time.Microsecond)
+	if len(spans) != n {
+		t.Fatalf("%d stamps, want %d", len(spans), n)
+	}
+	last := map[int64][]strategies.Span{}
+	for _, s := range spans {
+		if s.Begin < begin-apart || s.End < s.Begin || s.End > end+apart {
+			t.Errorf("a task from %d to %d in a batch from %d to %d", s.Begin, s.End, begin, end)
+		}
+		for _, o := range last[s.Worker] {
+			if s.Worker != 0 && s.Begin < o.End && o.Begin < s.End {
+				t.Errorf("worker %d ran two tasks at once: %v and %v", s.Worker, s, o)
+			}
+		}
+		last[s.Worker] = append(last[s.Worker], s)
+	}
+	if _, nobody := last[0]; !nobody && len(last) > workers {
+		t.Errorf("stamps of %d workers, there are %d", len(last), workers)
 	}
 }
 

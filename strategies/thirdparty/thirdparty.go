@@ -83,6 +83,8 @@ func (l library) Start(ctx context.Context, cfg strategies.Config) (strategies.E
 	return &executor{tasks: tasks, pool: p}, nil
 }
 
+var _ strategies.Prober = (*executor)(nil)
+
 type executor struct {
 	tasks  workloads.Tasks
 	terms  strategies.Terms
@@ -95,6 +97,12 @@ func (e *executor) Run(ctx context.Context, n int) (uint64, error) {
 	b := e.terms.Batch(ctx, e.tasks, n)
 	e.pool.run(b, n)
 	return b.End()
+}
+
+// Probe implements strategies.Prober. No library says which of its workers runs a task.
+func (e *executor) Probe(p *strategies.Probe) error {
+	e.tasks = p.Watch(e.tasks, nil)
+	return nil
 }
 
 // Close implements strategies.Executor. The workers are idle between batches: there is nothing to force.

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/strategies/strategytest"
 	"github.com/parbench/parbench/strategies/trial"
 	"github.com/parbench/parbench/workloads"
@@ -27,7 +28,10 @@ func TestMain(m *testing.M) {
 		simple{name: "deaf", task: deaf}, simple{name: "probe", task: same, ownN: true},
 		simple{name: "leaves", task: leaves}, simple{name: "burns", task: burns}, simple{name: "talks", task: talks}, simple{name: "machine", task: same, auto: true})
 	reg.AddFixture("marker", marker{})
-	trial.Program{Name: "test program 1", Workloads: reg}.Main()
+	one := 1
+	own := strategies.NewRegistry(append(strategies.Builtin().All(), plain{name: "simple"}, plain{name: "elsewhere", processes: true},
+		plain{name: "once", starts: &one}, plain{name: "refuses", prober: true})...)
+	trial.Program{Name: "test program 1", Workloads: reg, Strategies: own}.Main()
 	goleak.VerifyTestMain(m)
 }
 

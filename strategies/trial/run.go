@@ -29,6 +29,7 @@ const (
 // cell is a checked run request.
 type cell struct {
 	protocol.Run
+	workload workloads.Workload
 	strategy strategies.Strategy
 	config   strategies.Config
 	ownN     bool
@@ -78,7 +79,7 @@ func (p Program) check(q protocol.Run) (*cell, error) {
 	if err != nil {
 		return nil, badRequest("strategy %s: %w", si.Name, err)
 	}
-	c := &cell{Run: q, strategy: st, ownN: wi.OwnN, cap: si.Cap(sp)}
+	c := &cell{Run: q, workload: w, strategy: st, ownN: wi.OwnN, cap: si.Cap(sp)}
 	switch {
 	case q.Workers < 1:
 		return nil, badRequest("workers: %d: give at least 1", q.Workers)
@@ -100,7 +101,7 @@ func (p Program) check(q protocol.Run) (*cell, error) {
 	}
 	c.config = strategies.Config{
 		Job:       strategies.Job{Workload: q.Workload, Params: wp, Seed: q.Seed, Fixture: q.Fixture},
-		Workloads: p.Workloads, Params: sp, Workers: q.Workers, Cores: q.Cores,
+		Workloads: p.Workloads, Params: sp, Workers: q.Workers, Cores: q.Cores, Probed: q.ProbeNS > 0,
 	}
 	return c, nil
 }
@@ -133,7 +134,10 @@ func (s *session) measure(ctx context.Context, c *cell) (err error) {
 		// Not ctx: at the deadline there is still something to end.
 		grace, cancel := context.WithTimeout(context.Background(), closeGrace)
 		defer cancel()
-		return ex.Close(grace)
+		begin := time.Now()
+		err := ex.Close(grace)
+		s.closing.Store(time.Since(begin).Nanoseconds())
+		return err
 	}
 	defer func() {
 		if !closed {
@@ -153,14 +157,24 @@ func (s *session) measure(ctx context.Context, c *cell) (err error) {
 	if _, err := s.next("go"); err != nil {
 		return err
 	}
-	usage, err := s.batches(ctx, c, ex)
+	t, usage, err := s.batches(ctx, c, ex)
 	if err != nil {
 		return err
 	}
 	s.send(protocol.Record{Type: "usage", Usage: usage})
 	defer s.spent(time.Now())
+	if c.ProbeNS > 0 {
+		if err := s.probe(ctx, c, ex, t); err != nil {
+			return err
+		}
+	}
 	if err := closeExecutor(); err != nil {
 		return failed(protocol.ErrSetup, fmt.Errorf("close %s: %w", c.Strategy, err))
+	}
+	if _, watched := ex.(strategies.Prober); c.ProbeNS > 0 && !watched {
+		if err := s.probeAnother(ctx, c, t); err != nil {
+			return err
+		}
 	}
 	if len(c.Digests) > 0 {
 		digests, err := c.digests(ctx)
@@ -190,12 +204,12 @@ func chooseTasks(ctx context.Context, ex strategies.Executor, most int) (int, er
 }
 
 // batches runs the warm-up and the measured batches and sends their times.
-func (s *session) batches(ctx context.Context, c *cell, ex strategies.Executor) (*protocol.Usage, error) {
-	t := timer{ctx: ctx, ex: ex, n: c.Tasks, send: func(b *protocol.Batches) {
+func (s *session) batches(ctx context.Context, c *cell, ex strategies.Executor) (*timer, *protocol.Usage, error) {
+	t := &timer{ctx: ctx, ex: ex, n: c.Tasks, send: func(b *protocol.Batches) {
 		s.send(protocol.Record{Type: "batches", Batches: b})
 	}}
 	if err := t.run(&t.warmup, c.WarmupBatches, c.MinWarmupNS); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t.reserve(c.MinBatches, c.MinBatchNS)
 	// One forced collection outside the timed region: every trial begins its measured batches with the same heap.
@@ -204,14 +218,14 @@ func (s *session) batches(ctx context.Context, c *cell, ex strategies.Executor) 
 	s.spent(begin)
 	before := readMeter(ex)
 	if err := t.run(&t.wall, max(c.MinBatches, 1), c.MinBatchNS); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	usage := readMeter(ex).since(before)
 	t.flush(true)
 	begin = time.Now()
 	usage.addMemory(ctx, ex)
 	s.spent(begin)
-	return &usage.Usage, nil
+	return t, &usage.Usage, nil
 }
 
 // timer runs batches, keeps their times and checks that they agree.
@@ -223,6 +237,7 @@ type timer struct {
 	warmup, wall []int64 // not sent yet
 	digest       uint64
 	ran          int
+	last         int64 // nanoseconds of the last batch
 	flushed      time.Time
 }
 
@@ -239,6 +254,7 @@ func (t *timer) run(list *[]int64, count int, ns int64) error {
 		}
 		took := end.Sub(begin).Nanoseconds()
 		total += took
+		t.last = took
 		*list = append(*list, took)
 		if t.ran == 0 {
 			t.digest = d

@@ -22,6 +22,7 @@ type session struct {
 	requests chan arrival
 	gone     chan struct{} // closed at the end of the input, where that is not deadly
 	untimed  atomic.Int64  // nanoseconds of the program's own work outside set-up and batches
+	closing  atomic.Int64  // nanoseconds that ending the strategy took
 
 	mu      sync.Mutex
 	last    bool // the last record was sent: nothing may follow, and the end of input means nothing any more
@@ -114,7 +115,7 @@ func (s *session) write(r protocol.Record) {
 func (s *session) end(err error) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, status := protocol.Record{Type: "done", Done: &protocol.Done{UntimedNS: s.untimed.Load()}}, 0
+	r, status := protocol.Record{Type: "done", Done: &protocol.Done{UntimedNS: s.untimed.Load(), CloseNS: s.closing.Load()}}, 0
 	if err != nil {
 		r, status = protocol.Record{Type: "error", Error: errorRecord(err)}, 1
 	}

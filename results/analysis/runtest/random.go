@@ -62,6 +62,9 @@ func Random(t *rapid.T, text *rapid.Generator[string]) *results.Run {
 		if rapid.Bool().Draw(t, "known") {
 			tr.Others = &results.Outside{Flagged: rapid.Bool().Draw(t, "flagged"), Steal: rapid.Float64().Draw(t, "steal")}
 		}
+		if rapid.IntRange(0, 2).Draw(t, "split") == 0 {
+			tr.Split = randomSplit(t, text, nanos)
+		}
 		run.Trials = append(run.Trials, tr)
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "notes") {
@@ -69,4 +72,19 @@ func Random(t *rapid.T, text *rapid.Generator[string]) *results.Run {
 			Reason: text.Draw(t, "end"), Joined: rapid.Bool().Draw(t, "joined"), Differs: rapid.SliceOfN(text, 0, 2).Draw(t, "differs")})
 	}
 	return run
+}
+
+// randomSplit draws a split that need not add up.
+func randomSplit(t *rapid.T, text *rapid.Generator[string], nanos *rapid.Generator[int64]) *results.Split {
+	s := &results.Split{
+		Tasks: rapid.IntRange(0, 100).Draw(t, "split tasks"), Batches: rapid.IntRange(0, 3).Draw(t, "split batches"),
+		Workers: rapid.IntRange(0, 4).Draw(t, "split workers"), WallNS: nanos.Draw(t, "split wall"), StartNS: nanos.Draw(t, "start"),
+		ExecutionNS: nanos.Draw(t, "execution"), BetweenNS: nanos.Draw(t, "between"), IdleNS: nanos.Draw(t, "idle"),
+		JoinNS: nanos.Draw(t, "join"), TaskNS: nanos.Draw(t, "task"), TransferNS: nanos.Draw(t, "transfer"),
+		ProbeNS: nanos.Draw(t, "probe"), Stamped: rapid.IntRange(0, 100).Draw(t, "stamped"), OwnWorkers: rapid.Bool().Draw(t, "own workers"),
+	}
+	if rapid.Bool().Draw(t, "unseen") {
+		s.Unseen = []results.Unseen{{What: text.Draw(t, "what"), Why: text.Draw(t, "why")}}
+	}
+	return s
 }

@@ -26,11 +26,13 @@ func RealisticSpec() Spec {
 	reference := func(per, noise, busy float64, peak int64) Cell {
 		c := cell("sequential", 1, 1, per, noise, busy, peak, 30e-6)
 		c.Reference, c.OneCore = true, true
+		c.Split = &Split{Start: .0001, Join: .0001}
 		return c
 	}
 	serial := func(workers int, per, noise, busy float64, peak int64) Cell {
 		c := cell("gil", 2, workers, per, noise, busy, peak, 90e-6)
 		c.Serial = true
+		c.Split = &Split{Start: .24, Between: .2, Idle: .05, Join: .001}
 		return c
 	}
 	// standard is the default set; k is the speedup at 2 cores.
@@ -41,9 +43,13 @@ func RealisticSpec() Spec {
 			cost  float64
 			extra int64
 			setup float64
+			split Split
 		}{
-			{"goroutines", 1.000, 0, 20e-6}, {"pool", 1.001, 0, 40e-6}, {"threads", 1.004, mib / 2, 150e-6},
-			{"process-pool", 1.031, 24 * mib, 7.2e-3}, {"dummy-pool", 1.012, mib, 60e-6},
+			{"goroutines", 1.000, 0, 20e-6, Split{Start: .002, Between: .004, Idle: .016, Join: .001, NoWorkers: true}},
+			{"pool", 1.001, 0, 40e-6, Split{Start: .003, Between: .001, Idle: .012, Join: .001}},
+			{"threads", 1.004, mib / 2, 150e-6, Split{Start: .006, Between: .002, Idle: .012, Join: .002}},
+			{"process-pool", 1.031, 24 * mib, 7.2e-3, Split{Start: .012, Between: .021, Idle: .034, Join: .003}},
+			{"dummy-pool", 1.012, mib, 60e-6, Split{Start: .004, Between: .006, Idle: .031, Join: .001}},
 		} {
 			for _, c := range []int{1, 2} {
 				w, p := workers, per*s.cost
@@ -55,7 +61,7 @@ func RealisticSpec() Spec {
 					p, b = p/k, busy*k
 				}
 				cells = append(cells, cell(s.name, c, w, p, noise, b, base+s.extra*int64(w), s.setup*float64(w)))
-				cells[len(cells)-1].Processes = s.name == "process-pool"
+				cells[len(cells)-1].Processes, cells[len(cells)-1].Split = s.name == "process-pool", &s.split
 			}
 		}
 		return cells
@@ -72,13 +78,14 @@ func RealisticSpec() Spec {
 	}
 	capped := cell("process-per-task", 2, 2, 4.1e-3, 0.04, 1.2, 40*mib, 10e-6)
 	capped.Capped, capped.Tasks, capped.Processes = true, 16, true
+	capped.Split = &Split{Start: .31, Between: .36, Idle: .04, Join: .002}
 	stuck := cell("process-pool", 2, 2, 0.6e-3, 0.02, 1.8, 40*mib, 7e-3)
 	stuck.Processes = true
 	stuck.Label, stuck.StrategyParams = "process-pool:mode=imap-unordered,chunk=16", map[string]string{"mode": "imap-unordered", "chunk": "16"}
 	stuck.Fail, stuck.Reason, stuck.FailFrom = results.TimedOut, "no answer for 60 s; the group was killed", 3
 	stuck.Stderr = "worker 1: waiting for a task\nworker 0: waiting for a task\nfatal: \x1b[31mall asleep\x1b[0m\n"
 	return Spec{
-		Rounds: 10, Seed: 20261120, Environment: Machine(), Shared: 0.01, SharesFixture: true, Disturbed: 41,
+		Rounds: 10, Probes: 6, Seed: 20261120, Environment: Machine(), Shared: 0.01, SharesFixture: true, Disturbed: 41,
 		Workloads: []Workload{
 			{
 				Entry: results.PlanEntry{Key: "primes", Name: "primes", Kind: "cpu", Doc: "counts primes up to a limit by trial division",
@@ -98,8 +105,8 @@ func RealisticSpec() Spec {
 			{
 				Entry: results.PlanEntry{Key: "empty", Name: "empty", Kind: "cpu", Doc: "does nothing: the overhead per task of a strategy", Probe: true, OwnN: true, Tasks: 500_000},
 				Cells: []Cell{
-					reference(3.1e-9, 0.01, 1, 10*mib), cell("goroutines", 2, 2, 212e-9, 0.05, 1.7, 12*mib, 20e-6),
-					cell("pool", 2, 2, 96e-9, 0.03, 1.6, 11*mib, 40e-6), cell("process-pool", 2, 2, 10.4e-6, 0.04, 1.4, 38*mib, 7e-3),
+					withSplit(reference(3.1e-9, 0.01, 1, 10*mib), Split{Start: .0001, Join: .0001, Stamped: .0001}), cell("goroutines", 2, 2, 212e-9, 0.05, 1.7, 12*mib, 20e-6),
+					withSplit(cell("pool", 2, 2, 96e-9, 0.03, 1.6, 11*mib, 40e-6), Split{Start: .001, Between: .97, Idle: .001, Stamped: .004}), cell("process-pool", 2, 2, 10.4e-6, 0.04, 1.4, 38*mib, 7e-3),
 				},
 			},
 			{
@@ -112,3 +119,5 @@ func RealisticSpec() Spec {
 		},
 	}
 }
+
+func withSplit(c Cell, s Split) Cell { c.Split = &s; return c }

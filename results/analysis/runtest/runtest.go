@@ -32,11 +32,24 @@ type Cell struct {
 	Reason   string
 	Stderr   string
 	FailFrom int // first round that fails; later ones do too
+	// Split says where the workers' time goes, for cells with probed batches.
+	Split *Split
+}
+
+// Split is where the workers' time of a cell goes: shares of it, of which execution takes what the others leave.
+type Split struct {
+	Start, Between, Idle, Join float64
+	Transfer                   float64 // of Start and Between; 0: not observed
+	Workers                    int     // 0: the cell's
+	Stamped                    float64 // share of the tasks that were timed; 0: all
+	NoWorkers                  bool    // it is not known who ran a task
+	Unseen                     []results.Unseen
 }
 
 // Spec says what to make. Zero values: 10 rounds, seed 1, no noise that a round's trials share.
 type Spec struct {
 	Rounds      int
+	Probes      int // rounds with probed batches, from the first one
 	Seed        uint64
 	Environment results.Environment
 	Workloads   []Workload
@@ -59,7 +72,7 @@ func Build(s Spec) *results.Run {
 	run := &results.Run{Header: results.Header{
 		Type: "run", Schema: results.Schema, Version: results.Version, ID: "20261120T221530Z-k3fq", Created: start,
 		Tool: "parbench 0.1.0", Args: []string{"run"}, Environment: s.Environment,
-		Plan: results.Plan{Seed: s.Seed, Rounds: s.Rounds, Timeout: 60, SharesFixture: s.SharesFixture},
+		Plan: results.Plan{Seed: s.Seed, Rounds: s.Rounds, Timeout: 60, SharesFixture: s.SharesFixture, Probes: s.Probes},
 	}}
 	plan := &run.Header.Plan
 	var cells []Cell
@@ -149,7 +162,32 @@ func (b *builder) trial(c *Cell, index, round, attempt int, factor float64, flag
 		t.FixtureCPUNS = int64(c.Fixture * float64(t.TotalNS))
 		t.Processes = 1
 		t.CtxVoluntary, t.CtxForced = int64(10*t.Tasks), int64(t.Tasks)
+		if c.Split != nil && round < b.run.Header.Plan.Probes {
+			t.Split, t.CloseNS = c.Split.of(c, t.Tasks, t.Wall[0]), 1e5+t.SetupNS/10
+			t.TotalNS += t.Split.WallNS + t.CloseNS
+		}
 	}
 	b.now = b.now.Add(time.Duration(t.TotalNS))
 	b.run.Trials = append(b.run.Trials, t)
+}
+
+// of makes the split of one probed batch that took wall nanoseconds.
+func (s *Split) of(c *Cell, tasks int, wall int64) *results.Split {
+	workers := s.Workers
+	if workers == 0 {
+		workers = c.Workers
+	}
+	total := float64(workers) * float64(wall)
+	part := func(share float64) int64 { return int64(share * total) }
+	out := &results.Split{
+		Tasks: tasks, Batches: 1, Workers: workers, WallNS: wall, StartNS: part(s.Start), BetweenNS: part(s.Between), IdleNS: part(s.Idle),
+		JoinNS: part(s.Join), TransferNS: part(s.Transfer), Stamped: tasks, OwnWorkers: !s.NoWorkers, Unseen: s.Unseen,
+	}
+	if s.Stamped > 0 {
+		out.Stamped = max(1, int(s.Stamped*float64(tasks)))
+	}
+	out.ProbeNS = 90 * int64(out.Stamped)
+	out.ExecutionNS = int64(workers)*wall - out.StartNS - out.BetweenNS - out.IdleNS - out.JoinNS
+	out.TaskNS = out.ExecutionNS
+	return out
 }

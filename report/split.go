@@ -1,0 +1,209 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/quantity"
+)
+
+// splitShort says beside each table how to read it, splitReading among the explanations of a page.
+const (
+	splitShort = "Shares of the time of all workers of a batch: inside of tasks (execution), before a worker's first task (start), from one of its tasks to the next (between), " +
+		"after its last task while others still had some (idle), and from the end of the last task of all to the end of the batch (join). " +
+		"× alone is how long a task took, over the same program's sequential reference in the same rounds."
+	splitReading = "- Where the time goes: start and between are dispatch and transfer, which within a process are one step; join is synchronisation. Idle is work that was shared out unevenly, or none left. " +
+		"A task that takes longer than alone shares something with the others: memory bandwidth, caches, a hardware thread, an interpreter's lock, or a core. " +
+		"Set-up is in none of these shares; it is given for each task of one batch, as if the workers were made for that batch alone."
+)
+
+// splitRows are the rows of a table in which something was observed.
+func splitRows(t *analysis.Table) []*analysis.Row {
+	var rows []*analysis.Row
+	for i := range t.Rows {
+		if r := &t.Rows[i]; r.OK > 0 && r.Split.Observed() {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+// splitTable has every column that tables about a split are made of.
+type splitTable struct {
+	cols  map[string]column
+	cells map[string][]string // by row
+	n     int
+}
+
+// The columns of the tables: the terminal's one, and the three of a page.
+var (
+	splitTerminal = []string{"strategy", "cores", "workers", "wall", "share", "start share", "between share", "idle share", "join share", "slower", "set-up", "n"}
+	splitShares   = []string{"strategy", "cores", "share", "start share", "between share", "idle share", "join share", "slower"}
+	splitTimes    = []string{"strategy", "cores", "execution", "start", "between", "idle", "join", "all"}
+	splitAround   = []string{"strategy", "cores", "workers", "task", "transfer", "set-up", "close", "n"}
+)
+
+func newSplitTable(t *analysis.Table, unit quantity.Unit) *splitTable {
+	rows := splitRows(t)
+	out := &splitTable{cols: map[string]column{}, cells: map[string][]string{}, n: len(rows)}
+	text := func(name string, c column, of func(*analysis.Row) string) {
+		out.cols[name] = c
+		for _, r := range rows {
+			out.cells[name] = append(out.cells[name], of(r))
+		}
+	}
+	interval := func(name, head, title string, scale float64, of func(*analysis.Split) analysis.Interval) {
+		var e estimates
+		for _, r := range rows {
+			e.add(of(r.Split), scale)
+		}
+		out.cols[name] = column{head: strings.TrimSpace(head + level(e.level())), long: long(title, e.level())}
+		out.cells[name] = e.cells()
+	}
+	wall := wallUnit(unit, rows)
+	text("strategy", column{head: "strategy", long: "strategy", left: true, wrap: true}, func(r *analysis.Row) string { return r.Name })
+	text("cores", column{head: "cores", long: "cores"}, func(r *analysis.Row) string { return fmt.Sprint(r.Cell.Cores) })
+	text("workers", column{head: "workers", long: "workers", drop: 3}, func(r *analysis.Row) string { return fmt.Sprint(r.Split.Workers) })
+	text("wall", column{head: wall.Symbol + "\nper task", long: wall.Symbol + " per task in the probed batches", drop: 2},
+		func(r *analysis.Row) string { return number(r.Split.Wall, wall) })
+	interval("share", "execution\n% ", "execution, %", 0.01, func(s *analysis.Split) analysis.Interval { return s.Share })
+	for i, p := range (&analysis.Split{}).Parts() {
+		interval(p.Name, "", p.Name+", "+wall.Symbol+" per task", wall.Scale, func(s *analysis.Split) analysis.Interval { return s.Parts()[i].Time })
+		text(p.Name+" share", column{head: p.Name + "\n%", long: p.Name + ", %"},
+			func(r *analysis.Row) string { return shareCell(r.Split.Parts()[i].Time.Point, r.Split.Wall.Point) })
+	}
+	interval("all", "", "all, "+wall.Symbol+" per task", wall.Scale, func(s *analysis.Split) analysis.Interval { return s.Wall })
+	interval("slower", "task × alone\n", "a task's time × alone", 1, func(s *analysis.Split) analysis.Interval { return s.Slower })
+	c := out.cols["slower"]
+	c.drop = 1
+	out.cols["slower"] = c
+	text("task", column{long: "one task took"}, func(r *analysis.Row) string { return quantity.Duration(r.Split.Task.Point) })
+	text("transfer", column{long: "transfer in the workers, per task"}, func(r *analysis.Row) string { return durationCell(r.Split.Transfer) })
+	text("set-up", column{head: "set-up\n/task", long: "set-up for each task of one batch", drop: 5}, func(r *analysis.Row) string { return durationCell(r.Split.Setup) })
+	text("close", column{long: "ending the strategy"}, func(r *analysis.Row) string { return durationCell(r.Split.Close) })
+	text("n", column{head: "n", long: "n", drop: 4}, func(r *analysis.Row) string { return fmt.Sprint(r.Split.N) })
+	return out
+}
+
+// grid puts the columns of those names side by side.
+func (t *splitTable) grid(names []string) *grid {
+	g := &grid{lines: make([]line, t.n)}
+	for _, name := range names {
+		g.cols = append(g.cols, t.cols[name])
+		for k, c := range t.cells[name] {
+			g.lines[k].cells = append(g.lines[k].cells, c)
+		}
+	}
+	return g
+}
+
+// wallUnit is unit, or the one that suits the rows' times per task where none was asked for.
+func wallUnit(unit quantity.Unit, rows []*analysis.Row) quantity.Unit {
+	if unit.Scale != 0 {
+		return unit
+	}
+	var values []float64
+	for _, r := range rows {
+		values = append(values, r.Split.Wall.Point)
+	}
+	return quantity.Time(values...)
+}
+
+// durationCell writes an estimate with a unit of its own.
+func durationCell(iv analysis.Interval) string {
+	if iv.N == 0 {
+		return absent
+	}
+	return quantity.Duration(iv.Point)
+}
+
+// shareCell writes part/whole in percent, to a tenth.
+func shareCell(part, whole float64) string {
+	if whole <= 0 {
+		return absent
+	}
+	return quantity.Fixed(part/whole*100, 1)
+}
+
+// splitConduct says how the split of a workload was measured.
+func splitConduct(t *analysis.Table) string {
+	rows := splitRows(t)
+	if len(rows) == 0 {
+		return ""
+	}
+	least, most := 0, 0
+	lo, hi, cost := math.Inf(1), 0.0, 0.0
+	for k, r := range rows {
+		s := r.Split
+		if k == 0 || s.N < least {
+			least = s.N
+		}
+		most = max(most, s.N)
+		lo, hi, cost = math.Min(lo, s.Against.Point), math.Max(hi, s.Against.Point), math.Max(cost, s.Cost)
+	}
+	n := counted(most, "trial")
+	if least != most {
+		n = fmt.Sprintf("%d to %s", least, n)
+	}
+	return fmt.Sprintf("From one more batch, or more, in %s of each row, after the measured ones: it took %s to %s times as long as those, and timing its tasks took at most %s of the workers' time.",
+		n, quantity.Digits(lo, 3), quantity.Digits(hi, 3), quantity.Percent(cost))
+}
+
+// splits writes the section of a terminal.
+func (p *printer) splits() {
+	first := true
+	for i := range p.rep.Tables {
+		t := &p.rep.Tables[i]
+		if len(splitRows(t)) == 0 {
+			continue
+		}
+		if first {
+			p.b.WriteString("\n" + p.ink.paint(bold, "where the time goes") + "\n")
+			p.para("", splitShort)
+			first = false
+		}
+		p.b.WriteByte('\n')
+		out, left := newSplitTable(t, p.unit).grid(splitTerminal).text(p.width, p.ink)
+		p.para("", p.ink.paint(bold, EscapeTerminal(t.Entry.Key))+" · where the time goes")
+		p.b.WriteString("\n" + out)
+		if len(left) > 0 {
+			p.para("", p.ink.paint(dim, fmt.Sprintf("Not shown at this width: %s.", EscapeTerminal(strings.Join(left, "; ")))))
+		}
+		p.b.WriteByte('\n')
+		p.para("", EscapeTerminal(t.SplitFinding))
+		p.para("", p.ink.paint(dim, splitConduct(t)))
+	}
+	if len(p.rep.Unobserved) > 0 {
+		p.b.WriteString("\n" + p.ink.paint(bold, "not observed") + "\n")
+	}
+	for k := range p.rep.Unobserved {
+		p.para("  ", EscapeTerminal(p.rep.Unobserved[k].Sentence()))
+	}
+}
+
+// split writes the part of a workload's section.
+func (p *page) split(t *analysis.Table) {
+	if len(splitRows(t)) == 0 {
+		return
+	}
+	s := newSplitTable(t, p.unit)
+	p.f("### Where the time of %s goes\n\n%s\n\n%s\n", EscapeMarkdown(t.Entry.Key), EscapeMarkdown(splitShort), s.grid(splitShares).markdown())
+	p.f("%s\n\n", EscapeMarkdown(strings.TrimSpace(t.SplitFinding+" "+splitConduct(t))))
+	p.f("In time per task; each figure is a median of its own, so that a row need not add up to the last digit, as it does in every trial:\n\n%s\n",
+		s.grid(splitTimes).markdown())
+	p.f("One task by itself, and what surrounds the batches:\n\n%s\n", s.grid(splitAround).markdown())
+}
+
+// unobserved lists what the splits could not see.
+func (p *page) unobserved() {
+	if len(p.rep.Unobserved) == 0 {
+		return
+	}
+	p.f("## Not observed\n\n")
+	for k := range p.rep.Unobserved {
+		p.f("- %s\n", EscapeMarkdown(sentence(p.rep.Unobserved[k].Sentence())))
+	}
+	p.f("\n")
+}
