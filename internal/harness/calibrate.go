@@ -59,6 +59,10 @@ func (h *Harness) calibrate(ctx context.Context, d *draft) ([]FailedCalibration,
 }
 
 func (h *Harness) calibrateEntry(ctx context.Context, d *draft, i int) (failed []FailedCalibration, err error) {
+	if err := h.fixtures.failed[d.entries[i].Fixture]; err != nil {
+		t := results.Trial{Start: time.Now().UTC(), Status: results.Crashed, Reason: clip(err.Error(), maxReason)}
+		return []FailedCalibration{{Key: d.entries[i].Key, Trial: t, Reason: t.Reason}}, nil
+	}
 	if bad, err := h.applyRules(ctx, d, i); bad != nil || err != nil {
 		return one(bad), err
 	}

@@ -158,3 +158,33 @@ func TestFixturesComeFromWhoNeedsThem(t *testing.T) {
 		t.Errorf("the fixture's address is %q", got)
 	}
 }
+
+// A fixture that cannot be started fails the workloads that need it, and no others.
+func TestAFixtureThatCannotStart(t *testing.T) {
+	h := newHarness(t)
+	h.Programs[0].Env = append(h.Programs[0].Env, "FAKE_SERVE=fail")
+	spec := quickSpec("work", "threads", 1)
+	spec.Workloads = append(spec.Workloads, parseSel("wait"))
+	run, out := runSpec(t, h, spec)
+	good := 0
+	for _, tr := range run.Trials {
+		switch c := run.Header.Plan.Cells[tr.Cell]; {
+		case c.Workload == "wait" && (tr.Status == results.OK || !strings.Contains(tr.Reason, "fixture svc: the port is taken")):
+			t.Errorf("%s: %+v", c.Label, tr)
+		case c.Workload == "work" && tr.Status == results.OK && tr.Attempt == 0:
+			good++
+		}
+	}
+	if good != 4 || out.Failed != 2 {
+		t.Errorf("%d good trials, outcome %+v", good, out)
+	}
+	// Where it could be started before, there is nothing to add to what was measured.
+	ctx := context.Background()
+	if err := h.Open(ctx, []string{"svc"}); err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if _, err := h.Run(ctx, run.Header.Plan, nil, nil); err == nil || !strings.Contains(err.Error(), "fixture svc: the port is taken") {
+		t.Errorf("a run without its fixture: %v", err)
+	}
+}

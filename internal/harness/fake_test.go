@@ -99,6 +99,10 @@ func fakeProgram() {
 		}
 		must(w.Send(protocol.Record{Type: "description", Describe: d}))
 	case "serve":
+		if os.Getenv("FAKE_SERVE") != "" {
+			must(w.Send(protocol.Record{Type: "error", Error: &protocol.Error{Kind: protocol.ErrSetup, Message: "the port is taken"}}))
+			return
+		}
 		must(w.Send(protocol.Record{Type: "serving", Serving: &protocol.Serving{Pid: os.Getpid(), Addr: "addr-of-" + req.Serve.Fixture}}))
 		_, _ = r.Request() // until the lifeline closes
 	case "run":

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,13 +15,15 @@ import (
 type fixtures struct {
 	sessions map[string]*session
 	addrs    map[string]string
+	failed   map[string]error // those that could not be started
 	// used is the last CPU time read of each: a process that has ended has no clock any more.
 	used map[string]time.Duration
 }
 
-// startFixtures starts each named fixture as a process of the first program that has a workload with it.
+// startFixtures starts each named fixture as a process of the first program that has a workload with it. One that cannot be
+// started fails the workloads that need it, and no others; the error is that of ctx.
 func startFixtures(ctx context.Context, offers []Offer, names []string, place Placement) (*fixtures, error) {
-	f := &fixtures{sessions: map[string]*session{}, addrs: map[string]string{}, used: map[string]time.Duration{}}
+	f := &fixtures{sessions: map[string]*session{}, addrs: map[string]string{}, failed: map[string]error{}, used: map[string]time.Duration{}}
 	for _, name := range names {
 		if f.sessions[name] != nil {
 			continue
@@ -30,33 +33,38 @@ func startFixtures(ctx context.Context, offers []Offer, names []string, place Pl
 		}
 		from := max(0, slices.IndexFunc(offers, needs))
 		s, err := startFixture(offers[from].Program, place.Fixture)
-		if err != nil {
-			f.close()
-			return nil, fmt.Errorf("fixture %s: %w", name, err)
+		if err == nil {
+			err = f.serve(ctx, s, name)
 		}
-		f.sessions[name] = s
-		if err := f.serve(ctx, s, name); err != nil {
+		if ctx.Err() != nil {
 			f.close()
-			return nil, fmt.Errorf("fixture %s: %w", name, err)
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			f.failed[name] = fmt.Errorf("fixture %s: %w", name, err)
 		}
 	}
 	return f, nil
 }
 
 func (f *fixtures) serve(ctx context.Context, s *session, name string) error {
-	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, describeTimeout, errSilent)
 	defer cancel()
 	if err := s.send(protocol.Request{Op: "serve", Serve: &protocol.Serve{Fixture: name}}); err != nil {
 		return s.explain(err)
 	}
 	rec, err := s.next(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, errSilent):
+		s.end()
+		return fmt.Errorf("program %s did not serve it within %v", s.program.Label, describeTimeout)
+	case err != nil:
 		return s.explain(err)
+	case rec.Type != "serving" || rec.Serving == nil:
+		s.end()
+		return errors.New(rec.message())
 	}
-	if rec.Type != "serving" || rec.Serving == nil {
-		return fmt.Errorf("%s", rec.message())
-	}
-	f.addrs[name] = rec.Serving.Addr
+	f.sessions[name], f.addrs[name] = s, rec.Serving.Addr
 	return nil
 }
 

@@ -88,8 +88,11 @@ func (h *Harness) Run(ctx context.Context, plan results.Plan, done *results.Run,
 	if done != nil {
 		r.takeOver(done)
 	}
-	for _, c := range plan.Cells {
+	for i, c := range plan.Cells {
 		if err := r.addCell(c); err != nil {
+			return Outcome{}, err
+		}
+		if err := h.fixtures.failed[entryOf(plan, c.Workload).Fixture]; err != nil && !r.broken[i] {
 			return Outcome{}, err
 		}
 	}
