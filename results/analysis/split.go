@@ -191,7 +191,7 @@ func (a *analyser) splitFinding(t *Table) string {
 		r := t.Rows[slowest].Split.Slower
 		said += fmt.Sprintf(" A task took longest under %s: %s times as long as alone%s.", name(t, slowest), ratio(r), a.withRatio(r))
 	case compared:
-		said += fmt.Sprintf(" No strategy made a task take measurably longer than alone, by %s or more.", quantity.Percent(slowerLimit-1))
+		said += fmt.Sprintf(" That a task takes longer than alone, by %s or more, could be shown of no strategy.", quantity.Percent(slowerLimit-1))
 	}
 	return said
 }

@@ -14,32 +14,69 @@ def run(i):
     return work(i)
 
 
+def run_stamped(every, i):
+    """The same with a stamp for each so manyth task: the result is how it leaves a worker process."""
+    if i % every:
+        return work(i)
+    begin = time.monotonic_ns()
+    result = work(i)
+    return result, os.getpid(), begin, time.monotonic_ns()
+
+
+class Shared:
+    """Workers that share this process, and so the work of all of them."""
+
+    def watch(self, n, every):
+        from .probe import Watched
+
+        global work
+        plain, work = work, Watched(work, every)
+        try:
+            return self.run(n), work.spans
+        finally:
+            work = plain
+
+
+class Apart:
+    """Workers in processes of their own: stamps come with the results."""
+
+    crossing = True
+
+    def watch(self, n, every):
+        from functools import partial
+
+        from .probe import gather
+
+        return gather(self.terms(partial(run_stamped, every), n))
+
+
 class Pooled(Strategy):
     """The five calls of Pool, which its twin with threads has as well."""
 
-    def run(self, n):
+    def terms(self, run, n):
         mode, chunk, pool = self.params["mode"], int(self.params["chunk"]), self.pool
         if mode == "map":
-            terms = pool.map(run, range(n), chunk or None)
-        elif mode == "imap":
-            terms = pool.imap(run, range(n), chunk or 1)
-        elif mode == "imap-unordered":
-            terms = pool.imap_unordered(run, range(n), chunk or 1)
-        elif mode == "apply":
-            terms = (pool.apply(run, (i,)) for i in range(n))
-        elif mode == "apply-async":
+            return pool.map(run, range(n), chunk or None)
+        if mode == "imap":
+            return pool.imap(run, range(n), chunk or 1)
+        if mode == "imap-unordered":
+            return pool.imap_unordered(run, range(n), chunk or 1)
+        if mode == "apply":
+            return (pool.apply(run, (i,)) for i in range(n))
+        if mode == "apply-async":
             results = [pool.apply_async(run, (i,)) for i in range(n)]
-            terms = (r.get() for r in results)
-        else:
-            raise ValueError("parameter mode: %r is no mode" % mode)
-        return sum(terms) & MASK
+            return (r.get() for r in results)
+        raise ValueError("parameter mode: %r is no mode" % mode)
+
+    def run(self, n):
+        return sum(self.terms(run, n)) & MASK
 
     def close(self):
         self.pool.close()
         self.pool.join()
 
 
-class DummyPool(Pooled):
+class DummyPool(Shared, Pooled):
     def __init__(self, job, params, workers):
         from multiprocessing.dummy import Pool
 
@@ -54,14 +91,17 @@ def executor(job, params, workers):
 
 
 class Executor(Strategy):
+    def terms(self, run, n):
+        return self.executor.map(run, range(n), chunksize=int(self.params["chunk"]))
+
     def run(self, n):
-        return sum(self.executor.map(run, range(n), chunksize=int(self.params["chunk"]))) & MASK
+        return sum(self.terms(run, n)) & MASK
 
     def close(self):
         self.executor.shutdown()
 
 
-class ThreadExecutor(Executor):
+class ThreadExecutor(Shared, Executor):
     def __init__(self, job, params, workers):
         from concurrent.futures import ThreadPoolExecutor
         from threading import Barrier
@@ -159,7 +199,7 @@ def start_worker(job, tell, lifeline, leader, patience):
     tell.send_bytes(message.encode()[:2000])  # so short that the messages of several workers do not mix
 
 
-class ProcessPool(Pooled):
+class ProcessPool(Apart, Pooled):
     def __init__(self, job, params, workers):
         import threading
 
@@ -198,7 +238,7 @@ def pass_gate():
     os.read(gate.fileno(), 1)  # one byte for each: Connection's own calls are not for several readers
 
 
-class ProcessExecutor(Executor):
+class ProcessExecutor(Apart, Executor):
     def __init__(self, job, params, workers):
         from concurrent.futures import ProcessPoolExecutor
 

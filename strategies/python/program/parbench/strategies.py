@@ -37,11 +37,28 @@ class Worker:
 
 
 class Strategy:
+    crossing = False  # whether results cross to another process
+    unseen = ()  # what a probe cannot see, and why
+
     def __init__(self, job, params, workers):
         self.job, self.params, self.workers = job, params, workers
 
     def pids(self):
         return []
+
+    def capacity(self):
+        """How many tasks can run at the same time."""
+        return self.workers
+
+    def watch(self, n, every):
+        """Runs n tasks as run does, with each so manyth one stamped; returns the digest and the stamps."""
+        from .probe import Watched
+
+        plain, self.work = self.work, Watched(self.work, every)
+        try:
+            return self.run(n), self.work.spans
+        finally:
+            self.work = plain
 
     def close(self):
         pass
@@ -51,6 +68,9 @@ class Sequential(Strategy):
     def __init__(self, job, params, workers):
         super().__init__(job, params, workers)
         self.work = Worker(job.prepare())
+
+    def capacity(self):
+        return 1
 
     def run(self, n):
         work, total = self.work, 0
@@ -110,11 +130,13 @@ class Threads(Strategy):
 class Asyncio(Strategy):
     """As many coroutines as workers on one event loop, each taking the next task when it has finished one."""
 
+    unseen = (("waiting for the event loop", "a coroutine that could go on waits for the others inside of its task"),)
+
     def __init__(self, job, params, workers):
         import asyncio
 
         super().__init__(job, params, workers)
-        self.gather, self.loop = asyncio.gather, asyncio.new_event_loop()
+        self.gather, self.current, self.loop = asyncio.gather, asyncio.current_task, asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.tasks = job.prepare()
         self.tasks.start_aio(workers)
@@ -134,6 +156,15 @@ class Asyncio(Strategy):
 
     def run(self, n):
         return self.loop.run_until_complete(self.batch(n)) & MASK
+
+    def watch(self, n, every):
+        from .probe import WatchedTasks
+
+        plain, self.tasks = self.tasks, WatchedTasks(self.tasks, every, self.current)
+        try:
+            return self.run(n), self.tasks.spans
+        finally:
+            self.tasks = plain
 
     def close(self):
         self.loop.close()

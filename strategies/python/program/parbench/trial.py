@@ -37,7 +37,7 @@ def main(file=None):
         else:
             run = q.get("run") or {}
             watch(REQUESTS, deadline=run.get("deadline_ns", 0) / 1e9 - (time.monotonic() - received))
-            end("done", {"untimed_ns": Trial(run, file).measure(reader)})
+            end("done", Trial(run, file).measure(reader))
         status = 0
     except Failure as e:
         end("error", e.record)
@@ -97,12 +97,22 @@ class Trial:
         reader.next("go")
         self.batches(strategy)
         begin = time.monotonic_ns()
+        if q.get("probe_ns", 0) > 0:
+            self.probe(strategy)
         reader.nothing_more()
+        closing = time.monotonic_ns()
         strategy.close()
+        closing = time.monotonic_ns() - closing
         if q.get("digests"):
             send("digests", self.digests(q["digests"]))
         self.own(begin)
-        return self.untimed
+        return {"untimed_ns": self.untimed, "close_ns": closing}
+
+    def probe(self, strategy):
+        from . import probe
+
+        for r in probe.records(strategy, self.tasks, self.q["cores"], self.last, self.q["probe_ns"], self.check):
+            send("probe", r)
 
     @staticmethod
     def choose(strategy):
@@ -137,20 +147,23 @@ class Trial:
         while ran < count or total < least:
             begin = clock()
             digest = run(n)
-            took = clock() - begin
+            self.last = took = clock() - begin
             total += took
             ran += 1
             times.append(took)
-            if self.digest is None:
-                self.digest = digest
-            if digest != self.digest:
-                raise Failure("digest", "a batch gave digest %016x, those before it %016x: a task was lost, doubled or is not "
-                              "a pure function of its index" % (digest, self.digest))
+            self.check(digest)
             if clock() - flushed > 1000000000 or len(times) == CHUNK:
                 self.flush(name, times)
                 flushed = clock()
         if times:
             self.flush(name, times)
+
+    def check(self, digest):
+        if self.digest is None:
+            self.digest = digest
+        if digest != self.digest:
+            raise Failure("digest", "a batch gave digest %016x, those before it %016x: a task was lost, doubled or is not "
+                          "a pure function of its index" % (digest, self.digest))
 
     def flush(self, name, times):
         send("batches", {"tasks": self.tasks, name: times, "digest": "%016x" % self.digest})

@@ -1,0 +1,63 @@
+package python
+
+import (
+	"testing"
+
+	"github.com/parbench/parbench/internal/protocol"
+)
+
+// some does what takes long enough for every task to be stamped, on any machine and in any build.
+const some = `
+KIND = "mixed"
+
+
+def task(i, params):
+    return sum(range(100_000 + i))
+`
+
+// A probed batch has a stamp for each of its tasks under every strategy, from as many workers as there are at most, and the
+// digest of the others, or it would have failed. Impossible figures are refused by the reader.
+func TestProbedBatches(t *testing.T) {
+	in := pythonHere(t)
+	path := file(t, "some.py", some)
+	asyncio := struct {
+		strategy string
+		params   map[string]string
+	}{strategy: "py-asyncio"}
+	for _, v := range append(variants(), asyncio) {
+		t.Run(variantName(v.strategy, v.params), func(t *testing.T) {
+			tr := start(t, in, path)
+			tr.send(cell("some", v.strategy, func(r *protocol.Run) {
+				r.StrategyParams, r.Tasks, r.Digests, r.ProbeNS = v.params, 12, nil, 1
+			}))
+			got := tr.finish()
+			p := got["probe"].Probe
+			if p == nil {
+				t.Fatalf("no probe among %+v", got)
+			}
+			workers := 2
+			if v.strategy == "py-sequential" {
+				workers = 1
+			}
+			if p.Tasks != 12 || p.Workers != workers || p.WallNS <= 0 || p.StampNS <= 0 || len(p.Begin) != 12 || len(p.Worker) != 12 {
+				t.Errorf("probe %+v", p)
+			}
+			if (len(p.Unseen) > 0) != (v.strategy == "py-asyncio") {
+				t.Errorf("not observed: %+v", p.Unseen)
+			}
+			if d := got["done"].Done; d == nil || d.CloseNS <= 0 || d.UntimedNS < d.CloseNS+p.WallNS {
+				t.Errorf("done %+v after a probed batch of %d ns", d, p.WallNS)
+			}
+		})
+	}
+}
+
+// Of tasks that take no time only some can be stamped.
+func TestProbedBatchesOfShortTasks(t *testing.T) {
+	tr := start(t, pythonHere(t), "")
+	tr.send(cell("empty", "py-threads", func(r *protocol.Run) { r.Tasks, r.Digests, r.ProbeNS = 20_000, nil, 1 }))
+	p := tr.finish()["probe"].Probe
+	if p == nil || len(p.Begin) < 1 || len(p.Begin) > 20_000/2 {
+		t.Errorf("probe %+v", p)
+	}
+}
