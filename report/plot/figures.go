@@ -90,6 +90,7 @@ func (t *table) figures() []Figure {
 	if !t.probe {
 		list = append(list, t.cpu())
 	}
+	list = append(list, t.split())
 	for i := range list {
 		list[i].workload = t.t.Entry.Key
 		if list[i].omitted == "" && list[i].height > tooTall {

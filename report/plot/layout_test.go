@@ -118,6 +118,10 @@ func TestLayoutHoldsForAnything(t *testing.T) {
 				Failed:  rapid.IntRange(0, 1).Draw(t, "failed"),
 				PerTask: interval("time"), Speedup: interval("speedup"), Efficiency: interval("efficiency"), CPUPerWall: interval("cpu"),
 				Observations: rapid.SliceOfN(value, 0, 5).Draw(t, "observations"),
+				Split: &analysis.Split{
+					N: rapid.IntRange(0, 3).Draw(t, "split"), Wall: interval("wall"), Share: interval("share"), Start: interval("start"),
+					Execution: interval("execution"), Between: interval("between"), Idle: interval("idle"), Join: interval("join"),
+				},
 			})
 		}
 		rep := &analysis.Report{Tables: []analysis.Table{table}, Rounds: 3}
@@ -198,7 +202,7 @@ func TestMissing(t *testing.T) {
 
 func TestHeightGrowsWithRows(t *testing.T) {
 	s := scenes()
-	for i := range 5 {
+	for i := range 6 {
 		_, few := All(s["default"])[i].Size()
 		_, many := All(s["twenty"])[i].Size()
 		if many < few {

@@ -1,5 +1,5 @@
-// Package plot draws the figures of a report as SVG and PNG: time per task, speedup, efficiency, distribution and CPU
-// seconds per wall second of each workload.
+// Package plot draws the figures of a report as SVG and PNG: time per task, speedup, efficiency, distribution, CPU
+// seconds per wall second and where the workers' time goes, of each workload.
 //
 // It draws with the vector graphics, fonts and back ends of gonum.org/v1/plot, of which it is the only importer, and
 // lays the figures out itself: legends stand outside the data, heights follow the rows, and no label is cut. Gonum's
@@ -23,6 +23,7 @@ const (
 	KindEfficiency   = "efficiency"
 	KindDistribution = "distribution"
 	KindCPU          = "cpu"
+	KindSplit        = "split"
 )
 
 // ErrOmitted is wrapped by the errors of a Figure that cannot be drawn.
@@ -76,7 +77,7 @@ func (f Figure) WritePNG(w io.Writer) error {
 	return f.png(w)
 }
 
-// All returns the figures of a report in its order: five for each workload, two for a probe. Those that the data do not
+// All returns the figures of a report in its order: six for each workload, three for a probe. Those that the data do not
 // allow are among them and say why (Omitted). The report must not change while they are used.
 func All(rep *analysis.Report) []Figure {
 	if rep == nil {

@@ -63,7 +63,7 @@ func figureOf(t testing.TB, rep *analysis.Report, kind string) Figure {
 func TestGolden(t *testing.T) {
 	failed := synthetic(spec{key: "primes", strategies: 4, cores: []int{1, 2}, grain: 1.2e-3, noise: 0.01, rounds: 10, serial: 0.02})
 	fail(&failed.Tables[0], "pool", 2)
-	for _, kind := range []string{KindTime, KindSpeedup, KindDistribution} {
+	for _, kind := range []string{KindTime, KindSpeedup, KindDistribution, KindSplit} {
 		got := svgOf(t, figureOf(t, failed, kind))
 		path := filepath.Join("testdata", kind+".svg")
 		if *update {
@@ -255,10 +255,10 @@ func TestOmitted(t *testing.T) {
 		return out
 	}
 	s := scenes()
-	if o := omitted(s["default"]); len(o) != 5 || o[KindTime]+o[KindSpeedup]+o[KindEfficiency]+o[KindDistribution]+o[KindCPU] != "" {
+	if o := omitted(s["default"]); len(o) != 6 || o[KindTime]+o[KindSpeedup]+o[KindEfficiency]+o[KindDistribution]+o[KindCPU]+o[KindSplit] != "" {
 		t.Errorf("of a whole report is left out: %v", o)
 	}
-	if o := omitted(s["probe"]); len(o) != 2 || o[KindTime]+o[KindDistribution] != "" {
+	if o := omitted(s["probe"]); len(o) != 3 || o[KindTime]+o[KindDistribution]+o[KindSplit] != "" {
 		t.Errorf("a probe has %v", o)
 	}
 	if o := omitted(s["single"]); o[KindSpeedup] != "" || !strings.Contains(o[KindEfficiency], "two core counts") {
@@ -332,7 +332,7 @@ func TestWriteDir(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) != 5 || files[0].Name != "primes-time.svg" || files[0].Kind != KindTime || files[0].Workload != "primes" ||
+	if len(files) != 6 || files[0].Name != "primes-time.svg" || files[0].Kind != KindTime || files[0].Workload != "primes" ||
 		files[0].Title == "" || files[0].Alt == "" || files[0].PNG() != "primes-time.png" {
 		t.Fatalf("files %+v", files)
 	}
@@ -340,8 +340,8 @@ func TestWriteDir(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entries) != 10 {
-		t.Errorf("%d files in the directory, want 10: %v", len(entries), entries)
+	if len(entries) != 12 {
+		t.Errorf("%d files in the directory, want 12: %v", len(entries), entries)
 	}
 	for _, f := range files {
 		for name, magic := range map[string]string{f.Name: "<svg ", f.PNG(): "\x89PNG"} {
@@ -384,7 +384,7 @@ func TestWriteDirRemovesStaleFigures(t *testing.T) {
 		got = append(got, e.Name())
 	}
 	want := []string{".x-time.svg", "My-time.svg", "a-time.svg", "notes.txt", "primes-cpu.png", "primes-cpu.svg", "primes-distribution.png",
-		"primes-distribution.svg", "primes-memory.svg", "primes-speedup.png", "primes-speedup.svg", "primes-time.png", "primes-time.svg", "primes-time.svg.bak"}
+		"primes-distribution.svg", "primes-memory.svg", "primes-speedup.png", "primes-speedup.svg", "primes-split.png", "primes-split.svg", "primes-time.png", "primes-time.svg", "primes-time.svg.bak"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("left in the directory (-want +got):\n%s", d)
 	}

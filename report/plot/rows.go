@@ -204,12 +204,7 @@ func (r *rowPlot) draw(p *painter) {
 
 func (r *rowPlot) drawRow(p *painter, a *axis, l rowLayout, i int, mid float64) {
 	row, x := r.rows[i], l.x0-10
-	if l.notes[i] != "" {
-		p.text(x, mid-2, l.labels[i], labelStyle.aligned(right))
-		p.text(x, mid+12, l.notes[i], noteStyle.aligned(right))
-	} else {
-		p.text(x, mid+4, l.labels[i], labelStyle.aligned(right))
-	}
+	rowLabel(p, x, mid, l.labels[i], l.notes[i])
 	if len(row.lanes) == 0 {
 		p.text(l.x0+10, mid+4, noteStyle.fit(row.note, l.x1-l.x0-20), noteStyle)
 		return
@@ -227,6 +222,16 @@ func (r *rowPlot) drawRow(p *painter, a *axis, l rowLayout, i int, mid float64) 
 			errorBar(p, a, at, l.lane, ln.mark, shade(s.colour))
 		}
 	}
+}
+
+// rowLabel draws the label of a row that ends at x, and the note below it, if there is one.
+func rowLabel(p *painter, x, mid float64, label, note string) {
+	if note == "" {
+		p.text(x, mid+4, label, labelStyle.aligned(right))
+		return
+	}
+	p.text(x, mid-2, label, labelStyle.aligned(right))
+	p.text(x, mid+12, note, noteStyle.aligned(right))
 }
 
 // narrow reports whether an interval hides behind its glyph. Its bar would only blur the glyph; the subtitle says so.

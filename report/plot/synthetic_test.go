@@ -126,6 +126,14 @@ func syntheticRow(index int, s spec, name string, k int, obs []float64) analysis
 		busy = 0.99
 	}
 	r.CPUPerWall = iv(busy, busy*0.97, busy*1.01)
+	if name != "gil" { // one row without
+		share := func(f float64) analysis.Interval { return iv(f*mid, f*lo, f*hi) }
+		idle := 0.02 + 0.3*float64(index%4)/float64(k)
+		r.Split = &analysis.Split{
+			N: n, Workers: k, Wall: share(1), Start: share(.01), Execution: share(.96 - idle), Between: share(.03 - .02*float64(index%2)),
+			Idle: share(idle), Join: share(.02 * float64(index%2)), Share: iv(.96-idle, .95-idle, .97-idle),
+		}
+	}
 	return r
 }
 
@@ -186,6 +194,8 @@ func scenes() map[string]*analysis.Report {
 	r[6].CPUPerWall.Point = math.Inf(1)
 	r[7].PerTask.Lo, r[7].PerTask.Hi = math.NaN(), math.Inf(1)
 	r[8].Observations[0] *= 12
+	r[2].Split.Idle.Point, r[3].Split.Share.Point, r[4].Split.Wall.Point = math.NaN(), math.Inf(1), -1
+	r[5].Split.Execution.Point, r[5].Split.Share.Point = 0, 0
 	all["wild"] = wild
 
 	io := synthetic(spec{key: "http", strategies: 7, cores: []int{1, 2}, grain: 5.4e-3, noise: 0.02, rounds: 10, serial: 0.9})
