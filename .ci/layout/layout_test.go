@@ -68,6 +68,8 @@ func TestViolations(t *testing.T) {
 		{"part of a longer path", "docs/a.md", "net/" + "work/x and proto/" + "root/y, https://h.org/" + "home/page/\n", ""},
 		{"link to itself and outside", "docs/a.md", "[a](a.md#top), [b](#b), [c](https://h.org/x.md), `docs/a.md`, ![d](../docs/a.md)\n", ""},
 		{"dead link", "docs/a.md", "\n[b](b.md)\n", "docs/a.md:2: links to b.md"},
+		{"code", "docs/a.md", "```go\nf[int](\"x\")\n```\n", ""},
+		{"dead link after code", "docs/a.md", "```sh\nls\n```\n[b](b.md)\n", "docs/a.md:4: links to b.md"},
 		{"dead picture", "docs/a.md", "![b](../img/b.svg)\n", "links to ../img/b.svg"},
 		{"file that moved", "docs/a.md", "see `results/gone.go`\n", "names the file results/gone.go"},
 		{"binary", "docs/a.png", "\x00/" + "home/alice/\n", ""},

@@ -35,8 +35,15 @@ func links(files []string) ([]string, error) {
 			return nil, err
 		}
 		n := 0
+		code := false // in a fenced block, where an index and a call look like a link
 		for line := range bytes.Lines(data) {
 			n++
+			if bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("```")) {
+				code = !code
+			}
+			if code {
+				continue
+			}
 			for _, m := range link.FindAllSubmatch(line, -1) {
 				target, _, _ := strings.Cut(string(m[1]), "#")
 				if target == "" || scheme.MatchString(target) {
