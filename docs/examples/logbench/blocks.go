@@ -46,4 +46,10 @@ func (b *blockwise) Run(ctx context.Context, n int) (uint64, error) {
 	return batch.End()
 }
 
+// Probe lets parbench see where the time of a batch goes. A strategy may do without.
+func (b *blockwise) Probe(p *strategies.Probe) error {
+	b.tasks = p.Watch(b.tasks, nil)
+	return nil
+}
+
 func (b *blockwise) Close(context.Context) error { return b.close() }
