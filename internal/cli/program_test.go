@@ -92,6 +92,20 @@ func TestExampleModule(t *testing.T) {
 	for _, args := range [][]string{{"vet", "./..."}, {"test", "./..."}, {"test", "-tags", "regexp", "./..."}, {"mod", "verify"}} {
 		goCommand(t, "../../docs/examples/logbench", args...)
 	}
+	// It depends on what parbench depends on, in the same versions.
+	ours, err := os.ReadFile("../../go.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	its, err := os.ReadFile("../../docs/examples/logbench/go.sum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(its)) {
+		if !strings.Contains(string(ours), line) {
+			t.Errorf("docs/examples/logbench/go.sum: parbench's has no line %s: run go mod tidy there", line)
+		}
+	}
 }
 
 func buildExample(t *testing.T, to string, flags ...string) string {
