@@ -68,6 +68,7 @@ const rootExample = `  parbench run                                    # the def
   parbench gate --base ./old --head ./new         # may the change pass?
   parbench scale out/run.jsonl                    # how does it scale?
   parbench crossover -s pool,process-pool         # how large must a task be?
+  parbench claims                                 # what articles say about processes and threads, put to the test
   parbench list                                   # what can be measured
   parbench doctor                                 # what on this machine disturbs measurements`
 
@@ -100,7 +101,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on stderr")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "a line on stderr for every trial")
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour in text output: auto, always or never")
-	root.AddCommand(a.runCommand(), a.reportCommand(), a.compareCommand(), a.gateCommand(), a.scaleCommand(), a.crossoverCommand(),
+	root.AddCommand(a.runCommand(), a.reportCommand(), a.compareCommand(), a.gateCommand(), a.scaleCommand(), a.crossoverCommand(), a.claimsCommand(),
 		a.convertCommand(), a.listCommand(), a.doctorCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

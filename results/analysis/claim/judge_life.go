@@ -1,0 +1,206 @@
+package claim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+func starting(o Starting) []part {
+	var parts []part
+	for _, c := range o.Calls {
+		p := part{verdict: Refuted}
+		switch {
+		case c.Error != "":
+			p.verdict, p.evidence = Confirmed, fmt.Sprintf("%s failed with %s", c.Call, c.Error)
+		case c.Exit == nil:
+			p.verdict, p.evidence = Undecided, c.Call+" had not ended when nobody waited any longer"
+		case *c.Exit != c.Want:
+			p.verdict, p.evidence = Confirmed, fmt.Sprintf("%s ended %s instead of %d", c.Call, ending(*c.Exit), c.Want)
+		case c.Want == 0:
+			p.evidence = c.Call + " started and ended with status 0"
+		default:
+			p.evidence = fmt.Sprintf("%s ran its function, which ended it with status %d", c.Call, c.Want)
+		}
+		parts = append(parts, p)
+	}
+	return parts
+}
+
+func terminating(o Terminating) []part {
+	n := len(o.Runs)
+	handler, clause := orElse(o.Handler, "the atexit function"), orElse(o.Clause, "the finally clause")
+	exits := count(o.Runs, func(e Ended) bool { return e.AtExit })
+	clauses := count(o.Runs, func(e Ended) bool { return e.Finally })
+	parts := []part{
+		{always(n-exits, n), fmt.Sprintf("Terminated children ended %s; %s ran %s", endings(o.Runs), handler, of(exits, n, "run"))},
+		{always(n-clauses, n), fmt.Sprintf("%s ran %s", clause, of(clauses, n, "run"))},
+	}
+	control := func(ran bool) string {
+		if ran {
+			return "ran"
+		}
+		return "did not run either"
+	}
+	parts = append(parts, part{"", fmt.Sprintf("In a child that returned by itself %s %s, and %s %s", handler, control(o.Normal.AtExit), clause, control(o.Normal.Finally))})
+	children := slices.DeleteFunc(slices.Clone(o.Runs), func(e Ended) bool { return !e.WasChild })
+	if len(children) == 0 {
+		return append(parts, part{Undecided, "No grandchild was seen alive before the child was terminated"})
+	}
+	orphans := count(children, func(e Ended) bool { return e.Orphan })
+	p := part{always(orphans, len(children)), fmt.Sprintf("The program that the child had started lived on %s", of(orphans, len(children), "run"))}
+	if i := slices.IndexFunc(children, func(e Ended) bool { return e.Orphan }); i >= 0 {
+		p.evidence += fmt.Sprintf(", as a child of process %d", children[i].Parent)
+	}
+	parts = append(parts, p)
+	if len(o.Kin) == 2 {
+		said := o.Kin[0]
+		if slices.ContainsFunc(o.Runs, func(e Ended) bool { return e.Kin }) {
+			said = o.Kin[1]
+		}
+		parts = append(parts, part{"", said})
+	}
+	return parts
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// endings says how processes ended, each way once.
+func endings(list []Ended) string {
+	var ways []string
+	for _, e := range list {
+		if w := ending(e.Exit); !slices.Contains(ways, w) {
+			ways = append(ways, w)
+		}
+	}
+	return strings.Join(ways, " or ")
+}
+
+func crashing(o Crashing) []part {
+	killed := slices.DeleteFunc(slices.Clone(o.Plain), func(p Pair) bool { return p.Victim >= 0 })
+	plain := part{Undecided, "No process was killed"}
+	if len(killed) > 0 {
+		fine := count(killed, func(p Pair) bool { return p.Sibling == 0 })
+		plain = part{always(fine, len(killed)), fmt.Sprintf("Two processes of their own: when one was killed, the other ended as it should %s", of(fine, len(killed), "run"))}
+	}
+	parts := []part{plain, lossOf(orElse(o.Pool, "Pool"), o.Pools)}
+	if len(o.Executors) > 0 {
+		parts = append(parts, lossOf(orElse(o.Executor, "ProcessPoolExecutor"), o.Executors))
+	}
+	return parts
+}
+
+// lossOf says what the crash of one worker cost.
+func lossOf(name string, list []Batch) part {
+	others, finished, lost, hung, victims, waited := 0, 0, 0, 0, []string{}, 0.0
+	errors := []string{}
+	for _, b := range list {
+		others, finished, lost = others+b.Others, finished+b.Finished, lost+b.Errors
+		if b.Victim != "" && !slices.Contains(victims, b.Victim) {
+			victims = append(victims, b.Victim)
+		}
+		if b.Other != "" && !slices.Contains(errors, b.Other) {
+			errors = append(errors, b.Other)
+		}
+		if b.Hung > 0 {
+			hung++
+			waited = b.Hung
+		}
+	}
+	p := part{Confirmed, fmt.Sprintf("%s: of %d other tasks in %s, %d gave their result", name, others, counted(len(list), "run"), finished)}
+	if lost > 0 {
+		p.verdict = Refuted
+		p.evidence += fmt.Sprintf(" and %d failed too", lost)
+		if len(errors) > 0 {
+			p.evidence += " (" + listed(errors) + ")"
+		}
+	} else if finished < others {
+		p.verdict = Refuted
+		p.evidence += fmt.Sprintf(" and %d gave none in the time they had", others-finished)
+	}
+	switch {
+	case hung > 0:
+		p.verdict = Refuted
+		p.evidence += fmt.Sprintf("; whoever waited for the killed worker's task was still waiting after %s %s", shortest(waited), of(hung, len(list), "run"))
+	case len(victims) > 0:
+		p.evidence += "; the killed worker's task failed with " + listed(victims)
+	}
+	return p
+}
+
+// mostCopied and leastCopied are the shares of memory from which all and none of it counts as copied. In between lies what
+// the interpreter itself writes to.
+const (
+	leastCopied = 0.25
+	mostCopied  = 0.75
+)
+
+func copying(o Copying) []part {
+	n := len(o.Runs)
+	var first, read, written []float64
+	for _, c := range o.Runs {
+		first, read, written = append(first, c.Private), append(read, c.Read), append(written, c.Written)
+	}
+	same := count(o.Runs, func(c Copy) bool { return c.Same && c.Unchanged })
+	data := part{always(same, n), fmt.Sprintf("The child saw all %s of the parent's data, and the parent none of the child's changes, %s", shortSize(o.Bytes), of(same, n, "run"))}
+	iv := median(first)
+	memory := part{Partly, fmt.Sprintf("Memory of its own: %s right after fork, %s after reading all of the data, %s after writing to all of it", size(iv), size(median(read)), size(median(written)))}
+	switch total := float64(o.Bytes); {
+	case iv.Hi < leastCopied*total:
+		memory.verdict = Refuted
+		memory.evidence += ": pages are copied when they are written to"
+	case iv.Lo > mostCopied*total:
+		memory.verdict = Confirmed
+	}
+	parts := []part{data, memory}
+	if o.Threads > 1 {
+		alone := count(o.Runs, func(c Copy) bool { return c.Threads == 1 })
+		p := part{evidence: fmt.Sprintf("The parent had %d threads, the child one %s", o.Threads, of(alone, n, "run"))}
+		if p.verdict = Refuted; alone == 0 {
+			p.verdict = Confirmed
+		}
+		parts = append(parts, p)
+	}
+	return parts
+}
+
+func freshGlobals(o FreshGlobals) []part {
+	p := part{evidence: fmt.Sprintf("A global variable that begins as %d and that the parent had set to %d was %d in a child: Go starts the program anew, in which only what is passed arrives (of an argument %d came %d)",
+		o.Initial, o.Parent, o.Child, o.Sent, o.Arrived)}
+	switch o.Child {
+	case o.Parent:
+		p.verdict = Confirmed
+	case o.Initial:
+		p.verdict = Refuted
+	default:
+		p.verdict = Undecided
+	}
+	return []part{p}
+}
+
+func printing(o Printing) []part {
+	var parts []part
+	for _, x := range o.Outputs {
+		n := len(x.Times)
+		if n == 0 {
+			parts = append(parts, part{Undecided, fmt.Sprintf("To %s nothing could be printed: %s", x.To, x.Error)})
+			continue
+		}
+		twice := count(x.Times, func(k int) bool { return k >= 2 })
+		never := count(x.Times, func(k int) bool { return k == 0 })
+		p := part{always(twice, n), fmt.Sprintf("to %s it appeared twice %s", x.To, of(twice, n, "run"))}
+		if twice == 0 {
+			p.evidence = fmt.Sprintf("to %s it appeared once %s", x.To, of(n-never, n, "run"))
+		}
+		if never > 0 {
+			p.verdict = Undecided
+		}
+		parts = append(parts, p)
+	}
+	return parts
+}

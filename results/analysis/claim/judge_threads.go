@@ -1,0 +1,86 @@
+package claim
+
+import (
+	"fmt"
+
+	"github.com/parbench/parbench/results/stat"
+)
+
+// More cores than oneCore are more than one: what remains is the clock's and the scheduler's error. Fewer than twoCores are
+// not clearly more.
+const (
+	oneCore  = 1.1
+	twoCores = 1.2
+)
+
+func (w Way) walls() (out []float64) {
+	for _, r := range w.Runs {
+		out = append(out, r.Wall)
+	}
+	return out
+}
+
+// cores is how many cores were used on average, run by run: CPU seconds per second.
+func (w Way) cores() stat.Interval {
+	var out []float64
+	for _, r := range w.Runs {
+		out = append(out, r.CPU/r.Wall)
+	}
+	return median(out)
+}
+
+func computing(o Computing) []part {
+	if o.Workers < 2 {
+		return []part{{Undecided, "There is one usable CPU here: nothing can use two"}}
+	}
+	one, threads, processes := o.Ways[0], o.Ways[1], o.Ways[2]
+	used, could := threads.cores(), processes.cores()
+	gained := paired(one.walls(), threads.walls())
+	p := part{evidence: fmt.Sprintf("%s on %d %s kept %s cores busy and were %s times as fast as one after another; in %d %s it was %s cores and %s times",
+		counted(o.Tasks, "task"), o.Workers, threads.Way, number(used), number(gained),
+		o.Workers, processes.Way, number(could), number(paired(one.walls(), processes.walls())))}
+	switch {
+	case used.Level > 0 && used.Lo > twoCores && gained.Level > 0 && gained.Hi < oneCore:
+		p.verdict = Partly
+		p.evidence += "; they use the cores and gain nothing by it"
+	case used.Level > 0 && used.Lo > twoCores:
+		p.verdict = Refuted
+	case used.Level > 0 && used.Hi < oneCore && could.Lo > twoCores:
+		p.verdict = Confirmed
+	case used.Level > 0 && used.Hi < oneCore:
+		p.verdict = Undecided
+		p.evidence += "; this machine did not reliably give processes a second core either"
+	default:
+		p.verdict = Undecided
+		p.evidence += "; too much else ran on this machine to tell"
+	}
+	return []part{p}
+}
+
+// muchFaster is by how much processes must be faster than threads, with certainty, for threads not to be enough.
+const muchFaster = 1.5
+
+func waiting(o Waiting) []part {
+	threads := orElse(o.Threads, "threads")
+	parts := []part{{"", fmt.Sprintf("%s that wait %s", counted(o.Tasks, "task"), shortest(o.Delay))}}
+	for _, k := range o.Kinds {
+		what := map[string]string{"sleep": "sleeping", "socket": "waiting for a server"}[k.Kind]
+		faster, behind := paired(k.Sequential, k.Threads), paired(k.Threads, k.Processes)
+		p := part{Partly, fmt.Sprintf("%s: %s one after another, %s on %d %s (%s times as fast), %s in %d processes",
+			orElse(what, k.Kind), duration(median(k.Sequential)), duration(median(k.Threads)), o.Tasks, threads, number(faster), duration(median(k.Processes)), o.Tasks)}
+		switch {
+		case faster.Level == 0:
+			p.verdict = Undecided
+		case faster.Hi < 2:
+			p.verdict = Refuted
+		case behind.Lo > muchFaster:
+			p.evidence += fmt.Sprintf("; %s take %s times as long as processes", threads, number(behind))
+		case faster.Lo >= float64(o.Tasks)/2:
+			p.verdict = Confirmed
+		default:
+			p.evidence += fmt.Sprintf("; less than half of the %d that would be possible", o.Tasks)
+		}
+		parts = append(parts, p)
+	}
+	return parts
+}
