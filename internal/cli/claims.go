@@ -25,7 +25,7 @@ decided) with the measured evidence. Nothing is stored: other interpreters and m
 
 docs/claims.md tells how to read it and shows a page.`
 
-const claimsExample = `  parbench claims                                     # all, under the python3 of PATH: about a minute
+const claimsExample = `  parbench claims                                      # all, under the python3 of PATH: about a minute
   parbench claims C14 C16                              # what a crash costs, whether threads use several cores
   parbench claims --python python3.11,python3.13t      # where do interpreters differ?
   parbench claims -f md -o claims.md                   # a page for an article

@@ -47,20 +47,40 @@ func TestPythonPage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	bin := t.TempDir()
-	for _, name := range regexp.MustCompile(`python3\.\d+t?`).FindAllString(string(page), -1) {
-		// Not a link: the shim of a version manager looks at its name.
-		script := "#!/bin/sh\nexec '" + python3 + "' \"$@\"\n"
-		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	everyPythonIs(t, python3, string(page))
 	t.Setenv("PARBENCH_CORES", "1")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	if ran := runPage(t, "docs/python.md", dir); ran < 8 {
 		t.Errorf("only %d commands were found", ran)
 	}
+}
+
+// TestClaimsPage does the same with the page on claims, for one quick claim and for those that the page names.
+func TestClaimsPage(t *testing.T) {
+	python3 := testenv.NeedCommand(t, "python3")
+	page, err := os.ReadFile("../../docs/claims.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	everyPythonIs(t, python3, string(page))
+	t.Setenv("PARBENCH_ONLY", "C12")
+	if ran := runPage(t, "docs/claims.md", t.TempDir()); ran < 5 {
+		t.Errorf("only %d commands were found", ran)
+	}
+}
+
+// everyPythonIs puts the interpreters that a page names on PATH: all of them are one.
+func everyPythonIs(t *testing.T, interpreter, page string) {
+	t.Helper()
+	bin := t.TempDir()
+	for _, name := range regexp.MustCompile(`python3\.\d+t?`).FindAllString(page, -1) {
+		// Not a link: the shim of a version manager looks at its name.
+		script := "#!/bin/sh\nexec '" + interpreter + "' \"$@\"\n"
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 }
 
 // runPage runs the commands of a page in dir and returns how many there were.
