@@ -1,6 +1,9 @@
 // Package strategies holds the ways parbench knows of running a batch of tasks: the contract (Strategy, Executor), the
 // registry, and the built-in strategies, one file each.
 //
+// A strategy of your own implements Strategy and Executor; Terms does the counting for one that starts tasks one by one, and
+// package strategytest tries it. Add it to Builtin() and hand the registry to trial.Program, as docs/programs.md shows.
+//
 // Non-goals: timing (strategies/trial) and choosing what to compare (internal/harness). The package stays free of fmt,
 // encoding/json and net/http: worker processes initialise it before their first task.
 package strategies

@@ -16,6 +16,7 @@ import (
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/stat"
 	"github.com/parbench/parbench/workloads/builtin"
 )
 
@@ -190,7 +191,7 @@ func listParams(w io.Writer, ps []protocol.Param) {
 		case p.Type == "choice":
 			def = strings.Join(p.Choices, "|") + " (default " + p.Default + ")"
 		}
-		fmt.Fprintf(tw, "      %s=%s\t%s\n", p.Name, def, report.EscapeTerminal(p.Doc))
+		fmt.Fprintf(tw, "      %s=%s\t%s\n", report.EscapeTerminal(p.Name), report.EscapeTerminal(def), report.EscapeTerminal(p.Doc))
 		for _, v := range slices.Sorted(maps.Keys(p.Unavailable)) {
 			fmt.Fprintf(tw, "      \t%s is not available: %s\n", report.EscapeTerminal(v), report.EscapeTerminal(p.Unavailable[v]))
 		}
@@ -232,6 +233,27 @@ func printPlan(w io.Writer, p *harness.Prepared, place harness.Placement) error 
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// warnRounds says before anything is measured that the rounds will be too few to tell a winner, because the correction for
+// many comparisons asks for more.
+func (a *app) warnRounds(plan results.Plan) {
+	cells := map[string]int{}
+	for _, c := range plan.Cells {
+		if !c.Ceiling {
+			cells[c.Workload]++
+		}
+	}
+	most := 0
+	for _, n := range cells {
+		most = max(most, n)
+	}
+	floor, err := stat.PairFloor(max(1, most-1), 0.05)
+	if a.quiet || err != nil || plan.Quick || most < 2 || plan.Rounds >= floor {
+		return
+	}
+	fmt.Fprintf(a.stderr, "parbench: %s cannot tell which of %d cells of a workload is fastest: that takes %d (--rounds %d), or fewer cells\n",
+		plural(plan.Rounds, "round"), most, floor, floor)
 }
 
 func cellNote(c results.Cell) string {

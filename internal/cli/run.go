@@ -19,7 +19,6 @@ import (
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
-	"github.com/parbench/parbench/results/stat"
 	"github.com/parbench/parbench/strategies/python"
 	"github.com/parbench/parbench/workloads/builtin"
 )
@@ -569,25 +568,4 @@ func (a *app) stopped(stop *interrupts, err error) error {
 		return &exitError{code, errors.New("interrupted before the first trial; nothing was measured")}
 	}
 	return err
-}
-
-// warnRounds says before anything is measured that the rounds will be too few to tell a winner, because the correction for
-// many comparisons asks for more.
-func (a *app) warnRounds(plan results.Plan) {
-	cells := map[string]int{}
-	for _, c := range plan.Cells {
-		if !c.Ceiling {
-			cells[c.Workload]++
-		}
-	}
-	most := 0
-	for _, n := range cells {
-		most = max(most, n)
-	}
-	floor, err := stat.PairFloor(max(1, most-1), 0.05)
-	if a.quiet || err != nil || plan.Quick || most < 2 || plan.Rounds >= floor {
-		return
-	}
-	fmt.Fprintf(a.stderr, "parbench: %s cannot tell which of %d cells of a workload is fastest: that takes %d (--rounds %d), or fewer cells\n",
-		plural(plan.Rounds, "round"), most, floor, floor)
 }
