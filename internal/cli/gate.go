@@ -157,8 +157,18 @@ func (f *gateFlags) check(cmd *cobra.Command) error {
 			return usagef("--baseline, --save-baseline: %w", err)
 		}
 	}
-	f.outputs, err = gateOutputs(f.formats, f.aa)
-	return err
+	if f.outputs, err = gateOutputs(f.formats, f.aa); err != nil {
+		return err
+	}
+	path := os.Getenv(summaryVariable)
+	if path == "" || !slices.ContainsFunc(f.outputs, func(x gateOutput) bool { return x.format == "github" }) {
+		return nil
+	}
+	out, err := openSummary(path) // before anything is measured
+	if err != nil {
+		return usagef("%s: %w", summaryVariable, err)
+	}
+	return out.Close()
 }
 
 // mode decides which way of gating was asked for, and refuses flags that belong to another.
@@ -473,6 +483,12 @@ func gateOutputs(values []string, aa bool) (out []gateOutput, err error) {
 			if fi, err := os.Stat(filepath.Dir(path)); err != nil || !fi.IsDir() {
 				return nil, usagef("--format %s: there is no directory %s", v, filepath.Dir(path))
 			}
+			if err := writable(path); err != nil {
+				return nil, usagef("--format %s: cannot be written: %w", v, err)
+			}
+			if slices.ContainsFunc(out, func(x gateOutput) bool { return filepath.Clean(x.path) == filepath.Clean(path) }) {
+				return nil, usagef("--format %s: another format is written to %s already; name another file", v, path)
+			}
 		}
 		out = append(out, gateOutput{format, path})
 	}
@@ -483,7 +499,7 @@ func gateOutputs(values []string, aa bool) (out []gateOutput, err error) {
 func (a *app) writeGate(f *gateFlags, o *gating.Outcome) error {
 	strict := f.failOn == "inconclusive"
 	for _, x := range f.outputs {
-		err := a.emit(x.path, func(w io.Writer) error {
+		err := a.emitAs("--format "+x.format+"="+x.path, x.path, func(w io.Writer) error {
 			switch x.format {
 			case "md":
 				return report.GateMarkdown(w, o, report.MDOptions{TimeUnit: f.run.text.unit})
@@ -506,15 +522,22 @@ func (a *app) writeGate(f *gateFlags, o *gating.Outcome) error {
 	return nil
 }
 
-// mostSummary is how large GitHub lets a step's summary be.
-const mostSummary = 1 << 20
+// mostSummary is how large GitHub lets a step's summary be, and summaryVariable names its file.
+const (
+	mostSummary     = 1 << 20
+	summaryVariable = "GITHUB_STEP_SUMMARY"
+)
+
+func openSummary(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+}
 
 // stepSummary appends the outcome to the summary of the step, where GitHub Actions names a file for it.
 func (a *app) stepSummary(o *gating.Outcome, f *gateFlags) error {
-	path := os.Getenv("GITHUB_STEP_SUMMARY")
+	path := os.Getenv(summaryVariable)
 	if path == "" {
 		if !a.quiet {
-			fmt.Fprintln(a.stderr, "parbench: GITHUB_STEP_SUMMARY is not set, so that there is no step summary")
+			fmt.Fprintln(a.stderr, "parbench: "+summaryVariable+" is not set, so that there is no step summary")
 		}
 		return nil
 	}
@@ -526,7 +549,7 @@ func (a *app) stepSummary(o *gating.Outcome, f *gateFlags) error {
 	if len(text) > mostSummary {
 		text = fmt.Sprintf("## parbench gate: %s\n\nThe whole outcome is larger than a summary may be; -f md=FILE writes it.\n", o.Verdict)
 	}
-	out, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	out, err := openSummary(path)
 	if err != nil {
 		return fmt.Errorf("write the step summary: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -127,7 +128,7 @@ func command(side, line string) (harness.Program, error) {
 // writeSelfTest writes a self-test in every format.
 func (a *app) writeSelfTest(f *gateFlags, t *gating.SelfTest) error {
 	for _, x := range f.outputs {
-		err := a.emit(x.path, func(w io.Writer) error {
+		err := a.emitAs("--format "+x.format+"="+x.path, x.path, func(w io.Writer) error {
 			switch x.format {
 			case "md":
 				return report.SelfTestMarkdown(w, t)
@@ -141,6 +142,18 @@ func (a *app) writeSelfTest(f *gateFlags, t *gating.SelfTest) error {
 		}
 	}
 	return nil
+}
+
+func holdsRun(dir string) error {
+	return usagef("--output %s: it holds a run already; choose another directory", dir)
+}
+
+// unwritten is an error of measuring. A gate is not resumed: what its file holds can be decided from.
+func unwritten(err error) error {
+	if we, ok := errors.AsType[*results.WriteError](err); ok {
+		return fmt.Errorf("%s %s: %w; every earlier pair is safe: parbench gate --from %s says what they show", we.Op, we.Path, cause(we.Err), we.Path)
+	}
+	return err
 }
 
 func exists(path string) bool {
@@ -160,7 +173,7 @@ func (a *app) measureGate(cmd *cobra.Command, f *gateFlags, s *gateSession, fixt
 		defer made.Undo() // where nothing was written
 		path = filepath.Join(dir, runName)
 		if exists(path) {
-			return usagef("--output %s: it holds a run already; choose another directory", dir)
+			return holdsRun(dir)
 		}
 	}
 	deadline := time.Now().Add(f.run.budget)
@@ -185,6 +198,9 @@ func (a *app) measureGate(cmd *cobra.Command, f *gateFlags, s *gateSession, fixt
 	var w *results.Writer
 	if path != "" {
 		if w, err = results.Create(path, header); err != nil {
+			if errors.Is(err, fs.ErrExist) { // of another gate, which began meanwhile
+				return holdsRun(f.run.output)
+			}
 			return outputError(path, err)
 		}
 		defer w.Close()
@@ -197,7 +213,7 @@ func (a *app) measureGate(cmd *cobra.Command, f *gateFlags, s *gateSession, fixt
 		if c := stop.code(); c != 0 {
 			code = c
 		}
-		return &exitError{code, err}
+		return &exitError{code, unwritten(err)}
 	}
 	o.Base.Label, o.Head.Label = f.baseLabel, f.headLabel
 	o.Differ(p.Different)
@@ -227,7 +243,7 @@ func (a *app) keepGate(f *gateFlags, w *results.Writer, o *gating.Outcome, path 
 		err = cerr
 	}
 	if err != nil {
-		return outputError(path, err)
+		return &exitError{exitInternal, unwritten(err)}
 	}
 	var b strings.Builder
 	if err := report.GateMarkdown(&b, o, report.MDOptions{TimeUnit: f.run.text.unit}); err != nil {

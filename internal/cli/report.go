@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -117,26 +116,6 @@ func writePage(page, data, unit string, rep *analysis.Report, plots bool) error 
 	return writeFile(page, b.Bytes())
 }
 
-// writeFile writes atomically: a reader sees the old file or the whole new one.
-func writeFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
 // readRun reads a run file; "-" is standard input.
 func (a *app) readRun(path string) (*results.Run, error) {
 	if path == "-" {
@@ -154,30 +133,6 @@ func (a *app) readRun(path string) (*results.Run, error) {
 		return nil, &exitError{exitUsage, err}
 	}
 	return run, nil
-}
-
-// emit writes output to a file, atomically, or to standard output for "-".
-func (a *app) emit(path string, write func(io.Writer) error) error {
-	var b bytes.Buffer
-	if err := write(&b); err != nil {
-		return err
-	}
-	if path == "-" || path == "" {
-		_, err := a.stdout.Write(b.Bytes())
-		return outputError("standard output", err)
-	}
-	if err := writeFile(path, b.Bytes()); err != nil {
-		return usagef("--output %s: cannot be written: %v", path, cause(err))
-	}
-	return nil
-}
-
-func cause(err error) error {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }
 
 // oneFile accepts exactly one argument.
