@@ -136,6 +136,8 @@ func fnCrash(_ context.Context, o order) (int, error) {
 	case "spin":
 		for { //nolint:staticcheck // a busy loop that nothing but a signal can stop
 		}
+	case "stay": // does not leave by itself
+		Self().Go(func() { select {} })
 	case "once": // crashes unless the file is there
 		if _, err := os.Stat(os.Getenv("MULTIPROC_TEST_FILE")); err != nil {
 			_ = os.WriteFile(os.Getenv("MULTIPROC_TEST_FILE"), nil, 0o600)

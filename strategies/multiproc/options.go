@@ -136,7 +136,13 @@ func OwnGroup() Option { return Option{"OwnGroup", func(p *procOptions) { p.ownG
 
 // Grace bounds how long a worker may take to leave by itself after its last task, before it is killed; the default is
 // 5 s. It never shortens a task.
-func Grace(d time.Duration) Option { return Option{"Grace", func(p *procOptions) { p.grace = d }} }
+func Grace(d time.Duration) Option {
+	return Option{"Grace", func(p *procOptions) {
+		if p.grace = d; d < 0 {
+			p.fail(&optionError{"Grace(" + d.String() + "): must not be negative"})
+		}
+	}}
+}
 
 // WithKillTree makes Terminate, Kill and Stop reach everything that the process has started, directly or not: it leads a
 // process group of its own, as with OwnGroup, and descendants that have left the group are looked for in /proc. Those

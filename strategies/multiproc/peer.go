@@ -172,6 +172,7 @@ func (p *peer) dismiss() bool {
 		return false
 	}
 	p.left = true
+	p.hurry()
 	if p.ring != nil {
 		p.put(p.nextSlot(), slotQuit)
 		p.f.sent.Add(0) // see refill
@@ -180,6 +181,20 @@ func (p *peer) dismiss() bool {
 	}
 	p.write(appendHeader(nil, frameQuit, 0))
 	return true
+}
+
+// hurry kills the worker, which was told to leave, when it takes longer than the grace period: hooks, goroutines and
+// children that its end waits for may never come to theirs. Called with mu held.
+func (p *peer) hurry() {
+	var t *time.Timer
+	t = time.AfterFunc(p.f.opt.proc.grace, func() {
+		p.f.mu.Lock()
+		defer p.f.mu.Unlock()
+		if p.timer == t { // else it has ended meanwhile
+			_ = p.child.Kill()
+		}
+	})
+	p.timer = t // free: no call has a clock any more
 }
 
 // write appends a frame to what has to be sent. Called with mu held.

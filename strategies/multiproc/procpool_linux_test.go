@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func needProcesses(*testing.T) {}
@@ -181,6 +182,34 @@ func TestMaxTasks(t *testing.T) {
 	}
 	if s := p.Stats(); s.Crashes != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A worker that is let go and does not leave is killed after its grace: else nobody would take its place, and Join would
+// wait for ever.
+func TestGrace(t *testing.T) {
+	for _, m := range makers[:2] {
+		ctx := ctxT(t)
+		p, err := NewPool(ctx, crash, append(m.opts, Workers(1), MaxTasks(1), Grace(time.Millisecond))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = p.Terminate() })
+		for i := range 2 {
+			if n, err := p.Apply(ctx, order{Do: "stay", N: i}); n != i || err != nil {
+				t.Fatal(m.name, n, err)
+			}
+		}
+		_ = p.Close()
+		if err := p.Join(ctx); err != nil {
+			t.Fatal(m.name, err)
+		}
+		if s := p.Stats(); s.Crashes != 0 || s.Restarts != 1 {
+			t.Errorf("%s: %+v", m.name, s)
+		}
+	}
+	if _, err := NewPool(ctxT(t), crash, Grace(-1)); !errors.Is(err, ErrInvalid) {
+		t.Error(err)
 	}
 }
 

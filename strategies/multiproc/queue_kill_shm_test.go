@@ -3,6 +3,7 @@
 package multiproc
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"syscall"
@@ -35,6 +36,43 @@ func TestQueueKilled(t *testing.T) {
 			if err != nil || len(v.Data)%100 != 0 || len(v.Data) == 0 {
 				t.Errorf("%s: %d bytes, %v", do, len(v.Data), err)
 			}
+		}
+	}
+}
+
+// What a process leaves that was killed while it copied a large item to the start of the memory, with nothing in the
+// queue: the items after it must not come to lie on each other.
+func TestQueueKilledCopying(t *testing.T) {
+	q := newQ[[]byte](t, 8, QueueBytes(1024))
+	item := func(fill byte) []byte {
+		b := make([]byte, 254) // with its length, four of them fill the memory exactly
+		for i := range b {
+			b[i] = fill
+		}
+		return b
+	}
+	for i := range 3 {
+		if err := q.TryPut(item(byte(i))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := q.TryGet(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok := q.s.room(q.s.h.tail.Load(), 512); !ok { // it had come as far as this
+		t.Fatal("no room")
+	}
+	n := 0
+	for ; ; n++ {
+		if err := q.TryPut(item(byte(n))); errors.Is(err, ErrFull) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range n {
+		if b, err := q.TryGet(); err != nil || !bytes.Equal(b, item(byte(i))) {
+			t.Fatalf("item %d of %d: %v, %v", i, n, b[:min(4, len(b))], err)
 		}
 	}
 }

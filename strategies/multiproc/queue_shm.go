@@ -313,6 +313,7 @@ func (q *sharedQueue) room(t, n uint64) (at uint64, ok bool) {
 	if h.seenHead = head; head == t {
 		// Nothing is in use. The start of the area is most likely still in the caches.
 		at = (h.areaTail + size - 1) / size * size
+		h.areaTail = at // first: seenArea beyond it, left by a process that is killed here, would promise too much
 		h.seenArea = at
 		return at, true
 	}

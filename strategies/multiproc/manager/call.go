@@ -155,10 +155,11 @@ func (s *slots) await(ctx context.Context, c *call) error {
 		}
 		s.sought++
 		full := len(s.unused) == 0 && s.err == nil
+		room := s.room // fail closes and forgets it
 		s.mu.Unlock()
 		if full {
 			select {
-			case <-s.room:
+			case <-room:
 			case <-ctx.Done():
 				err = ctx.Err()
 			}

@@ -186,6 +186,28 @@ func TestMoreCallsThanSlots(t *testing.T) {
 	})
 }
 
+// One who waits for a number hears of the connection's end as well, whenever it comes.
+func TestNoSlotsAnyMore(t *testing.T) {
+	ctx := ctxT(t)
+	for range 10 {
+		var s slots
+		for range maxSlots {
+			if ok, err := s.add(newCall(opStats, 0)); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}
+		end := make(chan error)
+		go func() { end <- s.await(ctx, newCall(opStats, 0)) }()
+		eventually(t, "somebody waits", func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.sought > 0
+		})
+		s.fail(ErrManagerGone)
+		is(t, "waiting for a number", <-end, ErrManagerGone)
+	}
+}
+
 // What changes in one step for everybody: eight ways to count, from processes and goroutines.
 func TestAtomic(t *testing.T) {
 	each(t, func(t *testing.T, m *Manager) {
