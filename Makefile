@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X $(PKG)/internal/cli.version=$(VERSION)
 CI_PKGS := $(patsubst %/,./%,$(sort $(dir $(wildcard .ci/*/*.go .ci/*/*/*.go))))
 
 # What starts processes, goroutines or servers runs under the race detector.
-RACE_PKGS := $(addsuffix /...,$(wildcard ./strategies ./workloads ./internal/entry ./internal/harness ./internal/host ./internal/doctor ./internal/cli))
+RACE_PKGS := $(addsuffix /...,$(wildcard ./strategies ./workloads ./internal/entry ./internal/harness ./internal/claims ./internal/host ./internal/doctor ./internal/cli))
 
 # Pinned: a newer linter finds new things on a day of its own choosing.
 GOLANGCI_VERSION := v2.15.0

@@ -77,6 +77,9 @@ func waiting(o Waiting) []part {
 			p.evidence += fmt.Sprintf("; %s take %s times as long as processes", threads, number(behind))
 		case faster.Lo >= float64(o.Tasks)/2:
 			p.verdict = Confirmed
+		case paired(k.Sequential, k.Processes).Lo < float64(o.Tasks)/2:
+			p.verdict = Undecided
+			p.evidence += fmt.Sprintf("; this machine did not reliably let processes reach half of the %d times that would be possible either", o.Tasks)
 		default:
 			p.evidence += fmt.Sprintf("; less than half of the %d that would be possible", o.Tasks)
 		}

@@ -79,11 +79,12 @@ def speed():
 
 
 def polite_reader(lock, end, answers):
+    answers.put((os.getpid(), -2))  # ready
     while True:
         with lock:
             v = end.recv()
         answers.put((os.getpid(), v))
-        if v < 0:
+        if v == -1:
             return
         time.sleep(0.001)  # the other one's turn
 
@@ -114,12 +115,14 @@ def shared_politely():
     readers = [multiprocessing.Process(target=polite_reader, args=(lock, receiving, answers), daemon=True) for _ in range(2)]
     for r in readers:
         r.start()
-    for i in range(100):
-        sending.send(i)
-    for _ in readers:
-        sending.send(-1)
     got, by, ended = [], {}, 0
     try:
+        for _ in readers:
+            answers.get(timeout=PATIENCE)
+        for i in range(100):
+            sending.send(i)
+        for _ in readers:
+            sending.send(-1)
         while ended < len(readers):
             pid, v = answers.get(timeout=PATIENCE)
             if v < 0:
