@@ -38,7 +38,7 @@ func CrossoverText(w io.Writer, rep *crossover.Report, opt TextOptions) error {
 	for i := range rep.Tables {
 		t := &rep.Tables[i]
 		p.b.WriteByte('\n')
-		p.para("", p.ink.paint(bold, EscapeTerminal(t.Workload))+" · "+EscapeTerminal(grainsText(t)))
+		p.para("", p.ink.paint(bold, EscapeTerminal(t.Name()))+" · "+EscapeTerminal(grainsText(t)))
 		for _, f := range pairFindings(t) {
 			p.para("  ", EscapeTerminal(f))
 		}
@@ -74,7 +74,7 @@ func CrossoverMarkdown(w io.Writer, rep *crossover.Report, opt MDOptions) error 
 	}
 	for i := range rep.Tables {
 		t := &rep.Tables[i]
-		p.f("## Workload %s\n\n*%s.*\n\n", EscapeMarkdown(t.Workload), EscapeMarkdown(grainsText(t)))
+		p.f("## Workload %s\n\n*%s.*\n\n", EscapeMarkdown(t.Name()), EscapeMarkdown(grainsText(t)))
 		for _, f := range pairFindings(t) {
 			p.f("- %s\n", EscapeMarkdown(f))
 		}
@@ -82,7 +82,7 @@ func CrossoverMarkdown(w io.Writer, rep *crossover.Report, opt MDOptions) error 
 			p.f("- **%s:** %s. %s.\n", severity(x.Severity), EscapeMarkdown(x.Text), EscapeMarkdown(sentence(x.Remedy)))
 		}
 		p.f("\n")
-		p.plots(t.Workload)
+		p.plots(t.Name())
 		p.b.WriteString(costsGrid(t, unit).markdown() + "\n" + curvesGrid(t).markdown() + "\n")
 	}
 	p.f("<sub>%s</sub>\n", EscapeMarkdown(crossoverLegend))
@@ -267,6 +267,7 @@ func CrossoverJSON(w io.Writer, rep *crossover.Report) error {
 	}
 	type table struct {
 		Workload string            `json:"workload"`
+		Program  string            `json:"program,omitempty"`
 		Params   map[string]string `json:"parameters,omitempty"`
 		Grains   []float64         `json:"grains"`
 		Curves   []curve           `json:"strategies"`
@@ -286,7 +287,7 @@ func CrossoverJSON(w io.Writer, rep *crossover.Report) error {
 	}
 	for i := range rep.Tables {
 		t := &rep.Tables[i]
-		x := table{Workload: t.Workload, Params: t.Params, Grains: append([]float64{}, t.Grains...), Curves: []curve{}, Pairs: []pair{}, Warnings: warningsOf(t.Warnings)}
+		x := table{Workload: t.Workload, Program: t.Program, Params: t.Params, Grains: append([]float64{}, t.Grains...), Curves: []curve{}, Pairs: []pair{}, Warnings: warningsOf(t.Warnings)}
 		for k := range t.Curves {
 			c := &t.Curves[k]
 			y := curve{Name: c.Name, Cores: c.Cores, Reference: c.Reference, Reason: c.Reason, Failed: c.Failed, Points: []point{},
@@ -328,7 +329,7 @@ func CrossoverCSV(w io.Writer, rep *crossover.Report) error {
 					continue
 				}
 				fit, ok := c.At(q.Grain)
-				rows = append(rows, []string{csvCell(t.Workload), csvCell(c.Name), strconv.Itoa(c.Cores), csvNumber(&q.Grain), csvNumber(&cost.Value),
+				rows = append(rows, []string{csvCell(t.Name()), csvCell(c.Name), strconv.Itoa(c.Cores), csvNumber(&q.Grain), csvNumber(&cost.Value),
 					csvNumber(cost.Low), csvNumber(cost.High), csvNumber(cost.Level), strconv.Itoa(q.Cost.N), csvNumber(known(fit, ok)),
 					csvNumber(known(c.Overhead.Point, c.Has())), csvNumber(known(c.Parallelism.Point, c.Parallelism.N > 0))})
 			}

@@ -26,6 +26,7 @@ file of such a run, or of any run that swept a workload over three or more grain
 
 const crossoverExample = `  parbench crossover -w spin --grains 1us..10ms -s pool,process-pool
   parbench crossover --grains 1us,10us,100us,1ms -s goroutines,pool -c 1,2 --rounds 5
+  parbench crossover --grains 100us..100ms -s py-threads,py-pool        # when processes pay off in Python
   parbench crossover --from out/run.jsonl -f json`
 
 // crossoverFlags are the flags of "parbench crossover".
@@ -62,6 +63,7 @@ func (a *app) crossoverCommand() *cobra.Command {
 	fl.StringVar(&f.parameter, "parameter", "grain", "the workload's parameter that is the grain, a duration")
 	fl.StringArrayVarP(&f.strategies, "strategy", "s", []string{"pool", "process-pool"}, "two or more strategies by comma, or one with parameters: pool:workers=4")
 	fl.StringArrayVar(&r.programs, "program", nil, "measure a workload of a program of yours: ./mybench")
+	fl.StringArrayVar(&r.python, "python", nil, "interpreters of the Python strategies by comma: python3.11,python3.13t or paths (default python3 on PATH)")
 	fl.StringArrayVarP(&r.cores, "cores", "c", []string{"max"}, "core counts: 1,2,4 or 1-4, or all, or max")
 	fl.StringVar(&f.from, "from", "", "work from the run in this file, - is standard input; measure nothing")
 	fl.StringVarP(&f.format, "format", "f", "text", "text, md, json or csv")

@@ -167,7 +167,11 @@ func (h *Harness) iterationRate(ctx context.Context, d *draft, i int, name strin
 	const guess = 100_000
 	e := &d.entries[i]
 	e.Params[name] = strconv.Itoa(guess)
-	o := h.sequential(ctx, d, i, d.owners[i], 16, nil)
+	p := d.owners[i]
+	if slices.Contains(d.programsOf(i), d.asked) {
+		p = d.asked
+	}
+	o := h.sequential(ctx, d, i, p, 16, nil)
 	if bad, err := calibrationFailure(ctx, e, o); bad != nil || err != nil {
 		return 0, bad, err
 	}

@@ -40,6 +40,18 @@ func programCells(d *draft) []string {
 	return out
 }
 
+// TestCalibratingProgram: what a task is to take is calibrated in the program whose strategies were asked for.
+func TestCalibratingProgram(t *testing.T) {
+	spec := quickSpec("work", "threads", 1)
+	spec.Strategies = append(spec.Strategies, parseSel("x-pool"))
+	if d := draftOf(t, spec); d.asked != 0 {
+		t.Errorf("program %d, want the first one's, which comes first", d.asked)
+	}
+	if d := draftOf(t, quickSpec("work", "x-pool", 1)); d.asked != 1 {
+		t.Errorf("program %d, want the only one that was asked for", d.asked)
+	}
+}
+
 func TestCellsOfTwoPrograms(t *testing.T) {
 	spec := quickSpec("work", "threads", 1, 2)
 	spec.Strategies = append(spec.Strategies, parseSel("x-pool:workers=3"))

@@ -99,6 +99,8 @@ type draft struct {
 	owners      []int               // by entry: the first program that offers the workload, which sets parameters and digests
 	cells       []draftCell
 	unavailable []results.Unavailable
+	// asked is the program of the first strategy that was asked for: what takes a given time alone does so in it.
+	asked int
 }
 
 type draftCell struct {
@@ -114,6 +116,12 @@ func newDraft(spec Spec, offers []Offer, cpus []int) (*draft, error) {
 	strategies, err := d.resolveStrategies(spec.Strategies)
 	if err != nil {
 		return nil, err
+	}
+	for _, s := range strategies {
+		if !s.added {
+			d.asked = s.program
+			break
+		}
 	}
 	for _, sel := range spec.Workloads {
 		if err := d.addEntry(sel); err != nil {

@@ -31,8 +31,8 @@ func Crossover(rep *crossover.Report) []Figure {
 	for i := range rep.Tables {
 		t := &rep.Tables[i]
 		f := grains(t, h)
-		f.workload = t.Workload
-		f.name = unique(names, slug(t.Workload), KindGrain)
+		f.workload = t.Name()
+		f.name = unique(names, slug(t.Name()), KindGrain)
 		out = append(out, f)
 	}
 	return out
@@ -51,7 +51,7 @@ func gain(g float64, cost analysis.Interval) analysis.Interval {
 }
 
 func grains(t *crossover.Table, h *results.Header) Figure {
-	name := titleStyle.fit(elide(t.Workload), 300)
+	name := titleStyle.fit(elide(t.Name()), 300)
 	l := &xyPlot{heading: heading{title: name + ": speedup by grain"}}
 	var e extent
 	least, most := math.Inf(1), 0.0

@@ -71,6 +71,7 @@ type Pair struct {
 // Table is one workload that was measured over several grains.
 type Table struct {
 	Workload string            // its name, untrusted
+	Program  string            // whose strategies these are, where the run has several programs; untrusted
 	Params   map[string]string // that were the same for all grains
 	Grains   []float64         // as measured, ascending
 	Curves   []Curve
@@ -114,11 +115,48 @@ func Analyse(rep *analysis.Report, level float64) (*Report, error) {
 		byName[t.Entry.Name] = append(byName[t.Entry.Name], t)
 	}
 	for _, name := range order {
-		if list := byName[name]; len(list) > 1 {
-			out.Tables = append(out.Tables, table(name, list, level))
+		list := byName[name]
+		if len(list) < 2 {
+			continue
+		}
+		all, own := programs(list)
+		for _, p := range own {
+			t := table(name, p, list, level)
+			if len(all) > 1 {
+				t.Program = p
+			}
+			out.Tables = append(out.Tables, t)
 		}
 	}
 	return out, nil
+}
+
+// programs lists the programs of the rows, and those of them with a strategy to hold against others. A task of a size has
+// another grain in each: there is a table for each, by its own grain.
+func programs(list []*analysis.Table) (all, own []string) {
+	for _, x := range list {
+		for i := range x.Rows {
+			c := &x.Rows[i].Cell
+			if c.Ceiling {
+				continue
+			}
+			if !slices.Contains(all, c.Program) {
+				all = append(all, c.Program)
+			}
+			if !c.Reference && !slices.Contains(own, c.Program) {
+				own = append(own, c.Program)
+			}
+		}
+	}
+	return all, own
+}
+
+// Name is the workload's name, with the program where the run has several.
+func (t *Table) Name() string {
+	if t.Program == "" {
+		return t.Workload
+	}
+	return t.Workload + " (" + t.Program + ")"
 }
 
 // key tells the curves of a table apart.
@@ -127,14 +165,14 @@ type key struct {
 	cores int
 }
 
-func table(name string, list []*analysis.Table, level float64) Table {
+func table(name, program string, list []*analysis.Table, level float64) Table {
 	t := Table{Workload: name, Params: maps.Clone(list[0].Entry.Params)}
 	for _, x := range list[1:] {
 		maps.DeleteFunc(t.Params, func(k, v string) bool { have, ok := x.Entry.Params[k]; return !ok || have != v })
 	}
 	index := map[key]int{}
 	for _, x := range list {
-		g := grain(x)
+		g := grain(x, program)
 		if !(g > 0) {
 			continue
 		}
@@ -143,7 +181,7 @@ func table(name string, list []*analysis.Table, level float64) Table {
 		}
 		for i := range x.Rows {
 			r := &x.Rows[i]
-			if r.Cell.Ceiling {
+			if r.Cell.Ceiling || r.Cell.Program != program {
 				continue
 			}
 			k := key{r.Name, r.Cell.Cores}
@@ -175,13 +213,13 @@ func table(name string, list []*analysis.Table, level float64) Table {
 }
 
 // grain is what a task takes alone: the reference's own time where it was measured, else what calibration saw.
-func grain(t *analysis.Table) float64 {
-	if t.Reference >= 0 {
-		if r := &t.Rows[t.Reference]; r.OK > 0 && !r.HasFailed() {
+func grain(t *analysis.Table, program string) float64 {
+	for i := range t.Rows {
+		if r := &t.Rows[i]; r.Cell.Reference && r.Cell.Program == program && r.OK > 0 && !r.HasFailed() {
 			return r.PerTask.Point
 		}
 	}
-	return t.Entry.GrainNS / 1e9
+	return t.Entry.In(program).GrainNS / 1e9
 }
 
 func (c *Curve) fit(level float64) {

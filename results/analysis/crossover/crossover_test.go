@@ -188,3 +188,34 @@ func TestNumbersAreFinite(t *testing.T) {
 		}
 	})
 }
+
+// TestProgramsHaveGrainsOfTheirOwn: the same task takes another program forty times as long, and so its sizes are other ones.
+// A program of which there is nothing but the reference has no table.
+func TestProgramsHaveGrainsOfTheirOwn(t *testing.T) {
+	const slower, overhead = 40.0, 2e-4
+	var list []runtest.Workload
+	for _, g := range grid {
+		cell := func(program, strategy string, cores int, per float64, reference bool) runtest.Cell {
+			return runtest.Cell{Cell: results.Cell{Program: program, Strategy: strategy, Cores: cores, Reference: reference, OneCore: reference}, PerTask: per, Noise: .002}
+		}
+		list = append(list, runtest.Workload{
+			Entry: results.PlanEntry{Key: fmt.Sprintf("spin{grain=%v}", g), Name: "spin", Kind: "cpu", Tasks: 64, GrainNS: g * 1e9},
+			Cells: []runtest.Cell{
+				cell("self", "sequential", 1, g, true), cell("python3.13", "py-sequential", 1, slower*g, true), cell("python3.13", "py-pool", 2, slower*g/2+overhead, false),
+			},
+		})
+	}
+	rep, err := analysis.Analyse(runtest.Build(runtest.Spec{Rounds: 10, Environment: runtest.Machine(), Workloads: list}), analysis.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tab := one(t, rep)
+	if tab.Program != "python3.13" || tab.Name() != "spin (python3.13)" || len(tab.Curves) != 2 || tab.Grains[0] < 39e-6 || tab.Grains[0] > 41e-6 {
+		t.Fatalf("table %s of %d curves from a grain of %v", tab.Name(), len(tab.Curves), tab.Grains[0])
+	}
+	p := tab.Pairs[0]
+	// Half the grain and the overhead are the whole grain where it is twice the overhead.
+	if p.Outcome != stat.Crosses || p.Grain.Lo > 2*overhead || p.Grain.Hi < 2*overhead || p.Grain.Hi/p.Grain.Lo > 1.2 {
+		t.Errorf("%s", p.Finding)
+	}
+}
