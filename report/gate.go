@@ -75,7 +75,7 @@ func GateMarkdown(w io.Writer, o *gating.Outcome, opt MDOptions) error {
 	}
 	p.f("## %s\n\n", EscapeMarkdown(title))
 	p.f("**Finding.** %s\n\n", EscapeMarkdown(o.Finding))
-	p.f("*%s; %s.*\n\n", EscapeMarkdown(sentence(comparisonTitle(&o.Report))), EscapeMarkdown(gateProtection(o)))
+	p.f("*%s; %s.*\n\n", EscapeMarkdown(comparisonTitle(&o.Report)), EscapeMarkdown(gateProtection(o)))
 	for _, x := range o.Warnings {
 		p.f("- **%s:** %s. %s.\n", severity(x.Severity), EscapeMarkdown(sentence(x.Text)), EscapeMarkdown(sentence(x.Remedy)))
 	}
@@ -117,7 +117,7 @@ func gateHeadline(o *gating.Outcome) string {
 	switch {
 	case len(o.Failures) > 0 && o.Verdict != gating.Regressed:
 		return "! gate: failed"
-	case len(o.Families) == 0 && len(o.Different) > 0:
+	case len(o.Different) > 0 && !o.Allowed:
 		return "! gate: different results"
 	}
 	switch o.Verdict {
@@ -147,8 +147,8 @@ func gateNotes(o *gating.Outcome, family int) (notes []string) {
 		switch c := x.Confirmation; {
 		case r.Verdict == comparison.Inconclusive && x.Why != "":
 			s := r.Title() + ": " + x.Why
-			if r.Need > 0 {
-				s += fmt.Sprintf("; about %d pairs would decide it in four of five cases", r.Need)
+			if n := gating.Needs(r); n != "" {
+				s += "; " + n
 			}
 			notes = append(notes, s)
 		case c.Confirmed:

@@ -197,6 +197,11 @@ func GateJUnit(w io.Writer, o *gating.Outcome, strict bool) error {
 			text := visible(gateRowText(o, i, k))
 			p := &junitProblem{Message: text, Type: string(r.Verdict), Text: text}
 			switch {
+			case r.Digest && !o.Allowed:
+				c.Error = p
+				p.Type = "different-results"
+				p.Message = "the two sides compute different results; " + text
+				s.Errors++
 			case r.Verdict == comparison.Regressed:
 				c.Failure = p
 				s.Failures++
@@ -289,8 +294,8 @@ func gateRowText(o *gating.Outcome, family, row int) string {
 	if x.Why != "" {
 		s += "; " + x.Why
 	}
-	if r.Verdict == comparison.Inconclusive && r.Need > 0 {
-		s += fmt.Sprintf("; about %d pairs would decide it", r.Need)
+	if n := gating.Needs(r); n != "" {
+		s += "; " + n
 	}
 	return s
 }
@@ -309,7 +314,11 @@ func GateAnnotations(w io.Writer, o *gating.Outcome, strict bool) error {
 		add(&errs, "parbench: "+f.Name+" failed", gateFailure(f))
 	}
 	for _, d := range o.Different {
-		add(&warns, "parbench: different results", d+": the two sides compute different results from the same inputs")
+		list := &errs
+		if o.Allowed {
+			list = &warns
+		}
+		add(list, "parbench: different results", d+": the two sides compute different results from the same inputs")
 	}
 	for i := range o.Families {
 		f := &o.Families[i]

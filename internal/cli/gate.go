@@ -440,6 +440,7 @@ func drawSeed(cmd *cobra.Command, r *runFlags) error {
 
 // concludeGate writes the outcome in every format and turns it into an exit status. signal is the code of a signal that came.
 func (a *app) concludeGate(f *gateFlags, o *gating.Outcome, signal int) error {
+	o.Allowed = f.different
 	if err := a.writeGate(f, o); err != nil {
 		return err
 	}

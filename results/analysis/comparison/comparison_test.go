@@ -138,6 +138,8 @@ func TestExactAndZero(t *testing.T) {
 		{"exact from zero", []float64{0}, []float64{2, 2}, true, Regressed, ""},
 		{"exact zero", []float64{0}, []float64{0}, true, Equivalent, ""},
 		{"not as exact as said", same, []float64{3, 4}, true, Inconclusive, "declared to repeat exactly"},
+		{"zeros", []float64{0, 0, 0, 0}, []float64{0, 0, 0, 0, 0}, false, Equivalent, ""},
+		{"few zeros", []float64{0, 0, 0}, []float64{0, 0, 0, 0, 0}, false, Inconclusive, "zero or below"},
 		{"zero", []float64{0, 1, 2, 3}, []float64{1, 2, 3, 4}, false, Inconclusive, "zero or below"},
 		{"nothing", nil, same, false, Inconclusive, "no usable value"},
 		{"huge", []float64{1e-300, 1e-300, 1e-300, 1e-300}, []float64{1e300, 1e300, 1e300, 1e300}, false, Inconclusive, "too far apart"},
@@ -414,6 +416,30 @@ func TestPageListsCodes(t *testing.T) {
 	for _, v := range Verdicts() {
 		if !strings.Contains(string(page), fmt.Sprintf("| %s %s |", v.Symbol(), v)) {
 			t.Errorf("docs/compare.md does not explain the verdict %q", v)
+		}
+	}
+}
+
+// Values of few digits lie exactly at the threshold, which is not beyond it, and have no spread: no rounding error decides.
+func TestRoundValues(t *testing.T) {
+	constant := func(v float64) (x []float64) {
+		for range 10 {
+			x = append(x, v)
+		}
+		return x
+	}
+	for _, paired := range []bool{false, true} {
+		for _, c := range []struct {
+			base, head float64
+			want       Verdict
+		}{{50e-9, 51e-9, Inconclusive}, {51e-9, 50e-9, Inconclusive}, {50e-9, 51.1e-9, Regressed}, {1, 1.1, Regressed}, {50e-9, 50.9e-9, Equivalent}} {
+			f, err := Judge(Kind{Better: codec.Lower}, []Subject{{Name: "x", Base: constant(c.base), Head: constant(c.head), Paired: paired}}, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := f.Rows[0]; r.Verdict != c.want || r.Detectable != 0 {
+				t.Errorf("%v to %v, paired %v: %s, detectable %v", c.base, c.head, paired, r.Verdict, r.Detectable)
+			}
 		}
 	}
 }

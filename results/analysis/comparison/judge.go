@@ -148,12 +148,15 @@ func (f *Family) decide(r *Row, s *Subject, opt Options) {
 		f.exactly(r, s, opt)
 		return
 	}
+	if zero(s.Base) && zero(s.Head) && min(r.Base.N, r.Head.N) >= f.floor(1, opt) {
+		r.Verdict, r.Undecidable = Equivalent, ""
+		return
+	}
 	if !r.Tested {
 		return
 	}
 	spread := f.resolution(r, s, opt)
-	beyond := math.Abs(math.Log(r.Ratio.Point)) > math.Log1p(opt.MinEffect)
-	if r.Q <= opt.Alpha && beyond {
+	if r.Q <= opt.Alpha && Beyond(r.Ratio.Point, opt.MinEffect) {
 		r.Verdict = direction(f.Better, r.Ratio.Point > 1)
 		return
 	}
@@ -186,11 +189,17 @@ func (f *Family) exactly(r *Row, s *Subject, opt Options) {
 		r.Verdict, r.Undecidable = Equivalent, ""
 	case r.Ratio.N == 0: // from or to zero: no ratio, and yet a difference
 		r.Verdict, r.Undecidable = direction(f.Better, s.Head[0] > s.Base[0]), ""
-	case math.Abs(math.Log(r.Ratio.Point)) <= math.Log1p(opt.MinEffect):
+	case !Beyond(r.Ratio.Point, opt.MinEffect):
 		r.Verdict = Equivalent
 	default:
 		r.Verdict = direction(f.Better, r.Ratio.Point > 1)
 	}
+}
+
+// Beyond reports whether a ratio differs from 1 by more than effect: above 1+effect or below 1/(1+effect). Values that are
+// written with few digits lie exactly there, such as 51 ns against 50 ns at 2 %, and rounding must not take them beyond.
+func Beyond(ratio, effect float64) bool {
+	return math.Abs(math.Log(ratio)) > math.Log1p(effect)*(1+1e-9)
 }
 
 func direction(better codec.Direction, more bool) Verdict {
@@ -294,6 +303,9 @@ func together(subjects []*Subject) [][]float64 {
 	return rounds
 }
 
+// zero reports whether nothing was ever counted.
+func zero(x []float64) bool { return len(x) > 0 && slices.Min(x) == 0 && slices.Max(x) == 0 }
+
 func median(x []float64) float64 {
 	m, err := stat.Median(x)
 	if err != nil {
@@ -312,7 +324,7 @@ func logs(x []float64) []float64 {
 
 // deviation is the sample standard deviation, 0 under two samples.
 func deviation(x []float64) float64 {
-	if len(x) < 2 {
+	if len(x) < 2 || slices.Min(x) == slices.Max(x) { // no rounding errors for a spread
 		return 0
 	}
 	var mean, squares float64

@@ -85,6 +85,9 @@ func Files(b, h *codec.Suite, baseLabel, headLabel string, opt Options) (*Outcom
 				details[k].Why = "cannot be decided: " + r.Undecidable
 			} else if r.Verdict == comparison.Inconclusive {
 				details[k].Why = "neither a change nor the absence of one was shown"
+				if r.Need <= min(r.Base.N, r.Head.N) {
+					r.Need = 0
+				}
 			}
 		}
 		o.Details = append(o.Details, details)
@@ -218,16 +221,21 @@ func Replay(run *results.Run, opt Options) (*Outcome, error) {
 		}
 		opt.Looks, opt.Pairs = g.Looks, g.Pairs
 	}
-	s := &replay{whole: run, shown: results.Run{Header: run.Header}, stop: StopBudget}
+	s := &replay{whole: run, shown: results.Run{Header: run.Header}, stop: StopInterrupted} // without an end: it was killed
 	for i := range run.Trials {
 		s.last = max(s.last, run.Trials[i].Stage)
 	}
 	for _, n := range run.Notes {
-		if n.Type == "end" && n.Reason == "interrupted" {
-			s.stop = StopInterrupted
+		if n.Type == "end" {
+			switch n.Reason {
+			case string(StopBudget):
+				s.stop = StopBudget
+			case "complete":
+				s.stop = StopFile
+			}
 		}
 	}
-	o, err := Decide(s, opt)
+	o, err := decideUntil(s.stop, s, opt)
 	if err == nil && run.Header.Plan.Gate == nil {
 		o.warn(analysis.Note, comparison.CodeSkipped, "the file was not written by parbench gate, so that there is one look at it and no confirmation", "measure with parbench gate")
 	}
@@ -253,8 +261,10 @@ func (s *replay) stage() int {
 	return next
 }
 
+// Measure shows the pairs of a stage. One that the file lacks although it has later ones was not needed by the rule that
+// measured: there is nothing to confirm with, and the next look has its pairs all the same.
 func (s *replay) Measure(stage int, _ []int, _ int) (Stop, error) {
-	found := false
+	found := stage < s.last
 	for i := range s.whole.Trials {
 		if t := &s.whole.Trials[i]; t.Stage == stage {
 			s.shown.Trials = append(s.shown.Trials, *t)

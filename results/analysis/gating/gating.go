@@ -28,13 +28,14 @@ const (
 // Stop says why measuring ended before every comparison was decided.
 type Stop string
 
-// The reasons to stop. Limit means that the planned looks are used up.
+// The reasons to stop. Limit means that the planned looks are used up, File that a file to decide from holds no more pairs.
 const (
 	StopNone        Stop = ""
 	StopBudget      Stop = "budget"
 	StopInterrupted Stop = "interrupted"
 	StopFailed      Stop = "failed"
 	StopLimit       Stop = "limit"
+	StopFile        Stop = "file"
 )
 
 // Defaults of Options.
@@ -142,7 +143,10 @@ type Outcome struct {
 	Failures                   []Failure
 	// Different names the workloads of which the two sides computed different results.
 	Different []string
-	// Need is the number of pairs at which the open comparisons would be decided in four of five cases; 0: unknown.
+	// Allowed says that different results are what the change is for. Otherwise they are worse than any verdict on times.
+	Allowed bool
+	// Need is the number of pairs at which the open comparisons would be decided in four of five cases, or, where too few
+	// were measured to tell, the least that can decide; 0: unknown.
 	Need int
 	// Seconds is how long measuring took.
 	Seconds float64

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis"
 	"github.com/parbench/parbench/results/analysis/comparison"
 	"github.com/parbench/parbench/results/codec"
 )
@@ -442,5 +444,77 @@ func TestFiles(t *testing.T) {
 	}
 	if _, err = Files(b, fileOf(t, "z", 1, "00"), "b", "h", Options{AllowUnlike: true}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A file that ends early is decided from as far as it goes, and the outcome says why it ends there.
+func TestReplayOfLess(t *testing.T) {
+	noisy := func(r *rand.Rand) float64 { return .03 * r.NormFloat64() }
+	m := newMachine(1, 5, noisy)
+	m.factor = func(int) float64 { return 1.015 }
+	o := decide(t, m, Options{})
+	if o.Looks < 2 {
+		t.Fatalf("decided at look %d: nothing to cut", o.Looks)
+	}
+	m.run.Header.Plan.Gate = &results.Gate{MinEffect: DefaultMinEffect, Looks: DefaultLooks, Pairs: DefaultPairs}
+	killed := *m.run
+	killed.Trials = killed.Trials[:2*DefaultPairs]
+	again, err := Replay(&killed, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Stop != StopInterrupted || again.Pairs != DefaultPairs || slices.ContainsFunc(again.Warnings, func(w analysis.Warning) bool { return w.Code == CodeBudget }) {
+		t.Errorf("killed: stop %q, %d pairs, %+v", again.Stop, again.Pairs, again.Warnings)
+	}
+	// A smaller threshold has something to confirm at the first look, of which the file holds no pairs: all others count.
+	whole := *m.run
+	whole.Trials = slices.Clone(whole.Trials)
+	for i := range whole.Trials {
+		if tr := &whole.Trials[i]; tr.Stage%2 == 1 {
+			tr.Stage++
+		}
+	}
+	whole.Notes = []results.Note{{Type: "end", Reason: "complete"}}
+	if again, err = Replay(&whole, Options{MinEffect: .001}); err != nil {
+		t.Fatal(err)
+	}
+	if again.Pairs != o.Pairs || again.Stop == StopBudget {
+		t.Errorf("%d of %d pairs, stop %q: %s", again.Pairs, o.Pairs, again.Stop, again.Finding)
+	}
+}
+
+// What is said of the pairs still needed is supported: never fewer than there are, never a power where there was too
+// little to estimate one.
+func TestNeedIsSupported(t *testing.T) {
+	m := newMachine(1, 4, calm)
+	m.left = 0
+	o := decide(t, m, Options{})
+	if why := o.Details[0][0].Why; !strings.Contains(why, "no pair was measured; at least 7 pairs") || o.Need != 7 || Needs(&o.Families[0].Rows[0]) != "" {
+		t.Errorf("%q, need %d", why, o.Need)
+	}
+	m.again()
+	m.left = 5
+	if o = decide(t, m, Options{}); Needs(&o.Families[0].Rows[0]) != "" || !strings.Contains(o.Warnings[0].Remedy, "at least 7 pairs of each comparison are needed") {
+		t.Errorf("%+v", o.Warnings)
+	}
+	m.again()
+	m.left = 15 // enough to see 30 %, were it not for a change of nearly that
+	m.factor = func(int) float64 { return 1.297 }
+	o = decide(t, m, Options{MinEffect: .3})
+	if r := &o.Families[0].Rows[0]; r.Verdict != comparison.Inconclusive || r.Need != 0 || !strings.Contains(o.Details[0][0].Why, "lie close to 30 %") {
+		t.Errorf("%+v: %s", r, o.Details[0][0].Why)
+	}
+	few := fileOf(t, "a", 1, "00")
+	for i := range few.Series {
+		few.Series[i].Samples = few.Series[i].Samples[:2]
+	}
+	files, err := Files(few, few, "b", "h", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range files.Families[0].Rows {
+		if n := Needs(&files.Families[0].Rows[i]); n != "" {
+			t.Errorf("two samples a side: %s", n)
+		}
 	}
 }

@@ -36,6 +36,7 @@ type decision struct {
 	looks    int
 	short    bool // the budget cut a look
 	stop     Stop
+	spent    Stop // why the source affords nothing more
 }
 
 // Decide measures until every comparison is decided, the looks are used up, or the source stops.
@@ -46,12 +47,15 @@ type decision struct {
 // equivalent when two one-sided tests at that level place it within MinEffect; otherwise it stays open for the next look.
 // How many pairs a look has follows from the spread of those before, never from the effect they show. Errors: impossible
 // options, ErrNothing, and what the source returns.
-func Decide(src Source, opt Options) (*Outcome, error) {
+func Decide(src Source, opt Options) (*Outcome, error) { return decideUntil(StopBudget, src, opt) }
+
+// decideUntil is Decide with a source that affords nothing more for that reason.
+func decideUntil(spent Stop, src Source, opt Options) (*Outcome, error) {
 	opt, err := opt.resolve()
 	if err != nil {
 		return nil, err
 	}
-	d := &decision{src: src, opt: opt}
+	d := &decision{src: src, opt: opt, spent: spent}
 	plan := &src.Run().Header.Plan
 	if d.tracks = tracks(plan); len(d.tracks) == 0 {
 		return nil, ErrNothing
@@ -105,7 +109,7 @@ func (d *decision) run() error {
 		ask := d.tracksOf(open)
 		rounds := d.affordable(ask, want-have, d.floor-have)
 		if rounds == 0 {
-			d.stop = StopBudget
+			d.stop = d.spent
 			break
 		}
 		d.short = d.short || rounds < want-have
@@ -243,7 +247,7 @@ func (d *decision) confirm(look int) error {
 		rounds = min(rounds, a)
 	}
 	if rounds < floorConfirming {
-		d.stop = StopBudget
+		d.stop = d.spent
 		return nil
 	}
 	stage := 2*look + 1
@@ -291,8 +295,7 @@ func (d *decision) confirmation(q *question, stage int) Confirmation {
 	if err != nil {
 		return c
 	}
-	size := math.Log(pooled.Point)
-	c.Confirmed = p < confirmLevel && math.Abs(size) > math.Log1p(d.opt.MinEffect) && math.Log(iv.Point)*size > 0
+	c.Confirmed = p < confirmLevel && comparison.Beyond(pooled.Point, d.opt.MinEffect) && (iv.Point > 1) == (pooled.Point > 1)
 	return c
 }
 
@@ -365,6 +368,10 @@ func (d *decision) settle(i int) {
 		return
 	}
 	r.Verdict = comparison.Inconclusive
+	near := ""
+	if r.Undecidable == "" && r.Need > 0 && r.Need <= r.Pairs { // more than would show a change of that size where there is none
+		r.Need, near = 0, fmt.Sprintf("; it may lie close to %s, where more pairs seldom decide", effect)
+	}
 	switch {
 	case d.dead(i):
 		for _, t := range d.asks[i].tracks {
@@ -376,6 +383,9 @@ func (d *decision) settle(i int) {
 		}
 		r.Need = 0
 		x.Why = r.Undecidable
+	case r.Pairs == 0 && !d.measured(i):
+		r.Undecidable, r.Need = "no pair was measured", d.floor
+		x.Why = fmt.Sprintf("no pair was measured; at least %s are needed", pairs(d.floor))
 	case r.Undecidable != "":
 		x.Why = "cannot be decided: " + r.Undecidable
 	case found == comparison.Regressed || found == comparison.Improved:
@@ -387,8 +397,13 @@ func (d *decision) settle(i int) {
 	case x.Confirmation.Pairs > 0:
 		x.Why = fmt.Sprintf("a change beyond %s was found first, and %d new pairs did not confirm it", effect, x.Confirmation.Pairs)
 	default:
-		x.Why = fmt.Sprintf("neither a change beyond %s nor the absence of one was shown", effect)
+		x.Why = fmt.Sprintf("neither a change beyond %s nor the absence of one was shown%s", effect, near)
 	}
+}
+
+// measured reports whether each track of the question has a pair.
+func (d *decision) measured(i int) bool {
+	return !slices.ContainsFunc(d.asks[i].tracks, func(t int) bool { return len(d.data.rounds[t]) == 0 })
 }
 
 // side says where one side comes from.

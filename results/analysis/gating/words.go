@@ -14,6 +14,7 @@ import (
 // The stable codes of a gate's own warnings; docs/gate.md lists each with its meaning.
 const (
 	CodeBudget      = "budget"
+	CodeFile        = "file-ends"
 	CodeInterrupted = "interrupted"
 	CodeNeverQuiet  = "never-quiet"
 	CodeUnconfirmed = "unconfirmed"
@@ -36,14 +37,18 @@ func (o *Outcome) warn(s analysis.Severity, code, text, remedy string) {
 
 // finish works out what follows from the rows: the overall verdict, the warnings and the finding.
 func (o *Outcome) finish() {
-	open := 0
+	open, least := 0, 0
 	for i := range o.Families {
 		f := &o.Families[i]
 		for k := range f.Rows {
 			r := &f.Rows[k]
 			if r.Verdict == comparison.Inconclusive || r.Verdict == comparison.Differs {
 				open++
-				o.Need = max(o.Need, r.Need)
+				if r.Undecidable != "" {
+					least = max(least, r.Need)
+				} else {
+					o.Need = max(o.Need, r.Need)
+				}
 			}
 		}
 	}
@@ -55,23 +60,29 @@ func (o *Outcome) finish() {
 	default:
 		o.Verdict = Passed
 	}
-	o.warnings()
+	o.warnings(least)
 	slices.SortStableFunc(o.Warnings, func(a, b analysis.Warning) int { return int(b.Severity) - int(a.Severity) })
 	o.Finding = o.finding()
 }
 
-// warnings adds what limits the verdicts.
-func (o *Outcome) warnings() {
+// warnings adds what limits the verdicts. least is the number of pairs that comparisons with fewer need at all.
+func (o *Outcome) warnings(least int) {
 	switch o.Stop {
 	case StopBudget:
 		remedy := "give it more with --budget, or gate fewer comparisons"
-		if o.Need > 0 {
-			remedy = fmt.Sprintf("about %s of each open comparison would decide in four of five cases: give it more with --budget, or gate fewer comparisons", pairs(o.Need))
+		switch {
+		case o.Need > least:
+			remedy = fmt.Sprintf("about %s of each open comparison would decide in four of five cases: %s", pairs(o.Need), remedy)
+		case least > 0:
+			remedy = fmt.Sprintf("at least %s of each comparison are needed: %s", pairs(least), remedy)
 		}
 		o.warn(analysis.Warn, CodeBudget, "the time budget ended before every comparison was decided", remedy)
+	case StopFile:
+		o.warn(analysis.Note, CodeFile, "the file ends before every comparison was decided by this rule", "measure again with it for a decision")
 	case StopInterrupted:
 		o.warn(analysis.Warn, CodeInterrupted, "the gate was interrupted: this is what the pairs measured until then say", "run it again for a decision")
 	}
+	o.Need = max(o.Need, least)
 	var unconfirmed []string
 	for i := range o.Details {
 		for k, x := range o.Details[i] {
@@ -109,7 +120,7 @@ func (o *Outcome) Differ(names []string) {
 	if len(names) == 0 {
 		return
 	}
-	o.Different = names
+	o.Different, o.Allowed = names, true
 	o.warn(analysis.Note, comparison.CodeDigest, "the two sides compute different results, as --allow-different-results allows: "+listed(names),
 		"a ratio then says how the work differs as much as how fast it is done")
 }
@@ -133,6 +144,19 @@ func listed(names []string) string {
 		return strings.Join(names[:3], ", ") + fmt.Sprintf(" and %d more", len(names)-3)
 	}
 	return strings.Join(names, ", ")
+}
+
+// Needs says how much it takes to decide an open comparison, in plain words; it is empty where that is unknown, and where
+// the comparison could not be decided at all, whose reason says it.
+func Needs(r *comparison.Row) string {
+	what := "pairs"
+	if r.Pairs == 0 {
+		what = "samples a side"
+	}
+	if r.Verdict != comparison.Inconclusive || r.Undecidable != "" || r.Need == 0 {
+		return ""
+	}
+	return fmt.Sprintf("about %s %s would decide it in four of five cases", quantity.Count(r.Need), what)
 }
 
 // finding is the gate in a few plain sentences.
@@ -188,6 +212,9 @@ func (o *Outcome) finding() string {
 	}
 	if !o.Paired {
 		s = append(s, "Not protected against drift: the two files were measured at different times.")
+	}
+	if slices.ContainsFunc(o.Warnings, func(w analysis.Warning) bool { return w.Code == comparison.CodeSameProcess }) {
+		s = append(s, "Iterations of one process were compared: differences between identical programs pass for changes.")
 	}
 	return strings.Join(s, " ")
 }
