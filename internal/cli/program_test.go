@@ -161,6 +161,7 @@ func TestProgramsPage(t *testing.T) {
 	goCommand(t, module, "build", "-o", filepath.Join(dir, "mybench"), ".")
 	buildExample(t, filepath.Join(dir, "logbench"))
 	buildExample(t, filepath.Join(dir, "logbench-regexp"), "-tags", "regexp")
+	t.Setenv("PARBENCH_CORES", "1")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	if ran := runPage(t, "docs/programs.md", dir); ran < 11 {
 		t.Errorf("only %d commands were found", ran)
