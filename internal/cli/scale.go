@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -217,11 +218,15 @@ func readPoints(r io.Reader) ([]stat.ScalingPoint, error) {
 		}
 		n, err1 := strconv.ParseFloat(strings.TrimSpace(strings.TrimPrefix(row[0], "\ufeff")), 64)
 		x, err2 := strconv.ParseFloat(strings.TrimSpace(row[1]), 64)
-		if err1 != nil || err2 != nil {
-			if first {
-				continue
-			}
+		switch {
+		case first && err1 != nil && err2 != nil: // a heading; one number and one that is mistyped are none
+			continue
+		case err1 != nil || err2 != nil:
 			return nil, fmt.Errorf("line %d: %q and %q are not two numbers", line, row[0], row[1])
+		case !(n >= 1) || math.IsInf(n, 0):
+			return nil, fmt.Errorf("line %d: N is %q; write a number from 1 on", line, row[0])
+		case !(x > 0) || math.IsInf(x, 0):
+			return nil, fmt.Errorf("line %d: the throughput is %q; write a number above 0", line, row[1])
 		}
 		if len(out) == maxPoints {
 			return nil, fmt.Errorf("more than %d points; give the median for each N", maxPoints)

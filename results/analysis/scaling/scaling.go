@@ -16,6 +16,10 @@ import (
 	"github.com/parbench/parbench/results/stat"
 )
 
+// leastShown is the smallest bound of β that a sentence names: points that lie on a model exactly bound it by rounding
+// errors, and a bound may be larger than it need be.
+const leastShown = 1e-9
+
 // Options says how to fit. The zero value takes the defaults.
 type Options struct {
 	Level      float64 // confidence of the intervals; default 0.95
@@ -410,7 +414,7 @@ func (s *Series) finding(opt Options, ceiling []analysis.CeilingPoint) string {
 		parts = append(parts, "Model: "+s.Reason+".")
 	}
 	if s.BetaBound.N > 0 && s.BetaBound.Level > 0 && (s.Chosen == nil || s.Chosen.Beta.N == 0) {
-		parts = append(parts, fmt.Sprintf("β is at most %s (%s).", quantity.Digits(s.BetaBound.Hi, 2), quantity.Level(s.BetaBound.Level)))
+		parts = append(parts, fmt.Sprintf("β is at most %s (%s).", quantity.Digits(max(s.BetaBound.Hi, leastShown), 2), quantity.Level(s.BetaBound.Level)))
 	}
 	return strings.Join(parts, " ")
 }
