@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/parbench/parbench/results/analysis"
@@ -42,7 +43,7 @@ var (
 	splitTerminal = []string{"strategy", "cores", "workers", "wall", "share", "start share", "between share", "idle share", "join share", "slower", "set-up", "n"}
 	splitShares   = []string{"strategy", "cores", "share", "start share", "between share", "idle share", "join share", "slower"}
 	splitTimes    = []string{"strategy", "cores", "execution", "start", "between", "idle", "join", "all"}
-	splitAround   = []string{"strategy", "cores", "workers", "task", "transfer", "set-up", "close", "n"}
+	splitAround   = []string{"strategy", "cores", "workers", "task", "transfer", "set-up", "close", "n"} // transfer where some program tells of it
 )
 
 func newSplitTable(t *analysis.Table, unit quantity.Unit) *splitTable {
@@ -62,7 +63,7 @@ func newSplitTable(t *analysis.Table, unit quantity.Unit) *splitTable {
 		out.cols[name] = column{head: strings.TrimSpace(head + level(e.level())), long: long(title, e.level())}
 		out.cells[name] = e.cells()
 	}
-	wall := wallUnit(unit, rows)
+	wall := splitUnit(unit, rows, func(s *analysis.Split) float64 { return s.Wall.Point })
 	text("strategy", column{head: "strategy", long: "strategy", left: true, wrap: true}, func(r *analysis.Row) string { return r.Name })
 	text("cores", column{head: "cores", long: "cores"}, func(r *analysis.Row) string { return fmt.Sprint(r.Cell.Cores) })
 	text("workers", column{head: "workers", long: "workers", drop: 3}, func(r *analysis.Row) string { return fmt.Sprint(r.Split.Workers) })
@@ -70,9 +71,11 @@ func newSplitTable(t *analysis.Table, unit quantity.Unit) *splitTable {
 		func(r *analysis.Row) string { return number(r.Split.Wall, wall) })
 	interval("share", "execution\n% ", "execution, %", 0.01, func(s *analysis.Split) analysis.Interval { return s.Share })
 	for i, p := range (&analysis.Split{}).Parts() {
-		interval(p.Name, "", p.Name+", "+wall.Symbol+" per task", wall.Scale, func(s *analysis.Split) analysis.Interval { return s.Parts()[i].Time })
+		part := func(s *analysis.Split) float64 { return s.Parts()[i].Time.Point }
+		u := splitUnit(unit, rows, part)
+		interval(p.Name, "", p.Name+", "+u.Symbol+" per task", u.Scale, func(s *analysis.Split) analysis.Interval { return s.Parts()[i].Time })
 		text(p.Name+" share", column{head: p.Name + "\n%", long: p.Name + ", %"},
-			func(r *analysis.Row) string { return shareCell(r.Split.Parts()[i].Time.Point, r.Split.Wall.Point) })
+			func(r *analysis.Row) string { return shareCell(part(r.Split), r.Split.Wall.Point) })
 	}
 	interval("all", "", "all, "+wall.Symbol+" per task", wall.Scale, func(s *analysis.Split) analysis.Interval { return s.Wall })
 	interval("slower", "task × alone\n", "a task's time × alone", 1, func(s *analysis.Split) analysis.Interval { return s.Slower })
@@ -99,14 +102,14 @@ func (t *splitTable) grid(names []string) *grid {
 	return g
 }
 
-// wallUnit is unit, or the one that suits the rows' times per task where none was asked for.
-func wallUnit(unit quantity.Unit, rows []*analysis.Row) quantity.Unit {
+// splitUnit is unit, or the one that suits the rows where none was asked for.
+func splitUnit(unit quantity.Unit, rows []*analysis.Row, of func(*analysis.Split) float64) quantity.Unit {
 	if unit.Scale != 0 {
 		return unit
 	}
 	var values []float64
 	for _, r := range rows {
-		values = append(values, r.Split.Wall.Point)
+		values = append(values, of(r.Split))
 	}
 	return quantity.Time(values...)
 }
@@ -193,7 +196,11 @@ func (p *page) split(t *analysis.Table) {
 	p.f("%s\n\n", EscapeMarkdown(strings.TrimSpace(t.SplitFinding+" "+splitConduct(t))))
 	p.f("In time per task; each figure is a median of its own, so that a row need not add up to the last digit, as it does in every trial:\n\n%s\n",
 		s.grid(splitTimes).markdown())
-	p.f("One task by itself, and what surrounds the batches:\n\n%s\n", s.grid(splitAround).markdown())
+	around := splitAround
+	if !slices.ContainsFunc(splitRows(t), func(r *analysis.Row) bool { return r.Split.Transfer.N > 0 }) {
+		around = slices.DeleteFunc(slices.Clone(around), func(name string) bool { return name == "transfer" })
+	}
+	p.f("One task by itself, and what surrounds the batches:\n\n%s\n", s.grid(around).markdown())
 }
 
 // unobserved lists what the splits could not see.

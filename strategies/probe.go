@@ -3,7 +3,6 @@ package strategies
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/parbench/parbench/workloads"
@@ -29,8 +28,6 @@ type Span struct {
 type Probe struct {
 	every int
 	slots []Span
-	// Transfer is what workers spent on unpacking calls and packing answers, in nanoseconds, where they can tell.
-	Transfer atomic.Int64
 }
 
 // NewProbe returns a probe for batches of the given number of tasks that stamps each task whose index is a multiple of
@@ -52,10 +49,7 @@ func (p *Probe) Spans() []Span {
 }
 
 // Reset forgets all stamps.
-func (p *Probe) Reset() {
-	clear(p.slots)
-	p.Transfer.Store(0)
-}
+func (p *Probe) Reset() { clear(p.slots) }
 
 // Picks reports whether task i is to be stamped; a nil probe picks none.
 func (p *Probe) Picks(i int) bool { return p != nil && i%p.every == 0 && i/p.every < len(p.slots) }

@@ -318,7 +318,11 @@ func (d *draft) perRound() (sum, longest, probe time.Duration) {
 		_, batch := expected(c.Cell, e)
 		sum += t
 		longest = max(longest, t+batch)
-		if !c.Ceiling {
+		switch {
+		case c.Ceiling:
+		case c.OneCore:
+			probe += minMeasured
+		default:
 			probe += max(batch, probeTime)
 		}
 	}

@@ -117,7 +117,7 @@ func (a *analyser) split(r *Row) (*Split, []sample) {
 		}
 		share = append(share, float64(p.ExecutionNS)*per/w)
 		tasks = append(tasks, sample{s.round, float64(p.TaskNS) / n * 1e-9, s.trial})
-		setup = append(setup, float64(max(s.trial.SetupNS, 0))*1e-9/float64(p.Tasks))
+		setup = append(setup, float64(max(s.trial.SetupNS, 0))*1e-9/float64(max(s.trial.Tasks, 1)))
 		if s.trial.CloseNS > 0 {
 			closing = append(closing, float64(s.trial.CloseNS)*1e-9)
 		}

@@ -21,13 +21,13 @@ func (s *session) probe(ctx context.Context, c *cell, ex strategies.Executor, t 
 	if !ok {
 		return nil // probeAnother does it, once this executor is closed
 	}
-	cost := stampCost()
-	p := strategies.NewProbe(c.Tasks, c.every(cost.stamp, t.last))
+	cost, n := stampCost(), c.probedTasks(t.last)
+	p := strategies.NewProbe(n, c.every(cost.stamp, t.last))
 	if err := watcher.Probe(p); err != nil {
 		s.unseen(c, err.Error())
 		return nil
 	}
-	if err := s.probedBatches(ctx, c, ex, p, cost, t.digest); err != nil {
+	if err := s.probedBatches(ctx, c, ex, p, cost, n, t.digest); err != nil {
 		return err
 	}
 	return watcher.Probe(nil)
@@ -63,7 +63,7 @@ func (s *session) probeAnother(ctx context.Context, c *cell, t *timer) error {
 	cost := stampCost()
 	p := strategies.NewProbe(c.Tasks, c.every(cost.stamp, t.last))
 	w.tasks.Tasks = p.Watch(w.tasks.Tasks, nil)
-	return s.probedBatches(ctx, c, ex, p, cost, t.digest)
+	return s.probedBatches(ctx, c, ex, p, cost, c.Tasks, t.digest)
 }
 
 // watchable is a workload whose tasks can be exchanged for watched ones between batches.
@@ -117,22 +117,35 @@ func (c *cell) every(stamp, wall int64) int {
 	return (c.Tasks + most - 1) / most
 }
 
-// probedBatches runs probed batches until they add up to what was asked for.
-func (s *session) probedBatches(ctx context.Context, c *cell, ex strategies.Executor, p *strategies.Probe, cost cost, digest uint64) error {
+// shortBatch is how long the probed batches of a strategy without a second worker are, where the measured ones are longer.
+const shortBatch = 20 * time.Millisecond
+
+// probedTasks is how many tasks a probed batch has, given the time of a measured one: as many as that. Only where tasks run
+// one after another, so that a part of them says the same, a long batch is cut: that of the reference of work that waits
+// takes as long as all other cells together.
+func (c *cell) probedTasks(wall int64) int {
+	if !c.strategy.Info().OneCore || wall <= shortBatch.Nanoseconds() {
+		return c.Tasks
+	}
+	return max(1, int(float64(c.Tasks)*float64(shortBatch)/float64(wall)))
+}
+
+// probedBatches runs probed batches of n tasks until they add up to what was asked for.
+func (s *session) probedBatches(ctx context.Context, c *cell, ex strategies.Executor, p *strategies.Probe, cost cost, n int, digest uint64) error {
 	for total := int64(0); total < c.ProbeNS; {
 		p.Reset()
 		begin := strategies.Monotonic()
-		d, err := ex.Run(ctx, c.Tasks)
+		d, err := ex.Run(ctx, n)
 		end := strategies.Monotonic()
 		if err != nil {
 			return err
 		}
-		if d != digest {
+		if n == c.Tasks && d != digest {
 			return failed(protocol.ErrDigest, fmt.Errorf("the probed batch gave digest %s, the measured ones %s", hex(d), hex(digest)))
 		}
 		total += max(end-begin, 1)
 		r := stamps(p.Spans(), begin, end, c.capacity())
-		r.Tasks, r.StampNS, r.ClockNS, r.TransferNS = c.Tasks, cost.stamp, cost.clock, p.Transfer.Load()
+		r.Tasks, r.StampNS, r.ClockNS = n, cost.stamp, cost.clock
 		s.send(protocol.Record{Type: "probe", Probe: r})
 	}
 	return nil

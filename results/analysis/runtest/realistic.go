@@ -78,7 +78,7 @@ func RealisticSpec() Spec {
 	}
 	capped := cell("process-per-task", 2, 2, 4.1e-3, 0.04, 1.2, 40*mib, 10e-6)
 	capped.Capped, capped.Tasks, capped.Processes = true, 16, true
-	capped.Split = &Split{Start: .31, Between: .36, Idle: .04, Join: .002}
+	capped.Split = &Split{Start: .31, Between: .36, Idle: .04, Join: .002, Transfer: .05}
 	stuck := cell("process-pool", 2, 2, 0.6e-3, 0.02, 1.8, 40*mib, 7e-3)
 	stuck.Processes = true
 	stuck.Label, stuck.StrategyParams = "process-pool:mode=imap-unordered,chunk=16", map[string]string{"mode": "imap-unordered", "chunk": "16"}
