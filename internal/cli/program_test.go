@@ -43,7 +43,7 @@ var testPrograms = map[string]func(){
 	"cells": func() {
 		trial.Main(workload("good", workloads.CPU, good), workload("fails", workloads.CPU, fails),
 			workload("panics", workloads.CPU, panics), workload("dies", workloads.CPU, dies), workload("moody", workloads.CPU, moody),
-			workload("pid", workloads.CPU, pid), workload("hangs", workloads.CPU, hangs))
+			workload("pid", workloads.CPU, pid), workload("hangs", workloads.CPU, hangs), workload("background", workloads.CPU, background))
 	},
 	"primes": func() {
 		trial.Main(workloads.Func(workloads.Info{Name: "primes", Kind: workloads.CPU, Doc: "mine"}, good))
@@ -73,6 +73,13 @@ func dies(context.Context, workloads.Env, int) (uint64, error) {
 var moods atomic.Uint64
 
 func moody(context.Context, workloads.Env, int) (uint64, error) { return moods.Add(1), nil }
+
+// background panics where nobody can catch it.
+func background(ctx context.Context, _ workloads.Env, _ int) (uint64, error) {
+	go panic("in the background")
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
 
 // pid gives the same in all batches of a trial, and something else in each trial.
 func pid(context.Context, workloads.Env, int) (uint64, error) { return uint64(os.Getpid()), nil }

@@ -174,14 +174,21 @@ func exitText(st spawn.State) string {
 
 // gist is the line of a program's output that says most: where Go's runtime ended it, why, else the last one.
 func gist(s string) string {
+	if line := panicLine(s); line != "" {
+		return line
+	}
 	s = strings.TrimRight(s, "\n")
-	last := s[strings.LastIndexByte(s, '\n')+1:]
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
+
+// panicLine is the line in which Go's runtime says why it ended a program, or "". The end of such an output is a stack.
+func panicLine(s string) string {
 	for line := range strings.Lines(s) {
 		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
 			return strings.TrimRight(line, "\n")
 		}
 	}
-	return last
+	return ""
 }
 
 // tail keeps the end of a stream. A goroutine reads until end of file or close.

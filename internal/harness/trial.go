@@ -161,7 +161,11 @@ func (o *outcome) judge(s *session, l launch, err error) {
 		}
 		return
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		fail(results.Crashed, "the program %s before it was done", exitText(s.state))
+		why := panicLine(s.output())
+		if why != "" {
+			why = ": " + why
+		}
+		fail(results.Crashed, "the program %s before it was done%s", exitText(s.state), why)
 		return
 	default:
 		fail(results.Protocol, "the program broke the trial protocol: %v", err)
