@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -77,6 +78,25 @@ func BenchmarkMutexUncontended(b *testing.B) {
 		m.Lock(bg)
 		m.Unlock()
 	}
+}
+
+// BenchmarkTwoAtomics is what a lock costs at least: two compare-and-swaps on a word whose address is at hand, and on one
+// whose address and value have to be loaded first, as a handle's. Each load waits for the compare-and-swap before it.
+func BenchmarkTwoAtomics(b *testing.B) {
+	m := must(newArena(b, 1<<16).NewMutex())
+	b.Run("address at hand", func(b *testing.B) {
+		word, self := m.c.word, m.c.m.self
+		for range b.N {
+			atomic.CompareAndSwapUint32(word, 0, self)
+			atomic.CompareAndSwapUint32(word, self, 0)
+		}
+	})
+	b.Run("through a handle", func(b *testing.B) {
+		for range b.N {
+			atomic.CompareAndSwapUint32(m.c.word, 0, m.c.m.self)
+			atomic.CompareAndSwapUint32(m.c.word, m.c.m.self, 0)
+		}
+	})
 }
 
 var _ = role("bench-lock", func(p *peer) {
