@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +37,16 @@ func (a *app) readSuite(path string) (*codec.Suite, error) {
 		return nil, &exitError{exitUsage, err}
 	}
 	return s, nil
+}
+
+// readSuites reads two files at the same time. Of two errors the first file's counts.
+func (a *app) readSuites(base, head string) (b, h *codec.Suite, err error) {
+	var headErr error
+	var reading sync.WaitGroup
+	reading.Go(func() { h, headErr = a.readSuite(head) })
+	b, err = a.readSuite(base)
+	reading.Wait()
+	return b, h, cmp.Or(err, headErr)
 }
 
 // parseShare reads a relative difference: "2%" or "0.02".
@@ -136,11 +148,7 @@ func (a *app) compareFiles(base, head string, opt comparison.Options) (*comparis
 	if base == "-" && head == "-" {
 		return nil, usagef("compare - -: standard input can be one side only")
 	}
-	b, err := a.readSuite(base)
-	if err != nil {
-		return nil, err
-	}
-	h, err := a.readSuite(head)
+	b, h, err := a.readSuites(base, head)
 	if err != nil {
 		return nil, err
 	}

@@ -299,11 +299,7 @@ func (a *app) gateFiles(f *gateFlags, args []string) error {
 	if before == "-" && f.product == "-" {
 		return usagef("gate - -: standard input can be one side only")
 	}
-	b, err := a.readSuite(before)
-	if err != nil {
-		return err
-	}
-	h, err := a.readSuite(f.product)
+	b, h, err := a.readSuites(before, f.product)
 	if err != nil {
 		return err
 	}

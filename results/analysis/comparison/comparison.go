@@ -157,7 +157,6 @@ type Family struct {
 	GeomeanOver Scope
 	Finding     string // plain sentences with untrusted names: back ends escape them
 
-	factors map[int]float64 // by number of samples, while judging
 }
 
 // Scope says what the interval of a geometric mean holds for.

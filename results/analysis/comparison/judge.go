@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/parbench/parbench/results/analysis"
 	"github.com/parbench/parbench/results/codec"
@@ -31,13 +32,11 @@ func Judge(kind Kind, subjects []Subject, opt Options) (Family, error) {
 			return Family{}, fmt.Errorf("comparison: %s: %d and %d samples cannot be pairs", s.Name, len(s.Base), len(s.Head))
 		}
 		f.Paired = f.Paired || s.Paired
-		f.Rows[i] = estimated(s, opt)
 	}
+	each(len(subjects), func(i int) { f.Rows[i] = estimated(&subjects[i], opt) })
 	f.test(subjects, opt)
-	for i := range f.Rows {
-		f.decide(&f.Rows[i], &subjects[i], opt)
-	}
-	f.factors = nil
+	var known factors
+	each(len(subjects), func(i int) { f.decide(&f.Rows[i], &subjects[i], &known, opt) })
 	f.geomean(subjects, opt)
 	f.Finding = f.finding(opt)
 	return f, nil
@@ -143,7 +142,7 @@ func (f *Family) floor(m int, opt Options) int {
 }
 
 // decide gives a row its verdict.
-func (f *Family) decide(r *Row, s *Subject, opt Options) {
+func (f *Family) decide(r *Row, s *Subject, known *factors, opt Options) {
 	if s.Exact && r.Base.N > 0 && r.Head.N > 0 {
 		f.exactly(r, s, opt)
 		return
@@ -155,7 +154,7 @@ func (f *Family) decide(r *Row, s *Subject, opt Options) {
 	if !r.Tested {
 		return
 	}
-	spread := f.resolution(r, s, opt)
+	spread := f.resolution(r, s, known, opt)
 	if r.Q <= opt.Alpha && Beyond(r.Ratio.Point, opt.MinEffect) {
 		r.Verdict = direction(f.Better, r.Ratio.Point > 1)
 		return
@@ -214,7 +213,7 @@ func direction(better codec.Direction, more bool) Verdict {
 
 // resolution fills in what the row's data could show, and returns the deviation of one pair of samples. A paired t test
 // stands in for the tests in use; for two sides its standard error and degrees of freedom are those of Welch.
-func (f *Family) resolution(r *Row, s *Subject, opt Options) (spread float64) {
+func (f *Family) resolution(r *Row, s *Subject, known *factors, opt Options) (spread float64) {
 	alpha := f.single(opt)
 	if s.Paired {
 		d := make([]float64, len(s.Base))
@@ -222,7 +221,7 @@ func (f *Family) resolution(r *Row, s *Subject, opt Options) (spread float64) {
 			d[i] = math.Log(s.Head[i]) - math.Log(s.Base[i])
 		}
 		spread = deviation(d)
-		r.Detectable = f.detectable(spread, len(d), alpha)
+		r.Detectable = known.detectable(spread, len(d), alpha)
 	} else {
 		x, y := deviation(logs(s.Base)), deviation(logs(s.Head))
 		spread = math.Hypot(x, y)
@@ -234,23 +233,31 @@ func (f *Family) resolution(r *Row, s *Subject, opt Options) (spread float64) {
 			df = 1 / (a*a*a*a/float64(len(s.Base)-1) + b*b*b*b/float64(len(s.Head)-1))
 		}
 		if n := int(df) + 1; n >= 2 && finite(df) {
-			r.Detectable = f.detectable(se*math.Sqrt(float64(n)), n, alpha)
+			r.Detectable = known.detectable(se*math.Sqrt(float64(n)), n, alpha)
 		}
 	}
 	return spread
 }
 
-// detectable is the relative difference that n differences of that deviation show. The factor of the deviation is kept:
-// its quantiles are most of the work of judging a row.
-func (f *Family) detectable(sd float64, n int, alpha float64) float64 {
-	factor, ok := f.factors[n]
+// factors are the smallest detectable differences of n differences with a deviation of 1, at the one level of a family. They
+// are kept because their quantiles are most of the work of judging a row.
+type factors struct {
+	sync.Mutex
+	m map[int]float64
+}
+
+// detectable is the relative difference that n differences of that deviation show.
+func (f *factors) detectable(sd float64, n int, alpha float64) float64 {
+	f.Lock()
+	factor, ok := f.m[n]
 	if !ok {
 		factor, _ = stat.MinDetectable(1, n, alpha, power) // 0 where there is none
-		if f.factors == nil {
-			f.factors = make(map[int]float64)
+		if f.m == nil {
+			f.m = make(map[int]float64)
 		}
-		f.factors[n] = factor
+		f.m[n] = factor
 	}
+	f.Unlock()
 	if d := math.Expm1(factor * sd); finite(d) {
 		return d
 	}
