@@ -1,18 +1,14 @@
 package manager
 
-import "sync"
-
 // lock is a Mutex or a Reentrant. Its owner is a process, of a Reentrant an Owner of one.
 type lock struct {
 	is byte
 
-	mu    sync.Mutex
+	queueing
 	sess  *session // holds it; nil: free
 	owner uint64
 	depth int
 	died  bool // its holder died, and nobody has been told yet
-	gone  bool
-	queue waiters
 }
 
 func (l *lock) kind() byte { return l.is }
@@ -133,14 +129,6 @@ func (l *lock) back(w *waiter) {
 	l.next()
 }
 
-func (l *lock) giveUp(w *waiter) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.queue.remove(w) {
-		w.answer(statusCancelled)
-	}
-}
-
 func (l *lock) ownerGone(s *session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,21 +141,18 @@ func (l *lock) ownerGone(s *session) {
 func (l *lock) free() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.gone = true
 	if l.sess != nil {
 		l.sess.release(l)
 	}
-	l.queue.end(statusFreed)
+	l.end()
 }
 
 // rwlock is an RWMutex. Who waits is served in order, readers that follow each other together.
 type rwlock struct {
-	mu      sync.Mutex
+	queueing
 	writer  *session
 	readers map[*session]int
 	died    bool // a writer died; readers are told until a writer has had the lock
-	gone    bool
-	queue   waiters
 }
 
 func (l *rwlock) kind() byte { return kindRWMutex }
@@ -227,12 +212,7 @@ func (l *rwlock) serve(r *request) byte {
 		case wait == 0:
 			return statusBusy
 		default:
-			w := r.waiter(l)
-			if w == nil {
-				return statusTooMany
-			}
-			l.queue.push(w)
-			return parked
+			return l.park(r, l)
 		}
 	case syncUnlock:
 		switch l.writer {
@@ -268,8 +248,7 @@ func (l *rwlock) let(s *session) {
 func (l *rwlock) giveUp(w *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.queue.remove(w) {
-		w.answer(statusCancelled)
+	if l.withdraw(w) {
 		l.next() // a writer that waited kept readers out
 	}
 }
@@ -287,12 +266,11 @@ func (l *rwlock) ownerGone(s *session) {
 func (l *rwlock) free() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.gone = true
 	if l.writer != nil {
 		l.writer.release(l)
 	}
 	for s := range l.readers {
 		s.release(l)
 	}
-	l.queue.end(statusFreed)
+	l.end()
 }

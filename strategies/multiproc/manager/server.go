@@ -88,6 +88,52 @@ func (w *waiter) reply(status byte, body []byte) bool {
 	return true
 }
 
+// queueing is what objects at which somebody waits have in common.
+type queueing struct {
+	mu    sync.Mutex
+	gone  bool // freed
+	queue waiters
+}
+
+// park puts the request into the queue of the object, which embeds q. Called with mu held.
+func (q *queueing) park(r *request, obj waitable) byte {
+	w := r.waiter(obj)
+	if w == nil {
+		return statusTooMany
+	}
+	q.queue.push(w)
+	return parked
+}
+
+// withdraw answers a waiter whose caller does not wait any more; false where it has been answered. Called with mu held.
+func (q *queueing) withdraw(w *waiter) bool {
+	found := q.queue.remove(w)
+	if found {
+		w.answer(statusCancelled)
+	}
+	return found
+}
+
+// giveUp implements waitable.
+func (q *queueing) giveUp(w *waiter) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.withdraw(w)
+}
+
+// end makes the object gone for those who wait. Called with mu held.
+func (q *queueing) end() {
+	q.gone = true
+	q.queue.end(statusFreed)
+}
+
+// free implements object.
+func (q *queueing) free() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.end()
+}
+
 // waiters is a list of those who wait, the first one first.
 type waiters []*waiter
 

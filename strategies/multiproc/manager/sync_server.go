@@ -1,14 +1,9 @@
 package manager
 
-import "sync"
-
 // semaphore holds units without owners.
 type semaphore struct {
-	mu    sync.Mutex
-	units uint64
-	limit uint64
-	gone  bool
-	queue waiters
+	queueing
+	units, limit uint64
 }
 
 const maxUnits = 1<<31 - 1
@@ -44,12 +39,7 @@ func (s *semaphore) serve(r *request) byte {
 		case wait == 0:
 			return statusBusy
 		}
-		w := r.waiter(s)
-		if w == nil {
-			return statusTooMany
-		}
-		s.queue.push(w)
-		return parked
+		return s.park(r, s)
 	case syncRelease:
 		n := r.num()
 		if r.bad || n < 1 {
@@ -72,27 +62,10 @@ func (s *semaphore) serve(r *request) byte {
 	return statusOK
 }
 
-func (s *semaphore) giveUp(w *waiter) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.queue.remove(w) {
-		w.answer(statusCancelled)
-	}
-}
-
-func (s *semaphore) free() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.gone = true
-	s.queue.end(statusFreed)
-}
-
 // event tells that something has happened.
 type event struct {
-	mu    sync.Mutex
-	set   bool
-	gone  bool
-	queue waiters
+	queueing
+	set bool
 }
 
 func (e *event) kind() byte { return kindEvent }
@@ -121,40 +94,18 @@ func (e *event) serve(r *request) byte {
 		case wait == 0:
 			return statusBusy
 		}
-		w := r.waiter(e)
-		if w == nil {
-			return statusTooMany
-		}
-		e.queue.push(w)
-		return parked
+		return e.park(r, e)
 	default:
 		return statusBad
 	}
 	return statusOK
 }
 
-func (e *event) giveUp(w *waiter) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.queue.remove(w) {
-		w.answer(statusCancelled)
-	}
-}
-
-func (e *event) free() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.gone = true
-	e.queue.end(statusFreed)
-}
-
 // barrier lets a number of parties go on together. A party whose context ends, or whose process dies, breaks it.
 type barrier struct {
-	mu      sync.Mutex
+	queueing
 	parties int
 	broken  bool
-	gone    bool
-	queue   waiters
 }
 
 const maxParties = 1<<24 - 1
@@ -214,38 +165,22 @@ func (b *barrier) wait(r *request) byte {
 		b.queue = nil
 		return statusOK
 	}
-	w := r.waiter(b)
-	if w == nil {
-		return statusTooMany
-	}
-	b.queue.push(w)
-	return parked
+	return b.park(r, b)
 }
 
 func (b *barrier) giveUp(w *waiter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.queue.remove(w) {
-		w.answer(statusCancelled)
+	if b.withdraw(w) {
 		b.breakUp()
 	}
-}
-
-func (b *barrier) free() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.gone = true
-	b.queue.end(statusFreed)
 }
 
 // cond lets those who hold a lock wait for a notification. A waiter that is notified moves to the lock's own queue: it is
 // not woken before it has the lock.
 type cond struct {
-	lock *lock
-
-	mu    sync.Mutex // before the lock's
-	gone  bool
-	queue waiters
+	lock     *lock
+	queueing // its mu comes before the lock's
 }
 
 func (s *server) newCond(r *request) (object, byte) {
@@ -293,13 +228,11 @@ func (c *cond) serve(r *request) byte {
 			r.out = append(r.out, stateLocked)
 			return statusTimeout
 		}
-		w := r.waiter(c)
-		if w == nil {
-			return statusTooMany
+		status := c.park(r, c)
+		if status == parked {
+			c.lock.drop()
 		}
-		c.queue.push(w)
-		c.lock.drop()
-		return parked
+		return status
 	default:
 		return statusBad
 	}
@@ -316,11 +249,4 @@ func (c *cond) giveUp(w *waiter) {
 	c.mu.Unlock()
 	w.late = true
 	c.lock.back(w)
-}
-
-func (c *cond) free() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.gone = true
-	c.queue.end(statusFreed)
 }
