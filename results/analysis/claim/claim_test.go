@@ -201,6 +201,7 @@ func TestVerdicts(t *testing.T) {
 		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .031, .032)}}, Confirmed, "30.8 ms"},
 		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .45, .032)}}, Refuted, ""},
 		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .07, .05)}}, Partly, "less than half of the 16"},
+		{"C17", false, Waiting{16, .03, "", []Kind{{"sleep", vary(.48, 6), []float64{.03, .09, .03, .09, .03, .09}, vary(.03, 6)}}}, Undecided, "too much else"},
 		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .1, .09)}}, Undecided, "did not reliably let processes"},
 		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .04, .02)}}, Partly, "threads take 2.00 [2.00, 2.00] times as long as processes"},
 		{"C17", true, Waiting{16, .03, "goroutines", []Kind{{"sleep", []float64{1, 1}, []float64{.1, .1}, []float64{.1, .1}}}}, Undecided, "16 goroutines"},

@@ -77,6 +77,9 @@ func waiting(o Waiting) []part {
 			p.evidence += fmt.Sprintf("; %s take %s times as long as processes", threads, number(behind))
 		case faster.Lo >= float64(o.Tasks)/2:
 			p.verdict = Confirmed
+		case faster.Hi >= float64(o.Tasks)/2:
+			p.verdict = Undecided
+			p.evidence += fmt.Sprintf("; too much else ran on this machine to tell whether they reach half of the %d times that would be possible", o.Tasks)
 		case paired(k.Sequential, k.Processes).Lo < float64(o.Tasks)/2:
 			p.verdict = Undecided
 			p.evidence += fmt.Sprintf("; this machine did not reliably let processes reach half of the %d times that would be possible either", o.Tasks)
