@@ -194,9 +194,11 @@ func TestVerdicts(t *testing.T) {
 		{"C16", false, ways(.2, .99, .1, 1.95), Confirmed, "kept 0.99 [0.99, 0.99] cores busy"},
 		{"C16", true, ways(.1, 1.95, .1, 1.95), Refuted, "2.00 [2.00, 2.00] times as fast"},
 		{"C16", false, ways(.25, 1.95, .1, 1.95), Partly, "gain nothing by it"},
+		{"C16", false, Computing{2, 4, ways(.1, 1.95, .1, 1.95).Ways, ways(.25, 1.95, .1, 1.95).Ways}, Partly, "With a constant in the code"},
+		{"C16", false, Computing{2, 4, ways(.2, .99, .1, 1.95).Ways, ways(.2, .99, .1, 1.95).Ways}, Confirmed, "each task makes itself"},
 		{"C16", false, ways(.2, .99, .2, 1), Undecided, "did not reliably give processes a second core"},
 		{"C16", false, ways(.2, 1.15, .1, 1.95), Undecided, "too much else"},
-		{"C16", false, Computing{1, 2, ways(.2, 1, .2, 1).Ways}, Undecided, "one usable CPU"},
+		{"C16", false, Computing{1, 2, ways(.2, 1, .2, 1).Ways, nil}, Undecided, "one usable CPU"},
 
 		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .031, .032)}}, Confirmed, "30.8 ms"},
 		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .45, .032)}}, Refuted, ""},

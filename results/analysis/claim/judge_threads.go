@@ -33,10 +33,21 @@ func computing(o Computing) []part {
 	if o.Workers < 2 {
 		return []part{{Undecided, "There is one usable CPU here: nothing can use two"}}
 	}
-	one, threads, processes := o.Ways[0], o.Ways[1], o.Ways[2]
+	if len(o.Shared) == 0 {
+		return []part{o.cores("", o.Ways)}
+	}
+	return []part{
+		o.cores("Arithmetic on numbers that each task makes itself: ", o.Ways),
+		o.cores("With a constant in the code, which is one object for all threads: ", o.Shared),
+	}
+}
+
+// cores judges by how many cores threads used, and whether there was more than one to use.
+func (o Computing) cores(what string, ways []Way) part {
+	one, threads, processes := ways[0], ways[1], ways[2]
 	used, could := threads.cores(), processes.cores()
 	gained := paired(one.walls(), threads.walls())
-	p := part{evidence: fmt.Sprintf("%s on %d %s kept %s cores busy and were %s times as fast as one after another; in %d %s it was %s cores and %s times",
+	p := part{evidence: what + fmt.Sprintf("%s on %d %s kept %s cores busy and were %s times as fast as one after another; in %d %s it was %s cores and %s times",
 		counted(o.Tasks, "task"), o.Workers, threads.Way, number(used), number(gained),
 		o.Workers, processes.Way, number(could), number(paired(one.walls(), processes.walls())))}
 	switch {
@@ -54,7 +65,7 @@ func computing(o Computing) []part {
 		p.verdict = Undecided
 		p.evidence += "; too much else ran on this machine to tell"
 	}
-	return []part{p}
+	return p
 }
 
 // muchFaster is by how much processes must be faster than threads, with certainty, for threads not to be enough.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // The types here are what probes report, in any language: the fields of their JSON documents. Times are in seconds, sizes
@@ -259,6 +260,7 @@ type Computing struct {
 	Workers int   `json:"workers"`
 	Tasks   int   `json:"tasks"`
 	Ways    []Way `json:"ways"`
+	Shared  []Way `json:"shared,omitempty"` // the same with an object that all threads share
 }
 
 // Kind is a kind of waiting; its slices belong together in rounds.
@@ -447,10 +449,10 @@ func (o FreshGlobals) check() error {
 }
 
 func (o Computing) check() error {
-	if len(o.Ways) != 3 {
+	if len(o.Ways) != 3 || len(o.Shared) != 0 && len(o.Shared) != 3 {
 		return errNothing
 	}
-	for _, w := range o.Ways {
+	for _, w := range slices.Concat(o.Ways, o.Shared) {
 		if len(w.Runs) != len(o.Ways[0].Runs) {
 			return errors.New("unequal rounds")
 		}
