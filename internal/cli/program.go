@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/parbench/parbench/internal/harness"
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/report"
@@ -66,8 +68,8 @@ func (a *app) askPrograms(paths []string) (*userPrograms, error) {
 	if len(u.offers) > 0 {
 		return u, nil
 	}
-	for _, m := range u.missing[1:] {
-		complain(a.stderr, fmt.Errorf("--program %s: %s", m.Program, m.Reason))
+	for i, m := range u.missing[1:] {
+		complain(a.stderr, fmt.Errorf("--program %s: %s", paths[i+1], m.Reason))
 	}
 	return nil, usagef("--program %s: %s", paths[0], u.missing[0].Reason)
 }
@@ -211,7 +213,24 @@ func (s *session) offered() *protocol.Description {
 	return all
 }
 
-// offeredNames are the names that complete -w or -s beside --program; none where a program cannot be asked.
+// namedPrograms are the programs that a command line has so far: those of --program, or the sides of a gate.
+func namedPrograms(fl *pflag.FlagSet) []string {
+	paths, err := fl.GetStringArray("program")
+	if err == nil {
+		return paths
+	}
+	for _, side := range []string{"base", "head"} {
+		if path, err := fl.GetString(side); err == nil && path != "" {
+			if !strings.Contains(path, "/") {
+				path = "./" + path // a gate looks for its sides here alone
+			}
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// offeredNames are the names that complete -w or -s beside named programs; none where a program cannot be asked.
 func offeredNames(flag string, paths []string) []string {
 	var once []string // completing reads the command line twice
 	for _, p := range paths {

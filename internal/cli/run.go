@@ -109,7 +109,7 @@ func (a *app) runCommand() *cobra.Command {
 func completeNames(flag string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		var names []string
-		if own, err := cmd.Flags().GetStringArray("program"); err == nil && len(own) > 0 {
+		if own := namedPrograms(cmd.Flags()); len(own) > 0 {
 			names = offeredNames(flag, own)
 		} else if flag == "workload" {
 			for _, w := range builtin.Registry().All() {
