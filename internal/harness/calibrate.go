@@ -320,8 +320,8 @@ func (d *draft) perRound() (sum, longest, probe time.Duration) {
 		longest = max(longest, t+batch)
 		switch {
 		case c.Ceiling:
-		case c.OneCore:
-			probe += minMeasured
+		case c.Workers == 1 || c.Unbounded && c.Cores == 1 && !workloads.Kind(e.Kind).Waits():
+			probe += min(max(batch, probeTime), minMeasured) // long batches of one worker are cut
 		default:
 			probe += max(batch, probeTime)
 		}

@@ -117,14 +117,14 @@ func (c *cell) every(stamp, wall int64) int {
 	return (c.Tasks + most - 1) / most
 }
 
-// shortBatch is how long the probed batches of a strategy without a second worker are, where the measured ones are longer.
+// shortBatch is how long the probed batches of a single worker are, where the measured ones are longer.
 const shortBatch = 20 * time.Millisecond
 
-// probedTasks is how many tasks a probed batch has, given the time of a measured one: as many as that. Only where tasks run
-// one after another, so that a part of them says the same, a long batch is cut: that of the reference of work that waits
-// takes as long as all other cells together.
+// probedTasks is how many tasks a probed batch has, given the time of a measured one: as many as that. Only where one worker
+// runs them one after another, so that a part of them says the same, a long batch is cut: that of the reference of work
+// that waits takes as long as those of all other cells together.
 func (c *cell) probedTasks(wall int64) int {
-	if !c.strategy.Info().OneCore || wall <= shortBatch.Nanoseconds() {
+	if c.capacity() > 1 || wall <= shortBatch.Nanoseconds() {
 		return c.Tasks
 	}
 	return max(1, int(float64(c.Tasks)*float64(shortBatch)/float64(wall)))

@@ -7,7 +7,7 @@ from .digest import MASK
 
 clock = time.monotonic_ns
 
-SHORT = 20000000  # nanoseconds of a probed batch whose tasks run one after another: a part of them says the same
+SHORT = 20000000  # nanoseconds of a probed batch of a single worker: a part of its tasks says the same
 SHARE = 0.01  # of the workers' time, which stamping may take
 MOST = 65536  # stamps of a batch
 
@@ -82,7 +82,7 @@ def records(strategy, n, cores, last, least, digest):
     room = int(SHARE * last * min(workers, cores) / stamp)
     every = -(-n // min(max(room, 1), MOST))
     whole, total = n, 0
-    if strategy.alone and last > SHORT:
+    if workers == 1 and last > SHORT:
         n = max(1, n * SHORT // last)
     while total < least:
         begin = clock()

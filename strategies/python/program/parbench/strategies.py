@@ -37,7 +37,6 @@ class Worker:
 
 
 class Strategy:
-    alone = False  # whether tasks run one after another
     crossing = False  # whether results cross to another process
     unseen = ()  # what a probe cannot see, and why
 
@@ -66,8 +65,6 @@ class Strategy:
 
 
 class Sequential(Strategy):
-    alone = True
-
     def __init__(self, job, params, workers):
         super().__init__(job, params, workers)
         self.work = Worker(job.prepare())
