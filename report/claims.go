@@ -22,7 +22,7 @@ const claimsLegend = "Verdicts: confirmed, refuted, partly (parts of the claim h
 // ClaimsText writes what became of the claims for a terminal: a table of verdicts, then each claim with its evidence. Its
 // only errors are w's.
 func ClaimsText(w io.Writer, rep *claim.Report, opt TextOptions) error {
-	p := scalingPrinter(opt)
+	p := newPrinter(opt)
 	p.para("", p.ink.paint(bold, "claims about processes and threads")+" · "+EscapeTerminal(claimsConduct(rep)))
 	p.para("", EscapeTerminal(strings.Join(machineLine(&results.Header{Environment: rep.Environment}), " · ")))
 	for _, s := range rep.Subjects {
@@ -49,8 +49,7 @@ func ClaimsText(w io.Writer, rep *claim.Report, opt TextOptions) error {
 	for _, a := range claim.Articles() {
 		p.para("  ", p.ink.paint(dim, a.Number+": "+a.Title))
 	}
-	_, err := io.WriteString(w, inert(p.b.String()))
-	return err
+	return p.writeTo(w)
 }
 
 // ClaimsMarkdown writes the same as a page of GitHub Markdown that stands on its own. Its only errors are w's.
@@ -98,8 +97,7 @@ func ClaimsMarkdown(w io.Writer, rep *claim.Report, opt MDOptions) error {
 	for _, a := range claim.Articles() {
 		p.f("- %s: %s\n", EscapeMarkdown(a.Number), EscapeMarkdown(a.Title))
 	}
-	_, err := io.WriteString(w, inert(p.b.String()))
-	return err
+	return p.writeTo(w)
 }
 
 // verdictMarks stand beside the words.

@@ -15,15 +15,11 @@ import (
 // ComparisonText writes a comparison for a terminal: what was compared with what, its finding, the warnings that limit it,
 // what differs between the environments, and a table for each metric. Its only errors are an unknown TimeUnit and w's.
 func ComparisonText(w io.Writer, rep *comparison.Report, opt TextOptions) error {
-	p := printer{ink: ink(opt.Color), width: max(opt.Width, 40)}
-	if opt.Width == 0 {
-		p.width = 120
-	}
-	unit, err := timeUnit(opt.TimeUnit)
-	if err != nil {
+	p := newPrinter(opt)
+	var err error
+	if p.unit, err = timeUnit(opt.TimeUnit); err != nil {
 		return err
 	}
-	p.unit = unit
 	p.para("", p.ink.paint(bold, EscapeTerminal(comparisonTitle(rep)))+" · "+EscapeTerminal(protection(rep)))
 	p.para("", EscapeTerminal(rep.Finding))
 	for _, x := range rep.Warnings {
@@ -39,16 +35,7 @@ func ComparisonText(w io.Writer, rep *comparison.Report, opt TextOptions) error 
 	}
 	for i := range rep.Families {
 		f := &rep.Families[i]
-		p.b.WriteByte('\n')
-		p.para("", p.ink.paint(bold, EscapeTerminal(orUnit(f.Metric)))+" · "+EscapeTerminal(familyText(f)))
-		p.b.WriteByte('\n')
-		g := comparisonGrid(f, p.unit)
-		p.grid(g)
-		p.b.WriteByte('\n')
-		p.para("", EscapeTerminal(f.Finding))
-		for _, n := range rowNotes(f) {
-			p.para("  ", EscapeTerminal(n))
-		}
+		p.family(f, f.Finding, rowNotes(f))
 	}
 	for _, m := range missingText(rep) {
 		p.b.WriteByte('\n')
@@ -58,16 +45,15 @@ func ComparisonText(w io.Writer, rep *comparison.Report, opt TextOptions) error 
 	for _, l := range comparisonLegend(rep) {
 		p.para("", p.ink.paint(dim, l))
 	}
-	_, err = io.WriteString(w, inert(p.b.String()))
-	return err
+	return p.writeTo(w)
 }
 
-// ComparisonMarkdown writes a comparison as GitHub Markdown that can stand in a comment: finding, warnings, tables. Its
-// only errors are an unknown TimeUnit and w's.
+// ComparisonMarkdown writes a comparison as GitHub Markdown that can stand in a comment: finding, warnings, tables, of which
+// long ones show what differs and fold the rest away. Its only errors are an unknown TimeUnit and w's.
 func ComparisonMarkdown(w io.Writer, rep *comparison.Report, opt MDOptions) error {
 	var p page
-	unit, err := timeUnit(opt.TimeUnit)
-	if err != nil {
+	var err error
+	if p.unit, err = timeUnit(opt.TimeUnit); err != nil {
 		return err
 	}
 	title := opt.Title
@@ -76,26 +62,13 @@ func ComparisonMarkdown(w io.Writer, rep *comparison.Report, opt MDOptions) erro
 	}
 	p.f("## %s\n\n", EscapeMarkdown(title))
 	p.f("**Finding.** %s\n\n", EscapeMarkdown(rep.Finding))
-	p.f("*%s.*\n\n", EscapeMarkdown(sentence(protection(rep))))
-	for _, x := range rep.Warnings {
-		p.f("- **%s:** %s. %s.\n", severity(x.Severity), EscapeMarkdown(x.Text), EscapeMarkdown(sentence(x.Remedy)))
+	if rep.Paired { // else a warning says how they were measured
+		p.f("*%s.*\n\n", EscapeMarkdown(sentence(protection(rep))))
 	}
-	if len(rep.Warnings) > 0 {
-		p.f("\n")
-	}
+	p.bullets(rep.Warnings)
 	for i := range rep.Families {
 		f := &rep.Families[i]
-		p.f("### %s\n\n", EscapeMarkdown(orUnit(f.Metric)))
-		p.f("*%s.*\n\n", EscapeMarkdown(familyText(f)))
-		p.b.WriteString(comparisonGrid(f, unit).markdown())
-		p.f("\n")
-		p.f("%s\n\n", strings.TrimPrefix(EscapeMarkdown("–"+f.Finding), "–"))
-		for _, n := range rowNotes(f) {
-			p.f("- %s\n", EscapeMarkdown(n))
-		}
-		if len(rowNotes(f)) > 0 {
-			p.f("\n")
-		}
+		p.family(f, f.Finding, rowNotes(f))
 	}
 	if len(rep.Environment) > 0 {
 		p.f("### Environment\n\n| field | base | head |\n|:--|:--|:--|\n")
@@ -108,8 +81,7 @@ func ComparisonMarkdown(w io.Writer, rep *comparison.Report, opt MDOptions) erro
 		p.f("%s\n\n", EscapeMarkdown(m))
 	}
 	p.f("<sub>%s</sub>\n", EscapeMarkdown(strings.Join(comparisonLegend(rep), " ")))
-	_, err = io.WriteString(w, p.b.String())
-	return err
+	return p.writeTo(w)
 }
 
 func comparisonTitle(rep *comparison.Report) string {
@@ -216,10 +188,10 @@ func comparisonGrid(f *comparison.Family, unit quantity.Unit) *grid {
 		{head: strings.TrimSpace("head\n" + symbol), long: strings.TrimSuffix("head, "+symbol, ", "), drop: 1},
 		{head: head, long: long},
 		{head: "verdict", long: "verdict", left: true},
-		{head: "q", long: "q (p corrected for all tests)", drop: 3},
-		{head: "p", long: "p", drop: 6},
-		{head: "detect-\nable", long: "detectable difference", drop: 4},
-		{head: "n", long: "n (base + head)", drop: 5},
+		{head: "q", long: "q", drop: 3},
+		{head: "p", long: "p", drop: 6, terminal: true},
+		{head: "detect-\nable", long: "detectable", drop: 4},
+		{head: "n", long: "n", drop: 5},
 	}}
 	for i := range f.Rows {
 		r := &f.Rows[i]
@@ -329,6 +301,11 @@ func rowNotes(f *comparison.Family) []string {
 			add(r, "unequal work: "+r.Unequal)
 		}
 	}
+	return fewNotes(notes)
+}
+
+// fewNotes shortens a list that nobody would read to its end.
+func fewNotes(notes []string) []string {
 	const most = 20
 	if len(notes) > most {
 		notes = append(notes[:most-1], fmt.Sprintf("and %d more notes; -f json has all", len(notes)-most+1))
@@ -370,4 +347,65 @@ func comparisonLegend(rep *comparison.Report) []string {
 			"; = equivalent: shown to lie within " + quantity.Percent(rep.Options.MinEffect) + "; ? inconclusive: neither. " +
 			test + "; q is p corrected for all tests of the table (Benjamini–Hochberg). Detectable: the smallest difference that these samples would show in four of five cases.",
 	}
+}
+
+const (
+	// foldFrom is from how many rows on a page shows at once only those that differ.
+	foldFrom = 13
+	// mostRows bounds a table on a page: a comment on GitHub has room for 65,536 characters.
+	mostRows = 200
+)
+
+// family writes the section of one metric: its table, and what has to be said about it. Of a long table the rows that do not
+// differ are folded away.
+func (p *page) family(f *comparison.Family, finding string, notes []string) {
+	p.f("### %s\n\n", EscapeMarkdown(sentence(orUnit(f.Metric))))
+	p.f("*%s.*\n\n", EscapeMarkdown(familyText(f)))
+	all := comparisonGrid(f, p.unit)
+	differs := func(i int) bool { return i >= len(f.Rows) || all.lines[i].style == strong } // the geometric mean stands last
+	if len(f.Rows) < foldFrom {
+		p.f("%s\n", all.markdown())
+	} else {
+		if first := all.only(differs); len(first.lines) > 0 {
+			p.f("%s\n", first.bounded())
+		}
+		rest := all.only(func(i int) bool { return !differs(i) })
+		p.f("<details>\n<summary>%s</summary>\n\n%s\n</details>\n\n", EscapeMarkdown(restText(f)), rest.bounded())
+	}
+	if finding != "" {
+		// It may begin with a number, which would make it a list.
+		p.f("%s\n\n", strings.TrimPrefix(EscapeMarkdown("–"+finding), "–"))
+	}
+	for _, n := range notes {
+		p.f("- %s\n", EscapeMarkdown(n))
+	}
+	if len(notes) > 0 {
+		p.f("\n")
+	}
+}
+
+// restText counts the rows that do not differ.
+func restText(f *comparison.Family) string {
+	var parts []string
+	total := 0
+	for _, v := range []comparison.Verdict{comparison.Equivalent, comparison.Inconclusive} {
+		if n := f.Count(v); n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d %s", v.Symbol(), n, v))
+			total += n
+		}
+	}
+	if total < len(f.Rows) {
+		parts = append([]string{"the others"}, strings.Join(parts, ", "))
+		return strings.Join(parts, ": ")
+	}
+	return "all " + strings.Join(parts, ", ")
+}
+
+// bounded is markdown for no more than mostRows rows.
+func (g *grid) bounded() string {
+	if len(g.lines) <= mostRows {
+		return g.markdown()
+	}
+	return g.only(func(i int) bool { return i < mostRows }).markdown() +
+		fmt.Sprintf("\nand %d more rows, which -f json and -f csv have.\n", len(g.lines)-mostRows)
 }

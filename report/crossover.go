@@ -25,7 +25,7 @@ func CrossoverText(w io.Writer, rep *crossover.Report, opt TextOptions) error {
 	if err != nil {
 		return err
 	}
-	p := scalingPrinter(opt)
+	p := newPrinter(opt)
 	if run := rep.Analysis.Run; run != nil {
 		p.b.WriteString(p.ink.paint(bold, "break-even grains of run "+EscapeTerminal(run.Header.ID)) + "\n")
 	}
@@ -52,8 +52,7 @@ func CrossoverText(w io.Writer, rep *crossover.Report, opt TextOptions) error {
 	}
 	p.b.WriteByte('\n')
 	p.para("", p.ink.paint(dim, crossoverLegend))
-	_, err = io.WriteString(w, inert(p.b.String()))
-	return err
+	return p.writeTo(w)
 }
 
 // CrossoverMarkdown writes a run's crossings as GitHub Markdown. Its only errors are an unknown TimeUnit and w's.
@@ -86,16 +85,7 @@ func CrossoverMarkdown(w io.Writer, rep *crossover.Report, opt MDOptions) error 
 		p.b.WriteString(costsGrid(t, unit).markdown() + "\n" + curvesGrid(t).markdown() + "\n")
 	}
 	p.f("<sub>%s</sub>\n", EscapeMarkdown(crossoverLegend))
-	_, err = io.WriteString(w, p.b.String())
-	return err
-}
-
-// timeUnit reads the name of a unit; the zero value lets the data choose.
-func timeUnit(name string) (quantity.Unit, error) {
-	if name == "" {
-		return quantity.Unit{}, nil
-	}
-	return quantity.ParseTime(name)
+	return p.writeTo(w)
 }
 
 func grainsText(t *crossover.Table) string {

@@ -13,12 +13,9 @@ import (
 // GateText writes a gate's outcome for a terminal: the verdict, why, the warnings, and a table for each metric. Its only
 // errors are an unknown TimeUnit and w's.
 func GateText(w io.Writer, o *gating.Outcome, opt TextOptions) error {
-	p := printer{ink: ink(opt.Color), width: max(opt.Width, 40)}
-	if opt.Width == 0 {
-		p.width = 120
-	}
-	unit, err := timeUnit(opt.TimeUnit)
-	if err != nil {
+	p := newPrinter(opt)
+	var err error
+	if p.unit, err = timeUnit(opt.TimeUnit); err != nil {
 		return err
 	}
 	p.para("", p.ink.paint(bold, gateHeadline(o))+" · "+EscapeTerminal(comparisonTitle(&o.Report))+" · "+EscapeTerminal(gateProtection(o)))
@@ -29,17 +26,7 @@ func GateText(w io.Writer, o *gating.Outcome, opt TextOptions) error {
 		}
 	}
 	for i := range o.Families {
-		f := &o.Families[i]
-		p.b.WriteByte('\n')
-		p.para("", p.ink.paint(bold, EscapeTerminal(orUnit(f.Metric)))+" · "+EscapeTerminal(familyText(f)))
-		p.b.WriteByte('\n')
-		p.grid(comparisonGrid(f, unit))
-		if notes := gateNotes(o, i); len(notes) > 0 {
-			p.b.WriteByte('\n')
-			for _, n := range notes {
-				p.para("  ", EscapeTerminal(n))
-			}
-		}
+		p.family(&o.Families[i], "", gateNotes(o, i))
 	}
 	for _, f := range o.Failures {
 		p.b.WriteByte('\n')
@@ -57,16 +44,15 @@ func GateText(w io.Writer, o *gating.Outcome, opt TextOptions) error {
 		p.para("", EscapeTerminal(gateEffort(o)))
 		p.para("", p.ink.paint(dim, gateLegend(o)))
 	}
-	_, err = io.WriteString(w, inert(p.b.String()))
-	return err
+	return p.writeTo(w)
 }
 
 // GateMarkdown writes a gate's outcome as GitHub Markdown for a comment or a step summary. Its only errors are an unknown
 // TimeUnit and w's.
 func GateMarkdown(w io.Writer, o *gating.Outcome, opt MDOptions) error {
 	var p page
-	unit, err := timeUnit(opt.TimeUnit)
-	if err != nil {
+	var err error
+	if p.unit, err = timeUnit(opt.TimeUnit); err != nil {
 		return err
 	}
 	title := opt.Title
@@ -76,25 +62,9 @@ func GateMarkdown(w io.Writer, o *gating.Outcome, opt MDOptions) error {
 	p.f("## %s\n\n", EscapeMarkdown(title))
 	p.f("**Finding.** %s\n\n", EscapeMarkdown(o.Finding))
 	p.f("*%s; %s.*\n\n", EscapeMarkdown(comparisonTitle(&o.Report)), EscapeMarkdown(gateProtection(o)))
-	for _, x := range o.Warnings {
-		p.f("- **%s:** %s. %s.\n", severity(x.Severity), EscapeMarkdown(sentence(x.Text)), EscapeMarkdown(sentence(x.Remedy)))
-	}
-	if len(o.Warnings) > 0 {
-		p.f("\n")
-	}
+	p.bullets(o.Warnings)
 	for i := range o.Families {
-		f := &o.Families[i]
-		p.f("### %s\n\n", EscapeMarkdown(sentence(orUnit(f.Metric))))
-		p.f("*%s.*\n\n", EscapeMarkdown(familyText(f)))
-		p.b.WriteString(comparisonGrid(f, unit).markdown())
-		p.f("\n")
-		notes := gateNotes(o, i)
-		for _, n := range notes {
-			p.f("- %s\n", EscapeMarkdown(n))
-		}
-		if len(notes) > 0 {
-			p.f("\n")
-		}
+		p.family(&o.Families[i], "", gateNotes(o, i))
 	}
 	for _, f := range o.Failures {
 		p.f("**Failed.** %s\n\n", EscapeMarkdown(sentence(gateFailure(f))))
@@ -108,8 +78,7 @@ func GateMarkdown(w io.Writer, o *gating.Outcome, opt MDOptions) error {
 	if len(o.Families) > 0 {
 		p.f("<sub>%s %s</sub>\n", EscapeMarkdown(gateEffort(o)), EscapeMarkdown(gateLegend(o)))
 	}
-	_, err = io.WriteString(w, inert(p.b.String()))
-	return err
+	return p.writeTo(w)
 }
 
 // gateHeadline is the verdict in a few words.
@@ -161,11 +130,7 @@ func gateNotes(o *gating.Outcome, family int) (notes []string) {
 			notes = append(notes, r.Title()+": unequal work: "+r.Unequal)
 		}
 	}
-	const most = 20
-	if len(notes) > most {
-		notes = append(notes[:most-1], fmt.Sprintf("and %d more notes; -f json has all", len(notes)-most+1))
-	}
-	return notes
+	return fewNotes(notes)
 }
 
 // equals is "p = .03" or "p < .0001".
@@ -205,18 +170,14 @@ func gateLegend(o *gating.Outcome) string {
 
 // SelfTestText writes what a gate found out about itself for a terminal. Its only errors are w's.
 func SelfTestText(w io.Writer, t *gating.SelfTest, opt TextOptions) error {
-	p := printer{ink: ink(opt.Color), width: max(opt.Width, 40)}
-	if opt.Width == 0 {
-		p.width = 120
-	}
+	p := newPrinter(opt)
 	p.para("", p.ink.paint(bold, "gate against itself")+" · "+selfTestScope(t))
 	p.para("", EscapeTerminal(t.Finding))
 	p.b.WriteByte('\n')
 	p.grid(selfTestGrid(t))
 	p.b.WriteByte('\n')
 	p.para("", selfTestMachine(t))
-	_, err := io.WriteString(w, inert(p.b.String()))
-	return err
+	return p.writeTo(w)
 }
 
 // SelfTestMarkdown writes the same as GitHub Markdown. Its only errors are w's.
@@ -225,8 +186,7 @@ func SelfTestMarkdown(w io.Writer, t *gating.SelfTest) error {
 	p.f("## Gate against itself\n\n**Finding.** %s\n\n*%s.*\n\n", EscapeMarkdown(t.Finding), EscapeMarkdown(sentence(selfTestScope(t))))
 	p.b.WriteString(selfTestGrid(t).markdown())
 	p.f("\n<sub>%s</sub>\n", EscapeMarkdown(selfTestMachine(t)))
-	_, err := io.WriteString(w, inert(p.b.String()))
-	return err
+	return p.writeTo(w)
 }
 
 func selfTestScope(t *gating.SelfTest) string {

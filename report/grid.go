@@ -16,8 +16,10 @@ type column struct {
 	drop int
 	// cost columns stand in a page's second table, key columns in both.
 	cost, key bool
-	// wrap allows the cells to be broken after : and , where space is short.
+	// wrap allows the cells to be broken between the parts of a name where space is short.
 	wrap bool
+	// terminal columns are left out of a page.
+	terminal bool
 }
 
 // line is one row of a grid.
@@ -67,12 +69,12 @@ const (
 	partIndent = "    "
 )
 
-// nameParts splits a name after : , and =.
+// nameParts splits a name after / : , and =.
 func nameParts(s string) []string {
 	var parts []string
 	from := 0
 	for i, r := range s {
-		if r == ':' || r == ',' || r == '=' {
+		if strings.ContainsRune("/:,=", r) {
 			parts = append(parts, s[from:i+1])
 			from = i + 1
 		}
@@ -201,7 +203,7 @@ func (g *grid) width(l layout) int {
 	return total // the last column has its gap too: the rule under the header is that long
 }
 
-// breakName breaks a name that is wider than width, after : and , where it can, and indents what follows.
+// breakName breaks a name that is wider than width, between its parts where it can, and indents what follows.
 func breakName(s string, width int) string {
 	if text.StringWidthWithoutEscSequences(s) <= width {
 		return s
@@ -259,24 +261,39 @@ func (g *grid) part(cost bool) *grid {
 	return out
 }
 
+// only is the grid with the rows, by number, that pick chooses.
+func (g *grid) only(pick func(i int) bool) *grid {
+	out := &grid{cols: g.cols}
+	for i, l := range g.lines {
+		if pick(i) {
+			out.lines = append(out.lines, l)
+		}
+	}
+	return out
+}
+
 // markdown lays the grid out as a table of GitHub Markdown. Numbers are not broken from their intervals and units, and a
 // row that has the winner's mark is not made wider by bold type.
 func (g *grid) markdown() string {
 	var b strings.Builder
+	rule := ""
 	for _, c := range g.cols {
+		if c.terminal {
+			continue
+		}
 		b.WriteString("| " + EscapeMarkdown(strings.ReplaceAll(c.long, "\n", " ")) + " ")
-	}
-	b.WriteString("|\n")
-	for _, c := range g.cols {
 		if c.left {
-			b.WriteString("|:--")
+			rule += "|:--"
 		} else {
-			b.WriteString("|--:")
+			rule += "|--:"
 		}
 	}
-	b.WriteString("|\n")
+	b.WriteString("|\n" + rule + "|\n")
 	for _, r := range g.lines {
 		for i, c := range r.cells {
+			if g.cols[i].terminal {
+				continue
+			}
 			words, marked := strings.Fields(c), false
 			blank := " "
 			if !g.cols[i].left {

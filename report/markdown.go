@@ -33,12 +33,9 @@ type MDOptions struct {
 // and w's.
 func Markdown(w io.Writer, rep *analysis.Report, opt MDOptions) error {
 	p := page{rep: rep, opt: opt}
-	if opt.TimeUnit != "" {
-		u, err := quantity.ParseTime(opt.TimeUnit)
-		if err != nil {
-			return err
-		}
-		p.unit = u
+	var err error
+	if p.unit, err = timeUnit(opt.TimeUnit); err != nil {
+		return err
 	}
 	p.foot = footnotes(rep)
 	p.title()
@@ -54,8 +51,7 @@ func Markdown(w io.Writer, rep *analysis.Report, opt MDOptions) error {
 	p.warnings()
 	p.reading()
 	p.data()
-	_, err := io.WriteString(w, inert(p.b.String()))
-	return err
+	return p.writeTo(w)
 }
 
 type page struct {
@@ -68,6 +64,12 @@ type page struct {
 
 // f writes formatted text. Untrusted arguments have gone through EscapeMarkdown.
 func (p *page) f(format string, args ...any) { fmt.Fprintf(&p.b, format, args...) }
+
+// writeTo writes the page, so that no line of it is a command where a CI job prints it.
+func (p *page) writeTo(w io.Writer) error {
+	_, err := io.WriteString(w, inert(p.b.String()))
+	return err
+}
 
 func (p *page) title() {
 	title := p.opt.Title
@@ -250,10 +252,17 @@ func (p *page) warnings() {
 		p.f("Nothing was seen that disturbs the run as a whole. They still hold for this machine, these programs and these parameters only.\n\n")
 		return
 	}
-	for _, w := range p.rep.Warnings {
+	p.bullets(p.rep.Warnings)
+}
+
+// bullets lists warnings with their remedies.
+func (p *page) bullets(list []analysis.Warning) {
+	for _, w := range list {
 		p.f("- **%s:** %s. %s.\n", severity(w.Severity), EscapeMarkdown(w.Text), EscapeMarkdown(sentence(w.Remedy)))
 	}
-	p.f("\n")
+	if len(list) > 0 {
+		p.f("\n")
+	}
 }
 
 func (p *page) reading() {

@@ -16,7 +16,7 @@ import (
 // ScalingText writes a run's scaling for a terminal: for each workload speedup, efficiency and Karp–Flatt fraction by core
 // count, the models, and a finding for each strategy. Its only error is w's.
 func ScalingText(w io.Writer, rep *scaling.Report, opt TextOptions) error {
-	p := scalingPrinter(opt)
+	p := newPrinter(opt)
 	if run := rep.Analysis.Run; run != nil {
 		p.b.WriteString(p.ink.paint(bold, "scaling of run "+EscapeTerminal(run.Header.ID)) + "\n")
 	}
@@ -45,8 +45,7 @@ func ScalingText(w io.Writer, rep *scaling.Report, opt TextOptions) error {
 	}
 	p.b.WriteByte('\n')
 	p.para("", p.ink.paint(dim, scalingLegend))
-	_, err := io.WriteString(w, inert(p.b.String()))
-	return err
+	return p.writeTo(w)
 }
 
 const noScaling = "Nothing was measured on two core counts; measure with -c 1,2,4 or -c all."
@@ -56,7 +55,7 @@ const scalingLegend = "Model: X(N) = γN / (1 + α(N−1) + β·N(N−1)); linea
 
 // SeriesText writes the scaling of points from anywhere for a terminal. Its only error is w's.
 func SeriesText(w io.Writer, s *scaling.Series, opt TextOptions) error {
-	p := scalingPrinter(opt)
+	p := newPrinter(opt)
 	p.b.WriteString(p.ink.paint(bold, EscapeTerminal(s.Name)) + "\n\n")
 	list := []scaling.Series{*s}
 	p.grid(pointsGrid(list))
@@ -66,8 +65,7 @@ func SeriesText(w io.Writer, s *scaling.Series, opt TextOptions) error {
 	p.para("", EscapeTerminal(s.Finding))
 	p.b.WriteByte('\n')
 	p.para("", p.ink.paint(dim, scalingLegend))
-	_, err := io.WriteString(w, inert(p.b.String()))
-	return err
+	return p.writeTo(w)
 }
 
 // runWarnings are those of the whole run without which what follows misleads.
@@ -85,30 +83,7 @@ func (p *page) about(rep *analysis.Report) {
 	if rep.Run != nil {
 		p.f("Run %s.\n\n", EscapeMarkdown(rep.Run.Header.ID))
 	}
-	list := runWarnings(rep)
-	for _, w := range list {
-		p.f("- **%s:** %s. %s.\n", severity(w.Severity), EscapeMarkdown(w.Text), EscapeMarkdown(sentence(w.Remedy)))
-	}
-	if len(list) > 0 {
-		p.f("\n")
-	}
-}
-
-func scalingPrinter(opt TextOptions) *printer {
-	p := &printer{ink: ink(opt.Color), width: max(opt.Width, 40)}
-	if opt.Width == 0 {
-		p.width = 120
-	}
-	return p
-}
-
-// grid writes a table with the names of the columns that found no room.
-func (p *printer) grid(g *grid) {
-	out, left := g.text(p.width, p.ink)
-	p.b.WriteString(out)
-	if len(left) > 0 {
-		p.para("", p.ink.paint(dim, EscapeTerminal(fmt.Sprintf("Not shown at this width: %s.", strings.Join(left, "; ")))))
-	}
+	p.bullets(runWarnings(rep))
 }
 
 // ScalingMarkdown writes a run's scaling as GitHub Markdown. Plots stand below the table of their workload. Its only error
@@ -141,8 +116,7 @@ func ScalingMarkdown(w io.Writer, rep *scaling.Report, opt MDOptions) error {
 		p.plots(t.Key)
 	}
 	p.f("<sub>%s</sub>\n", EscapeMarkdown(scalingLegend))
-	_, err := io.WriteString(w, p.b.String())
-	return err
+	return p.writeTo(w)
 }
 
 // SeriesMarkdown writes the scaling of points from anywhere as GitHub Markdown. Its only error is w's.
@@ -154,8 +128,7 @@ func SeriesMarkdown(w io.Writer, s *scaling.Series, opt MDOptions) error {
 	p.f("**Finding.** %s\n\n", EscapeMarkdown(s.Finding))
 	p.plots("")
 	p.f("<sub>%s</sub>\n", EscapeMarkdown(scalingLegend))
-	_, err := io.WriteString(w, p.b.String())
-	return err
+	return p.writeTo(w)
 }
 
 // modelled reports whether any of the series has a model.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/comparison"
 	"github.com/parbench/parbench/results/analysis/quantity"
 )
 
@@ -25,18 +26,12 @@ type TextOptions struct {
 // Text writes the report for a terminal: the environment, then per workload a table with its finding and notes, then
 // the machine's ceiling, failures and the warnings of the whole run. Its only errors are an unknown TimeUnit and w's.
 func Text(w io.Writer, rep *analysis.Report, opt TextOptions) error {
-	p := printer{rep: rep, ink: ink(opt.Color), width: max(opt.Width, 40)}
-	if opt.Width == 0 {
-		p.width = 120
+	p := newPrinter(opt)
+	var err error
+	if p.unit, err = timeUnit(opt.TimeUnit); err != nil {
+		return err
 	}
-	if opt.TimeUnit != "" {
-		u, err := quantity.ParseTime(opt.TimeUnit)
-		if err != nil {
-			return err
-		}
-		p.unit = u
-	}
-	p.notes = footnotes(rep)
+	p.rep, p.notes = rep, footnotes(rep)
 	p.header()
 	for i := range rep.Tables {
 		p.table(&rep.Tables[i])
@@ -48,8 +43,7 @@ func Text(w io.Writer, rep *analysis.Report, opt TextOptions) error {
 	p.leftOut()
 	p.warnings()
 	p.legend()
-	_, err := io.WriteString(w, inert(p.b.String()))
-	return err
+	return p.writeTo(w)
 }
 
 // printer collects the text; writing it once leaves one error to look at.
@@ -61,6 +55,54 @@ type printer struct {
 	unit   quantity.Unit
 	notes  []footnote
 	marked bool
+}
+
+func newPrinter(opt TextOptions) *printer {
+	p := &printer{ink: ink(opt.Color), width: max(opt.Width, 40)}
+	if opt.Width == 0 {
+		p.width = 120
+	}
+	return p
+}
+
+// timeUnit reads the name of a unit; the zero value lets the data choose.
+func timeUnit(name string) (quantity.Unit, error) {
+	if name == "" {
+		return quantity.Unit{}, nil
+	}
+	return quantity.ParseTime(name)
+}
+
+// writeTo writes what was collected, so that no line of it acts on a terminal or on the log of a CI job.
+func (p *printer) writeTo(w io.Writer) error {
+	_, err := io.WriteString(w, inert(p.b.String()))
+	return err
+}
+
+// grid writes a table with the names of the columns that found no room.
+func (p *printer) grid(g *grid) {
+	out, left := g.text(p.width, p.ink)
+	p.b.WriteString(out)
+	if len(left) > 0 {
+		p.para("", p.ink.paint(dim, EscapeTerminal(fmt.Sprintf("Not shown at this width: %s.", strings.Join(left, "; ")))))
+	}
+}
+
+// family writes the table of one metric, and what has to be said about it.
+func (p *printer) family(f *comparison.Family, finding string, notes []string) {
+	p.b.WriteByte('\n')
+	p.para("", p.ink.paint(bold, EscapeTerminal(orUnit(f.Metric)))+" · "+EscapeTerminal(familyText(f)))
+	p.b.WriteByte('\n')
+	p.grid(comparisonGrid(f, p.unit))
+	if finding != "" || len(notes) > 0 {
+		p.b.WriteByte('\n')
+	}
+	if finding != "" {
+		p.para("", EscapeTerminal(finding))
+	}
+	for _, n := range notes {
+		p.para("  ", EscapeTerminal(n))
+	}
 }
 
 // para writes a wrapped paragraph. Lines longer than maxProse are hard to follow, however wide the terminal is.
