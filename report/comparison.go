@@ -325,8 +325,7 @@ func missingText(rep *comparison.Report) []string {
 		}
 		var names []string
 		for _, m := range x.list {
-			r := comparison.Row{Group: m.Group, Name: m.Name}
-			names = append(names, r.Title())
+			names = append(names, m.Title())
 		}
 		out = append(out, fmt.Sprintf("Only in %s (%d): %s.", x.where, len(names), strings.Join(names, ", ")))
 	}

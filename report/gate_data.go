@@ -209,7 +209,7 @@ func GateJUnit(w io.Writer, o *gating.Outcome, strict bool) error {
 				c.Error = p
 				p.Type = "failed"
 				for _, x := range o.Failures {
-					if x.Name == r.Name {
+					if x.Name == r.Title() {
 						p.Text += "\n" + visible(gateFailure(x)) + "\n" + strings.Join(terminalLines(x.Stderr, 20), "\n")
 					}
 				}
@@ -237,6 +237,9 @@ func GateJUnit(w io.Writer, o *gating.Outcome, strict bool) error {
 	if len(o.Families) == 0 {
 		s := notMeasured(o)
 		doc.Tests, doc.Errors, doc.Suites = s.Tests, s.Errors, []junitSuite{s}
+	} else if s := withoutRow(o, strict); s.Tests > 0 {
+		doc.Tests, doc.Failures, doc.Errors, doc.Skipped = doc.Tests+s.Tests, doc.Failures+s.Failures, doc.Errors+s.Errors, doc.Skipped+s.Skipped
+		doc.Suites = append(doc.Suites, s)
 	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
@@ -253,6 +256,46 @@ func GateJUnit(w io.Writer, o *gating.Outcome, strict bool) error {
 // open reports whether a comparison was not decided: what differs in a direction that nobody called better or worse is not.
 func open(r *comparison.Row) bool {
 	return r.Verdict == comparison.Inconclusive || r.Verdict == comparison.Differs
+}
+
+// withoutRow is the suite of what no comparison stands for: what head lacks, and failures of whole files.
+func withoutRow(o *gating.Outcome, strict bool) junitSuite {
+	const class = "parbench.gate.files"
+	s := junitSuite{Name: "parbench gate: files", Time: "0"}
+	for _, x := range o.Failures {
+		if !hasRow(o, x.Name) {
+			text := visible(gateFailure(x))
+			s.Cases = append(s.Cases, junitCase{Class: class, Name: visible(x.Name), Time: "0", Error: &junitProblem{Message: text, Type: "failed", Text: text}})
+			s.Errors++
+		}
+	}
+	for _, m := range o.OnlyBase {
+		c := junitCase{Class: class, Name: visible(m.Title()), Time: "0"}
+		if strict {
+			c.Failure = &junitProblem{Message: missingInHead, Type: "inconclusive", Text: missingInHead}
+			s.Failures++
+		} else {
+			c.Skipped = &junitProblem{Message: missingInHead}
+			s.Skipped++
+		}
+		s.Cases = append(s.Cases, c)
+	}
+	s.Tests = len(s.Cases)
+	return s
+}
+
+// missingInHead says of a benchmark that only base has why it is open.
+const missingInHead = "inconclusive; it is missing in head"
+
+func hasRow(o *gating.Outcome, name string) bool {
+	for i := range o.Families {
+		for k := range o.Families[i].Rows {
+			if o.Families[i].Rows[k].Title() == name {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // notMeasured is the suite of a gate that could not begin: an error for each reason.
@@ -336,6 +379,13 @@ func GateAnnotations(w io.Writer, o *gating.Outcome, strict bool) error {
 				add(&warns, title, text)
 			}
 		}
+	}
+	for _, m := range o.OnlyBase {
+		list := &warns
+		if strict {
+			list = &errs
+		}
+		add(list, "parbench: "+m.Title(), missingInHead)
 	}
 	for _, x := range []struct {
 		command string

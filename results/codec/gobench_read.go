@@ -80,6 +80,9 @@ func (b *builder) goLines(data []byte) (text []byte, process []int) {
 			n, results = n+1, false
 		case bytes.HasPrefix(line, []byte("--- FAIL: Benchmark")), bytes.HasPrefix(line, []byte("panic: ")):
 			b.warn("the benchmarks did not all end well: %.200s", line)
+			if b.suite.Broken == "" {
+				b.suite.Broken = string(line[:min(len(line), 200)])
+			}
 		}
 		process = append(process, n)
 		first = end + 1

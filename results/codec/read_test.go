@@ -407,6 +407,9 @@ func TestGoNoise(t *testing.T) {
 	if x := find(t, s, "A", "sec/op"); !slices.Equal(x.Values(), []float64{5e-9, 6e-9}) || len(s.Series) != 1 {
 		t.Errorf("%d series, %+v", len(s.Series), x)
 	}
+	if s.Broken != "--- FAIL: BenchmarkB" {
+		t.Errorf("broken: %q", s.Broken)
+	}
 	warnings := strings.Join(s.Warnings, "\n")
 	for _, want := range []string{"FAIL: BenchmarkB", "commit differs", "line 2 is no benchmark result", "2 values"} {
 		if !strings.Contains(warnings, want) {

@@ -49,6 +49,7 @@ type Suite struct {
 	Env      map[string]string // what the numbers depend on, as far as recorded; empty where nothing is
 	Series   []Series          // in the file's order
 	Warnings []string          // what was skipped and what is doubtful; bounded
+	Broken   string            // what the tool says ended badly where no series can be named for it; empty: nothing
 	Run      *results.Run      // the run itself where the file is one of parbench; nil otherwise
 }
 

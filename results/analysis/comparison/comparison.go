@@ -192,6 +192,9 @@ type Difference struct{ Field, Base, Head string }
 // Missing is a benchmark that one side lacks.
 type Missing struct{ Group, Name, Metric string }
 
+// Title names it as Row.Title does.
+func (m Missing) Title() string { return (&Row{Group: m.Group, Name: m.Name}).Title() }
+
 // Report is everything that a back end needs.
 type Report struct {
 	Base, Head         Source

@@ -298,7 +298,7 @@ func (r *Report) limits() {
 		if disturbed*5 > samples {
 			severity = analysis.Warn
 		}
-		r.warn(severity, CodeDisturbed, fmt.Sprintf("others used the machine during %d of %s", disturbed, counted(samples, "sample")),
+		r.warn(severity, CodeDisturbed, fmt.Sprintf("others used the machine during %s of %s", quantity.Count(disturbed), counted(samples, "sample")),
 			"measure on a quiet machine; parbench doctor says what disturbs it")
 	}
 }

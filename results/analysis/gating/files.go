@@ -92,6 +92,14 @@ func Files(b, h *codec.Suite, baseLabel, headLabel string, opt Options) (*Outcom
 		}
 		o.Details = append(o.Details, details)
 	}
+	for _, s := range []struct {
+		side, label string
+		suite       *codec.Suite
+	}{{base, baseLabel, b}, {head, headLabel, h}} {
+		if s.suite.Broken != "" {
+			o.Failures = append(o.Failures, Failure{Side: s.side, Name: s.label, Status: "failed", Reason: s.suite.Broken})
+		}
+	}
 	kept := o.Warnings
 	o.finish()
 	o.Warnings = kept // the comparison's own say the same of failures and results

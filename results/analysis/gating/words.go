@@ -55,7 +55,7 @@ func (o *Outcome) finish() {
 	switch {
 	case o.Count(comparison.Regressed) > 0:
 		o.Verdict = Regressed
-	case open > 0:
+	case open > 0, len(o.OnlyBase) > 0: // of what head lacks nothing was shown
 		o.Verdict = Inconclusive
 	default:
 		o.Verdict = Passed
@@ -106,7 +106,7 @@ func (o *Outcome) warnings(least int) {
 	if o.Disturbed == 0 {
 		return
 	}
-	text := fmt.Sprintf("others used the machine during %d of %s", o.Disturbed, pairs(o.Pairs))
+	text := fmt.Sprintf("others used the machine during %s of %s", quantity.Count(o.Disturbed), pairs(o.Pairs))
 	if 2*o.Disturbed > o.Pairs {
 		o.warn(analysis.Warn, CodeNeverQuiet, text+", more than half, although "+again(o.Repeated),
 			"verdicts hold, because both sides met the same, but small changes hide: measure on a quiet machine; parbench doctor says what disturbs it")
@@ -203,12 +203,19 @@ func (o *Outcome) finding() string {
 		s = append(s, fmt.Sprintf("Inconclusive: %s.", named(comparison.Inconclusive)))
 	}
 	switch n := o.Count(comparison.Equivalent); {
-	case n == 1 && total == 1:
+	case n == 1 && total == 1 && len(o.OnlyBase) == 0:
 		s = append(s, fmt.Sprintf("No change: the difference lies within %s.", quantity.Percent(o.Rule.MinEffect)))
-	case n == total:
+	case n == total && len(o.OnlyBase) == 0:
 		s = append(s, fmt.Sprintf("No change: all %d comparisons lie within %s.", n, quantity.Percent(o.Rule.MinEffect)))
 	case n > 0:
-		s = append(s, fmt.Sprintf("%d of %d comparisons lie within %s.", n, total, quantity.Percent(o.Rule.MinEffect)))
+		s = append(s, fmt.Sprintf("%d of %s %s within %s.", n, counted(total, "comparison"), map[bool]string{true: "lies", false: "lie"}[n == 1], quantity.Percent(o.Rule.MinEffect)))
+	}
+	if n := len(o.OnlyBase); n > 0 {
+		var names []string
+		for _, m := range o.OnlyBase {
+			names = append(names, m.Title())
+		}
+		s = append(s, fmt.Sprintf("Missing in head, so that nothing is known of %s: %s.", map[bool]string{true: "it", false: "them"}[n == 1], listed(names)))
 	}
 	if !o.Paired {
 		s = append(s, "Not protected against drift: the two files were measured at different times.")
