@@ -51,6 +51,18 @@ func TestNilOptions(t *testing.T) {
 	if _, err := p.Apply(ctx, 1, nil); !errors.Is(err, ErrInvalid) {
 		t.Error(err)
 	}
+	if _, err := NewQueue[int](1, nil); !errors.Is(err, ErrInvalid) {
+		t.Error(err)
+	}
+	// A nil future is a mistake of the caller, in whose goroutine it has to come to light.
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	for range AsCompleted(ctx, (*Future[int])(nil)) {
+		t.Error("a nil future has resolved")
+	}
 }
 
 func TestLastWords(t *testing.T) {

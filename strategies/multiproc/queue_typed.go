@@ -112,7 +112,10 @@ func (q *Queue[T]) init(capacity int, opts []QueueOption) error {
 	if c.plain && c.size <= queueInline {
 		o.bytes = 0
 	}
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			return nilOption(i)
+		}
 		opt(&o)
 	}
 	switch {

@@ -29,9 +29,10 @@ func AsCompleted[T any](ctx context.Context, futures ...*Future[T]) iter.Seq2[in
 				continue
 			}
 			seen[f] = true
+			done := f.Done() // here, where a nil future can be recovered from
 			go func() {
 				select {
-				case <-f.Done():
+				case <-done:
 					ready <- i
 				case <-stop:
 				}

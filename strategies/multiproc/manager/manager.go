@@ -138,7 +138,11 @@ func (o *options) fail(err error) {
 
 func collect(opts []Option) (*options, error) {
 	o := &options{}
-	for _, f := range opts {
+	for i, f := range opts {
+		if f == nil {
+			o.fail(invalid("option " + strconv.Itoa(i+1) + " is nil; leave it out"))
+			continue
+		}
 		f(o)
 	}
 	return o, o.err

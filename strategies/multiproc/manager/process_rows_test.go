@@ -120,6 +120,8 @@ func TestG09_RestartOnTheSameAddress(t *testing.T) {
 	is(t, "a long address", err, ErrInvalid)
 	_, err = Start(ctx, Token(strings.Repeat("x", 256)))
 	is(t, "a long token", err, ErrInvalid)
+	_, err = Start(ctx, nil)
+	is(t, "an option that is nil", err, ErrInvalid)
 }
 
 func TestG11_TypesFromAChild(t *testing.T) {

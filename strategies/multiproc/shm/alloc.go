@@ -271,6 +271,10 @@ func (a *Arena) Alloc(n, align int64) (Ref, error) {
 	// Outside the lock: others need not wait for page faults.
 	size = m.blockSize(b) - hdrSize
 	p := b + hdrSize
+	if !m.lazy && !memoryFor(m.unbacked(p, size)) {
+		_ = a.Free(Ref(p))
+		return 0, ErrNoMemory
+	}
 	if _, err = m.backFrom(p, size, func(off, n uint64) { clear(m.mem[off : off+n]) }); err != nil {
 		_ = a.Free(Ref(p))
 		return 0, err

@@ -272,6 +272,19 @@ func (m *mapping) backFrom(off, n uint64, stale func(off, n uint64)) (bool, erro
 	return found, nil
 }
 
+// unbacked returns how many bytes of the chunks of [off, off+n) have no memory yet.
+func (m *mapping) unbacked(off, n uint64) (bytes uint64) {
+	if n < chunkSize {
+		return 0 // as good as nothing
+	}
+	for c := off / chunkSize; c <= (off+n-1)/chunkSize; c++ {
+		if atomic.LoadUint64(m.u64(offChunks+c/64*8))>>(c%64)&1 == 0 {
+			bytes += chunkSize
+		}
+	}
+	return bytes
+}
+
 // unback returns the chunks that lie in [off, off+n) as a whole to the machine. They read as zero then.
 func (m *mapping) unback(off, n uint64) {
 	lo, hi := (off+chunkSize-1)/chunkSize, (off+n)/chunkSize

@@ -10,7 +10,7 @@ import (
 func TestDependenciesAreLean(t *testing.T) {
 	allowed := make(map[string]bool)
 	for p := range strings.FieldsSeq(`cmp context encoding/binary errors io io/fs iter math math/bits os path reflect runtime slices
-		strconv sync sync/atomic syscall time unicode unicode/utf8 unsafe
+		strconv strings sync sync/atomic syscall time unicode unicode/utf8 unsafe
 		github.com/parbench/parbench/strategies/multiproc/shm`) {
 		allowed[p] = true
 	}

@@ -5,6 +5,9 @@ package shm
 import (
 	"context"
 	"errors"
+	"math"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
@@ -25,6 +28,48 @@ func TestNoMemoryIsAnError(t *testing.T) {
 	for _, size := range []int64{0, 1 << 20} {
 		if err := f.Truncate(size); err == nil {
 			t.Errorf("file could be resized to %d", size)
+		}
+	}
+}
+
+// A block that the machine has no memory for is an error before it gets any: taking all there is would end other processes.
+func TestNoMemoryIsNotTried(t *testing.T) {
+	const size = 1 << 42
+	if available("/") > size {
+		t.Skip("this machine has the memory")
+	}
+	a, err := NewArena(2 * size)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer a.Close()
+	_, err = a.Alloc(size, 0)
+	is(t, err, ErrNoMemory)
+	if u := must(a.Usage()); u.Backed > largeBlock || u.Blocks != 0 {
+		t.Errorf("%+v", u)
+	}
+}
+
+func TestAvailable(t *testing.T) {
+	root := t.TempDir()
+	for _, c := range []struct {
+		file, text string
+		want       uint64
+	}{
+		{"proc/self/cgroup", "2:cpu:/x\n0::/a/b\n", math.MaxUint64},
+		{"proc/meminfo", "MemTotal:  9000 kB\nMemAvailable:  5000 kB\nSwapFree: 1000 kB\n", 6000 << 10},
+		{"sys/fs/cgroup/a/memory.max", "4000000\n", 6000 << 10},
+		{"sys/fs/cgroup/a/memory.current", "3000000\n", 1_000_000},
+		{"sys/fs/cgroup/a/memory.stat", "anon 1\nactive_file 20000\ninactive_file 300000\n", 1_320_000},
+		{"sys/fs/cgroup/a/b/memory.max", "max\n", 1_320_000},
+		{"sys/fs/cgroup/a/b/memory.current", "1\n", 1_320_000},
+		{"sys/fs/cgroup/a/memory.max", "100\n", 0},
+	} {
+		name := filepath.Join(root, c.file)
+		is(t, os.MkdirAll(filepath.Dir(name), 0o700), nil)
+		is(t, os.WriteFile(name, []byte(c.text), 0o600), nil)
+		if n := available(root); n != c.want {
+			t.Errorf("with %s: %d, want %d", c.file, n, c.want)
 		}
 	}
 }

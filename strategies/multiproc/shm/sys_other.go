@@ -26,6 +26,7 @@ func mapFile(*os.File, int, bool) ([]byte, error)      { return nil, ErrUnavaila
 func unmap([]byte)                                     {}
 func detach([]byte)                                    {}
 func populate(*os.File, []byte, int64) error           { return ErrUnavailable }
+func memoryFor(uint64) bool                            { return true }
 func punch(*os.File, int64, int64) bool                { return false }
 func futexWait(*uint32, uint32, uint32, time.Duration) {}
 func futexWake(*uint32, int32, uint32)                 {}
