@@ -277,7 +277,7 @@ func (p *page) reading() {
 	if p.rep.Split() {
 		lines = append(lines, splitReading)
 	}
-	if len(p.rep.Run.Header.Environment.Programs) > 1 {
+	if severalPrograms(&p.rep.Run.Header.Plan) {
 		lines = append(lines, "- Several programs took part, in the same rounds and with the same batches, and the digests of their results had to agree. A speedup over the program's own reference says what parallelism gave it; the other one is over the first program's reference and says what a user would see.")
 	}
 	p.f("## How to read this\n\n%s\n\n", strings.Join(lines, "\n"))

@@ -36,3 +36,19 @@ func LeftOut(plan *results.Plan) []string {
 	}
 	return lines
 }
+
+// severalPrograms reports whether the cells of a plan are those of more than one program. The one that only measures the
+// machine's own scaling does not count.
+func severalPrograms(plan *results.Plan) bool {
+	first := ""
+	for _, c := range plan.Cells {
+		switch {
+		case c.Ceiling:
+		case first == "":
+			first = c.Program
+		case c.Program != first:
+			return true
+		}
+	}
+	return false
+}

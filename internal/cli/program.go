@@ -181,6 +181,14 @@ func shortest(files []string) []string {
 	return labels
 }
 
+// namedHere is a program's label as a path from the directory that it is in, as far as the label tells.
+func namedHere(label string) string {
+	if strings.Contains(label, "/") {
+		return label
+	}
+	return "./" + label
+}
+
 // selfLabel is the label of this program in a plan.
 const selfLabel = "self"
 
@@ -221,10 +229,7 @@ func namedPrograms(fl *pflag.FlagSet) []string {
 	}
 	for _, side := range []string{"base", "head"} {
 		if path, err := fl.GetString(side); err == nil && path != "" {
-			if !strings.Contains(path, "/") {
-				path = "./" + path // a gate looks for its sides here alone
-			}
-			paths = append(paths, path)
+			paths = append(paths, namedHere(path)) // a gate looks for its sides here alone
 		}
 	}
 	return paths

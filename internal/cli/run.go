@@ -354,7 +354,7 @@ func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, s *session) 
 	args := []string{"run"}
 	if s.user != nil {
 		for _, o := range s.user.offers {
-			args = append(args, "--program="+o.Label)
+			args = append(args, "--program="+namedHere(o.Label))
 		}
 	}
 	for _, w := range spec.Workloads {
