@@ -67,7 +67,7 @@ func GateMarkdown(w io.Writer, o *gating.Outcome, opt MDOptions) error {
 		p.family(&o.Families[i], "", gateNotes(o, i))
 	}
 	for _, f := range o.Failures {
-		p.f("**Failed.** %s\n\n", EscapeMarkdown(sentence(gateFailure(f))))
+		p.f("**Failed.** %s\n\n", EscapeMarkdown(gateFailure(f)))
 		if lines := terminalLines(f.Stderr, 20); len(lines) > 0 {
 			p.f("%s\n", fence("text", lines))
 		}

@@ -85,6 +85,18 @@ func TestGateMarkdown(t *testing.T) {
 	if !strings.HasPrefix(s, "## ▲ gate: regressed\n") || !strings.Contains(s, "| = equivalent") || strings.Contains(s, "<b>") || strings.Contains(s, "@user") {
 		t.Error(s)
 	}
+	// Names are those of their owners: no sentence gives them a capital letter.
+	o := gateOutcome(t)
+	o.Head.Label = "sleep 1"
+	var named bytes.Buffer
+	if err := GateMarkdown(&named, o, MDOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"*sleep 1 (head) against", "**Failed.** broken failed in head"} {
+		if !strings.Contains(named.String(), want) {
+			t.Errorf("no %q in\n%s", want, named.String())
+		}
+	}
 	// Each row of the table has as many cells as its head: no name breaks out.
 	cells := 0
 	for _, l := range strings.Split(s, "\n") {
@@ -260,5 +272,32 @@ func TestSelfTestOutputs(t *testing.T) {
 	}
 	if !strings.Contains(text.String(), "0.0 % alarms [0.0, 6.0]") || !strings.Contains(md.String(), "| none | 60 |") || strings.Contains(doc.String(), "NaN") {
 		t.Errorf("%s\n%s\n%s", &text, &md, &doc)
+	}
+}
+
+// What head lacks has a case and an annotation of its own, and so has a failure that no comparison stands for.
+func TestGateWithoutRows(t *testing.T) {
+	o := gateOutcome(t)
+	o.OnlyBase = []comparison.Missing{{Name: "gone" + nasty, Metric: "time"}}
+	o.Failures = append(o.Failures, gating.Failure{Side: "head", Name: "head.txt", Status: "failed", Reason: "panic: boom"})
+	for _, strict := range []bool{false, true} {
+		var x, a bytes.Buffer
+		if err := GateJUnit(&x, o, strict); err != nil {
+			t.Fatal(err)
+		}
+		if err := GateAnnotations(&a, o, strict); err != nil {
+			t.Fatal(err)
+		}
+		safe(t, "JUnit", x.String())
+		want, command := `tests="7" failures="1" errors="2" skipped="2"`, "::warning title=parbench%3A gone"
+		if strict {
+			want, command = `tests="7" failures="3" errors="2" skipped="0"`, "::error title=parbench%3A gone"
+		}
+		if !strings.Contains(x.String(), want) || !strings.Contains(x.String(), "head.txt failed in head: failed: panic: boom") {
+			t.Errorf("strict %v: no %q in\n%s", strict, want, x.String())
+		}
+		if !strings.Contains(a.String(), command) || !strings.Contains(a.String(), missingInHead) {
+			t.Errorf("strict %v: no %q in\n%s", strict, command, a.String())
+		}
 	}
 }
