@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"time"
 )
 
@@ -111,19 +112,27 @@ func Save(dir string, b Baseline, path string) error {
 	if err := os.Chmod(made, 0o755); err != nil {
 		return err
 	}
+	old, err := os.MkdirTemp(dir, ".old-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(old)
 	at := filepath.Join(dir, b.Name)
-	if _, err := os.Lstat(at); err == nil {
-		old, err := os.MkdirTemp(dir, ".old-*")
-		if err != nil {
+	// Several gates may end at once: what one finds in its way another may have taken away, or put there, meanwhile.
+	for try := range mostTries {
+		err := os.Rename(at, filepath.Join(old, strconv.Itoa(try)))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		defer os.RemoveAll(old)
-		if err := os.Rename(at, filepath.Join(old, "baseline")); err != nil {
+		if err = os.Rename(made, at); err == nil || !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
-	return os.Rename(made, at)
+	return fmt.Errorf("%s: others keep storing under this name", at)
 }
+
+// mostTries bounds how many others a Save gives way to.
+const mostTries = 1000
 
 func copyFile(from, to string, executable bool) error {
 	in, err := os.Open(from)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,5 +113,36 @@ func TestBaselines(t *testing.T) {
 		if _, err := Load(dir, what); err == nil || !strings.Contains(err.Error(), c[1]) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// Gates that end at the same time store one after another: none fails, and one of the copies is whole.
+func TestBaselinesStoredAtOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "baselines")
+	var all sync.WaitGroup
+	for _, text := range []string{"aaaa", "bbbb", "cccc", "dddd"} {
+		source := filepath.Join(t.TempDir(), "prog")
+		if err := os.WriteFile(source, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			for range 50 {
+				if err := Save(dir, Baseline{Name: "main", Kind: KindProgram}, source); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	b, err := Load(dir, "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(b.Path()); err != nil || len(got) != 4 || strings.Trim(string(got), string(got[:1])) != "" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
