@@ -94,6 +94,9 @@ func (f *frameBuffer) space() []byte {
 	if have >= headerSize {
 		size := min(parseHeader(f.buf[f.r:]).size, maxFrame)
 		need = max(need, headerSize+int(min(size, max(trusted, 2*uint64(have)))))
+		if n := len(f.buf); need > n && n > trusted && have < n {
+			need = n // more when this is full: with every read, all that has come would be copied every time
+		}
 	}
 	if need > len(f.buf) || len(f.buf) > 4<<20 && need < len(f.buf)/4 {
 		nb := make([]byte, need)

@@ -2,6 +2,7 @@ package multiproc
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"testing"
 )
@@ -86,4 +87,25 @@ func FuzzSlot(f *testing.F) {
 			t.Fatalf("%d bytes instead of %d", len(p), size)
 		}
 	})
+}
+
+// What comes of a huge frame is copied a few times at most, however small the reads are.
+func TestFrameBufferGrows(t *testing.T) {
+	f := frameBuffer{buf: binary.LittleEndian.AppendUint64(nil, 1<<40)}
+	f.buf = append(f.buf, make([]byte, headerSize-8)...)
+	f.w = headerSize
+	grown := 0
+	for size := 0; f.w < 3*trusted && grown < 10; {
+		f.filled(min(len(f.space()), 256<<10))
+		if len(f.buf) != size {
+			size = len(f.buf)
+			grown++
+		}
+		if size > headerSize+max(trusted, 2*f.w) {
+			t.Fatalf("%d bytes of memory for %d that have come", size, f.w)
+		}
+	}
+	if grown > 3 {
+		t.Errorf("the memory has grown %d times by %d bytes", grown, f.w)
+	}
 }

@@ -181,3 +181,24 @@ func FuzzFrames(f *testing.F) {
 		_, _ = io.Copy(io.Discard, r)
 	})
 }
+
+// What comes of a huge frame is copied a few times at most, however small the reads are.
+func TestBufferGrows(t *testing.T) {
+	grown, size := 0, 0
+	for have := 4; have < 512<<20; have += 64 << 10 {
+		n := bufferFor(maxMessage, have, size)
+		if n < have+512 || n > max(4<<20, 2*have) {
+			t.Fatalf("%d bytes of memory for %d that have come", n, have)
+		}
+		if n != size {
+			size = n
+			grown++
+		}
+	}
+	if grown > 10 {
+		t.Errorf("the memory has grown %d times", grown)
+	}
+	if n := bufferFor(10, 10, size); n != 4<<10 {
+		t.Errorf("a small frame has %d bytes", n)
+	}
+}

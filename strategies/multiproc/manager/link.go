@@ -186,12 +186,11 @@ func (l *link) read(handle func(msg []byte), ring func()) error {
 			handle(buf[r+4 : r+4+n : r+4+n])
 			r += 4 + n
 		}
-		need := 4 << 10
+		size := 0
 		if w-r >= 4 {
-			// Beyond some MiB memory grows with what has come, whatever the length says.
-			need = min(4+int(binary.LittleEndian.Uint32(buf[r:])), max(4<<20, 2*(w-r)))
+			size = 4 + int(binary.LittleEndian.Uint32(buf[r:]))
 		}
-		if need = max(need, w-r+512); need > len(buf) || len(buf) > 4<<20 && need < len(buf)/4 {
+		if need := bufferFor(size, w-r, len(buf)); need != len(buf) {
 			buf = append(make([]byte, 0, need), buf[r:w]...)[:need]
 			r, w = 0, w-r
 		} else if r > 0 {
@@ -205,6 +204,20 @@ func (l *link) read(handle func(msg []byte), ring func()) error {
 			return err
 		}
 	}
+}
+
+// bufferFor returns how large a buffer should be, which is so large now, when that many bytes have come of a frame of size.
+// It lets one go that only a huge frame needed.
+func bufferFor(size, have, now int) int {
+	const trusted = 4 << 20 // beyond it memory grows with what has come, whatever the length says
+	need := max(4<<10, min(size, max(trusted, 2*have)), have+512)
+	if need > now && now >= trusted && have+512 <= now {
+		return now // more when this is full: with every read, all that has come would be copied every time
+	}
+	if need > now || now > trusted && need < now/4 {
+		return need
+	}
+	return now
 }
 
 // close ends the connection. Whoever reads or polls it notices.
