@@ -174,11 +174,7 @@ func (l *linePlot) draw(p *painter) {
 	y := lay.y
 	l.headingWith(l.hidden(&y)).top(p)
 
-	for _, t := range y.ticks {
-		if t.label != "" {
-			p.line(gridLine, 1, nil, [2]float64{lay.x0, y.at(t.v)}, [2]float64{lay.x1, y.at(t.v)})
-		}
-	}
+	rungs(p, &y, lay.x0, lay.x1)
 	for _, t := range x.ticks {
 		p.line(gridLine, 1, nil, [2]float64{x.at(t.v), lay.y0}, [2]float64{x.at(t.v), lay.y1})
 	}
@@ -188,16 +184,7 @@ func (l *linePlot) draw(p *painter) {
 		l.drawCurve(p, &x, &y, l.curves[i], off)
 	}
 	bottomAxis(p, &x, lay.y1, "cores")
-	p.line(frame, 1, nil, [2]float64{lay.x0, lay.y0}, [2]float64{lay.x0, lay.y1})
-	for _, t := range y.ticks {
-		n := 3.0
-		if t.label != "" {
-			n = 5
-			p.text(lay.x0-9, y.at(t.v)+4, t.label, tickStyle.aligned(right))
-		}
-		p.line(frame, 1, nil, [2]float64{lay.x0 - n, y.at(t.v)}, [2]float64{lay.x0, y.at(t.v)})
-	}
-	p.upText(margin+6, (lay.y0+lay.y1)/2, l.yTitle, labelStyle)
+	leftAxis(p, &y, lay.x0, lay.y0, lay.y1, l.yTitle)
 	l.drawLegend(p, lay)
 	l.bottom(p)
 }

@@ -324,3 +324,26 @@ func bottomAxis(p *painter, a *axis, y float64, title string) {
 	}
 	p.text((a.from+a.to)/2, y+39, title, labelStyle.aligned(centre))
 }
+
+// leftAxis draws a vertical axis at x, between y0 and y1, beside the data.
+func leftAxis(p *painter, a *axis, x, y0, y1 float64, title string) {
+	p.line(frame, 1, nil, [2]float64{x, y0}, [2]float64{x, y1})
+	for _, t := range a.ticks {
+		n := 3.0
+		if t.label != "" {
+			n = 5
+			p.text(x-9, a.at(t.v)+4, t.label, tickStyle.aligned(right))
+		}
+		p.line(frame, 1, nil, [2]float64{x - n, a.at(t.v)}, [2]float64{x, a.at(t.v)})
+	}
+	p.upText(margin+6, (y0+y1)/2, title, labelStyle)
+}
+
+// rungs draws a line of the grid at each labelled tick of a vertical axis.
+func rungs(p *painter, a *axis, x0, x1 float64) {
+	for _, t := range a.ticks {
+		if t.label != "" {
+			p.line(gridLine, 1, nil, [2]float64{x0, a.at(t.v)}, [2]float64{x1, a.at(t.v)})
+		}
+	}
+}

@@ -108,11 +108,7 @@ func (l *xyPlot) draw(p *painter) {
 	lay := l.layout()
 	x, y := lay.x, lay.y
 	l.top(p)
-	for _, t := range y.ticks {
-		if t.label != "" {
-			p.line(gridLine, 1, nil, [2]float64{lay.x0, y.at(t.v)}, [2]float64{lay.x1, y.at(t.v)})
-		}
-	}
+	rungs(p, &y, lay.x0, lay.x1)
 	for _, t := range x.ticks {
 		if t.label != "" {
 			p.line(gridLine, 1, nil, [2]float64{x.at(t.v), lay.y0}, [2]float64{x.at(t.v), lay.y1})
@@ -129,16 +125,7 @@ func (l *xyPlot) draw(p *painter) {
 		drawPoints(p, &x, &y, c, l.aside(i))
 	}
 	bottomAxis(p, &x, lay.y1, lay.xTitle)
-	p.line(frame, 1, nil, [2]float64{lay.x0, lay.y0}, [2]float64{lay.x0, lay.y1})
-	for _, t := range y.ticks {
-		n := 3.0
-		if t.label != "" {
-			n = 5
-			p.text(lay.x0-9, y.at(t.v)+4, t.label, tickStyle.aligned(right))
-		}
-		p.line(frame, 1, nil, [2]float64{lay.x0 - n, y.at(t.v)}, [2]float64{lay.x0, y.at(t.v)})
-	}
-	p.upText(margin+6, (lay.y0+lay.y1)/2, lay.yTitle, labelStyle)
+	leftAxis(p, &y, lay.x0, lay.y0, lay.y1, lay.yTitle)
 	l.drawLegend(p, lay)
 	l.bottom(p)
 }
