@@ -121,41 +121,58 @@ type differenceJSON struct {
 	Head  string `json:"head,omitempty"`
 }
 
-type comparisonJSON struct {
-	Schema      string           `json:"schema"`
-	Version     int              `json:"version"`
-	Base        sourceJSON       `json:"base"`
-	Head        sourceJSON       `json:"head"`
-	Paired      bool             `json:"paired"`
-	Drift       bool             `json:"protected_against_drift"`
-	Alpha       float64          `json:"alpha"`
-	MinEffect   float64          `json:"min_effect"`
-	Confidence  float64          `json:"confidence"`
-	Finding     string           `json:"finding"`
-	Counts      map[string]int   `json:"counts"`
-	Families    []familyJSON     `json:"families"`
+// sidesJSON says what was compared, and how it was measured.
+type sidesJSON struct {
+	Base   sourceJSON `json:"base"`
+	Head   sourceJSON `json:"head"`
+	Paired bool       `json:"paired"`
+	Drift  bool       `json:"protected_against_drift"`
+}
+
+func sidesOf(rep *comparison.Report) sidesJSON {
+	return sidesJSON{sourceJSON(rep.Base), sourceJSON(rep.Head), rep.Paired, rep.Paired}
+}
+
+// limitsJSON says what limits a comparison.
+type limitsJSON struct {
 	OnlyBase    []missingJSON    `json:"only_base"`
 	OnlyHead    []missingJSON    `json:"only_head"`
 	Environment []differenceJSON `json:"environment"`
 	Warnings    []warningJSON    `json:"warnings"`
 }
 
+func limitsOf(rep *comparison.Report) limitsJSON {
+	out := limitsJSON{missingOf(rep.OnlyBase), missingOf(rep.OnlyHead), []differenceJSON{}, warningsOf(rep.Warnings)}
+	for _, d := range rep.Environment {
+		out.Environment = append(out.Environment, differenceJSON(d))
+	}
+	return out
+}
+
+type comparisonJSON struct {
+	Schema  string `json:"schema"`
+	Version int    `json:"version"`
+	sidesJSON
+	Alpha      float64        `json:"alpha"`
+	MinEffect  float64        `json:"min_effect"`
+	Confidence float64        `json:"confidence"`
+	Finding    string         `json:"finding"`
+	Counts     map[string]int `json:"counts"`
+	Families   []familyJSON   `json:"families"`
+	limitsJSON
+}
+
 // ComparisonJSON writes a comparison as the JSON document that docs/compare.md describes: base units, no NaN and no
 // infinity, nothing rounded. The only errors are w's.
 func ComparisonJSON(w io.Writer, rep *comparison.Report) error {
 	doc := comparisonJSON{
-		Schema: "parbench/comparison", Version: 1, Base: sourceJSON(rep.Base), Head: sourceJSON(rep.Head), Paired: rep.Paired, Drift: rep.Paired,
+		Schema: "parbench/comparison", Version: 1, sidesJSON: sidesOf(rep),
 		Alpha: rep.Options.Alpha, MinEffect: rep.Options.MinEffect, Confidence: rep.Options.Confidence, Finding: rep.Finding,
-		Counts: map[string]int{}, Families: []familyJSON{}, OnlyBase: missingOf(rep.OnlyBase), OnlyHead: missingOf(rep.OnlyHead),
-		Environment: []differenceJSON{}, Warnings: warningsOf(rep.Warnings),
+		Counts: map[string]int{}, Families: familiesOf(rep.Families), limitsJSON: limitsOf(rep),
 	}
 	for _, v := range comparison.Verdicts() {
 		doc.Counts[string(v)] = rep.Count(v)
 	}
-	for _, d := range rep.Environment {
-		doc.Environment = append(doc.Environment, differenceJSON(d))
-	}
-	doc.Families = familiesOf(rep.Families)
 	return writeJSON(w, doc)
 }
 

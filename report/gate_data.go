@@ -39,50 +39,41 @@ type failureJSON struct {
 }
 
 type gateJSON struct {
-	Schema      string           `json:"schema"`
-	Version     int              `json:"version"`
-	Verdict     string           `json:"verdict"`
-	Finding     string           `json:"finding"`
-	Base        sourceJSON       `json:"base"`
-	Head        sourceJSON       `json:"head"`
-	Paired      bool             `json:"paired"`
-	Drift       bool             `json:"protected_against_drift"`
-	MinEffect   float64          `json:"min_effect"`
-	Level       float64          `json:"level"`
-	Confidence  float64          `json:"confidence"`
-	Looks       int              `json:"looks"`
-	Planned     int              `json:"planned_looks"`
-	Stop        string           `json:"stopped,omitempty"`
-	Pairs       int              `json:"pairs"`
-	Repeated    int              `json:"repeated_pairs"`
-	Disturbed   int              `json:"disturbed_pairs"`
-	Need        int              `json:"need,omitempty"`
-	Seconds     float64          `json:"seconds"`
-	Counts      map[string]int   `json:"counts"`
-	Families    []gateFamilyJSON `json:"families"`
-	Failures    []failureJSON    `json:"failures"`
-	Different   []string         `json:"different_results"`
-	OnlyBase    []missingJSON    `json:"only_base"`
-	OnlyHead    []missingJSON    `json:"only_head"`
-	Environment []differenceJSON `json:"environment"`
-	Warnings    []warningJSON    `json:"warnings"`
+	Schema  string `json:"schema"`
+	Version int    `json:"version"`
+	Verdict string `json:"verdict"`
+	Finding string `json:"finding"`
+	sidesJSON
+	MinEffect  float64          `json:"min_effect"`
+	Level      float64          `json:"level"`
+	Confidence float64          `json:"confidence"`
+	Looks      int              `json:"looks"`
+	Planned    int              `json:"planned_looks"`
+	Stop       string           `json:"stopped,omitempty"`
+	Pairs      int              `json:"pairs"`
+	Repeated   int              `json:"repeated_pairs"`
+	Disturbed  int              `json:"disturbed_pairs"`
+	Need       int              `json:"need,omitempty"`
+	Seconds    float64          `json:"seconds"`
+	Counts     map[string]int   `json:"counts"`
+	Families   []gateFamilyJSON `json:"families"`
+	Failures   []failureJSON    `json:"failures"`
+	Different  []string         `json:"different_results"`
+	limitsJSON
 }
 
 // GateJSON writes a gate's outcome as the JSON document that docs/gate.md describes: base units, no NaN and no infinity,
 // nothing rounded. The only errors are w's.
 func GateJSON(w io.Writer, o *gating.Outcome) error {
 	doc := gateJSON{
-		Schema: "parbench/gate", Version: 1, Verdict: string(o.Verdict), Finding: o.Finding, Base: sourceJSON(o.Base), Head: sourceJSON(o.Head),
-		Paired: o.Report.Paired, Drift: o.Report.Paired, MinEffect: o.Rule.MinEffect, Level: o.Level, Confidence: o.Rule.Confidence, Looks: o.Looks, Planned: o.Rule.Looks,
+		Schema: "parbench/gate", Version: 1, Verdict: string(o.Verdict), Finding: o.Finding, sidesJSON: sidesOf(&o.Report),
+		MinEffect: o.Rule.MinEffect, Level: o.Level, Confidence: o.Rule.Confidence, Looks: o.Looks, Planned: o.Rule.Looks,
 		Stop: string(o.Stop), Pairs: o.Pairs, Repeated: o.Repeated, Disturbed: o.Disturbed, Need: o.Need, Seconds: o.Seconds, Counts: map[string]int{},
 		Families: []gateFamilyJSON{}, Failures: []failureJSON{}, Different: append([]string{}, o.Different...),
-		OnlyBase: missingOf(o.OnlyBase), OnlyHead: missingOf(o.OnlyHead), Environment: []differenceJSON{}, Warnings: warningsOf(o.Warnings),
+		limitsJSON: limitsOf(&o.Report),
 	}
 	for _, v := range comparison.Verdicts() {
 		doc.Counts[string(v)] = o.Count(v)
-	}
-	for _, d := range o.Environment {
-		doc.Environment = append(doc.Environment, differenceJSON(d))
 	}
 	for _, f := range o.Failures {
 		doc.Failures = append(doc.Failures, failureJSON{f.Side, f.Name, string(f.Status), f.Reason, f.Stderr})
