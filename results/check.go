@@ -79,6 +79,7 @@ func (t *Trial) possible() error {
 		{"setup_ns", t.SetupNS}, {"total_ns", t.TotalNS}, {"cpu_ns", t.CPUNS}, {"span_ns", t.SpanNS},
 		{"peak_bytes", t.PeakBytes}, {"pss_bytes", t.PSSBytes}, {"gc_pause_ns", t.GCPauseNS},
 		{"processes", int64(t.Processes)}, {"gc_cycles", int64(t.GCCycles)}, {"close_ns", t.CloseNS},
+		{"user_ns", t.UserNS}, {"system_ns", t.SystemNS}, {"shell_ns", t.ShellNS},
 	} {
 		if f.value < 0 {
 			return fmt.Errorf("%s %d is negative", f.name, f.value)

@@ -89,7 +89,9 @@ type Plan struct {
 	// SharesFixture says that fixtures had no CPU of their own: they ran on those of the cells, in every cell alike.
 	SharesFixture bool `json:"shares_fixture,omitempty"`
 	// Gate says by which rule the pairs of a gate were measured; nil for any other run.
-	Gate      *Gate       `json:"gate,omitempty"`
+	Gate *Gate `json:"gate,omitempty"`
+	// Commands is what the tasks start where they are commands; nil for workloads that a program brings along.
+	Commands  *Commands   `json:"commands,omitempty"`
 	Workloads []PlanEntry `json:"workloads"`
 	Cells     []Cell      `json:"cells"`
 	// Unavailable is what was asked for and cannot run here: no cells, and no failures either.
@@ -199,21 +201,28 @@ type Trial struct {
 	SetupNS int64     `json:"setup_ns"`
 	TotalNS int64     `json:"total_ns"` // from start to reaped, by the harness's clock
 	// OverheadNS is TotalNS less set-up, warm-up and measured batches: starting, talking, reaping.
-	OverheadNS   int64    `json:"overhead_ns"`
-	CPUNS        int64    `json:"cpu_ns"`      // of all trial processes over the measured span
-	SpanNS       int64    `json:"span_ns"`     // wall time of that span
-	PeakBytes    int64    `json:"peak_bytes"`  // sum of each process's own VmHWM
-	PSSBytes     int64    `json:"pss_bytes"`   // of the tree
-	Processes    int      `json:"processes"`   // alive after the last batch
-	GCCycles     int      `json:"gc_cycles"`   // of the trial process
-	GCPauseNS    int64    `json:"gc_pause_ns"` // of the trial process
-	CtxVoluntary int64    `json:"ctx_voluntary"`
-	CtxForced    int64    `json:"ctx_forced"`
-	FaultsMinor  int64    `json:"faults_minor"`
-	FaultsMajor  int64    `json:"faults_major"`
-	FixtureCPUNS int64    `json:"fixture_cpu_ns,omitempty"`
-	MHz          float64  `json:"mhz,omitempty"` // mean over the cell's CPUs at the end, where readable
-	Others       *Outside `json:"others,omitempty"`
+	OverheadNS   int64 `json:"overhead_ns"`
+	CPUNS        int64 `json:"cpu_ns"`      // of all trial processes over the measured span
+	SpanNS       int64 `json:"span_ns"`     // wall time of that span
+	PeakBytes    int64 `json:"peak_bytes"`  // sum of each process's own VmHWM
+	PSSBytes     int64 `json:"pss_bytes"`   // of the tree
+	Processes    int   `json:"processes"`   // alive after the last batch
+	GCCycles     int   `json:"gc_cycles"`   // of the trial process
+	GCPauseNS    int64 `json:"gc_pause_ns"` // of the trial process
+	CtxVoluntary int64 `json:"ctx_voluntary"`
+	CtxForced    int64 `json:"ctx_forced"`
+	FaultsMinor  int64 `json:"faults_minor"`
+	FaultsMajor  int64 `json:"faults_major"`
+	FixtureCPUNS int64 `json:"fixture_cpu_ns,omitempty"`
+	// The next four are known where tasks are commands, and of the measured batches alone.
+	UserNS   int64 `json:"user_ns,omitempty"`   // processor time of all tasks in user mode
+	SystemNS int64 `json:"system_ns,omitempty"` // and in the kernel
+	ShellNS  int64 `json:"shell_ns,omitempty"`  // what the start of the shell took, which is part of each task; 0: none
+	// PeakBound says that PeakBytes, then that of the largest single task, is only known to be no more than that.
+	PeakBound bool           `json:"peak_bound,omitempty"`
+	Exits     map[string]int `json:"exits,omitempty"` // how many tasks ended how: "0", "1", "signal 9"
+	MHz       float64        `json:"mhz,omitempty"`   // mean over the cell's CPUs at the end, where readable
+	Others    *Outside       `json:"others,omitempty"`
 	// Split is where the time of additional, probed batches went; nil where there were none. CloseNS is how long ending the
 	// strategy took; 0: not known.
 	Split   *Split `json:"split,omitempty"`

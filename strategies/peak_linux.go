@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// peakMemory returns the high-water mark of this process's memory in bytes, 0 where /proc does not say. Unlike
+// PeakMemory returns the high-water mark of this process's memory in bytes, 0 where /proc does not say. Unlike
 // getrusage's ru_maxrss it does not count what the parent had before exec.
-func peakMemory() int64 {
+func PeakMemory() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0

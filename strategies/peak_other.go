@@ -2,5 +2,5 @@
 
 package strategies
 
-// peakMemory is not available here.
-func peakMemory() int64 { return 0 }
+// PeakMemory is not available here.
+func PeakMemory() int64 { return 0 }

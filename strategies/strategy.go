@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/parbench/parbench/workloads"
 )
@@ -36,6 +37,10 @@ type Info struct {
 	ModeCaps map[string]int
 	// Processes marks a strategy that runs tasks in other processes.
 	Processes bool
+	// OneWorker marks a strategy that runs one task at a time, whatever the number of cores: the task may use them all.
+	OneWorker bool
+	// Reference marks the strategy that the program's others are compared with; where none is marked, it is "sequential".
+	Reference bool
 }
 
 // Cap returns the task cap that holds for the given parameters; 0 means none.
@@ -107,6 +112,32 @@ type ChildPeaker interface {
 	// ChildPeak returns how many bytes of memory one such process needs at its peak (its VmHWM), times the number that
 	// live at once. It may start one more process to find out.
 	ChildPeak(ctx context.Context) (int64, error)
+}
+
+// BatchPreparer is an Executor that has something to do before each batch that is no part of it.
+type BatchPreparer interface {
+	// PrepareBatch is called before each Run, outside the timed region. It honours ctx.
+	PrepareBatch(ctx context.Context) error
+}
+
+// Accounter is an Executor whose tasks are processes, and which knows what they used.
+type Accounter interface {
+	// ResetAccount begins a new account.
+	ResetAccount()
+	// Account returns what the tasks used since ResetAccount. It may start one more process to find out, and honours ctx.
+	Account(ctx context.Context) Account
+}
+
+// Account is what tasks used that were processes of their own. It is a value.
+type Account struct {
+	User, System time.Duration // processor time of all of them
+	Shell        time.Duration // what the start of a shell takes that each begins with; 0: none
+	// PeakBytes is the memory of the largest single one. With PeakBound it is only known to be no more than that.
+	PeakBytes                int64
+	PeakBound                bool
+	CtxVoluntary, CtxForced  int64
+	FaultsMinor, FaultsMajor int64
+	Exits                    map[string]int // how many ended how: "0", "1", "signal 9"
 }
 
 // TaskError says which task failed. It wraps the cause.

@@ -124,7 +124,7 @@ func runSingleTask(ctx context.Context, s single) (r singleResult, err error) {
 		}
 	}
 	if s.Peak && err == nil {
-		r.Peak = peakMemory()
+		r.Peak = PeakMemory()
 	}
 	return r, err
 }

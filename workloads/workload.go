@@ -40,6 +40,9 @@ const (
 	Memory Kind = "memory"
 	IO     Kind = "io"
 	Mixed  Kind = "mixed"
+	// Command tasks are programs of the user's: whether they compute or wait is not known. They run with as many workers as
+	// the cell has cores.
+	Command Kind = "command"
 )
 
 // Waits reports whether tasks of this kind spend much of their time waiting, so that more workers than cores pay off.
@@ -72,6 +75,12 @@ type Workload interface {
 	Info() Info
 	// Prepare builds what the tasks need, outside the timed region.
 	Prepare(ctx context.Context, env Env) (Tasks, error)
+}
+
+// Foreteller is a Workload whose digests can be told without running a task, because it has no result but to have ended well.
+type Foreteller interface {
+	// Foretell returns the digest of task i, or false where it takes running the task.
+	Foretell(env Env, i int) (digest uint64, ok bool)
 }
 
 // Tasks is a prepared workload. Task is safe for concurrent use; a workload that needs scratch memory takes it from a

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/parbench/parbench/strategies"
+	"github.com/parbench/parbench/strategies/command"
 	"github.com/parbench/parbench/strategies/thirdparty"
 	"github.com/parbench/parbench/strategies/trial"
 	"github.com/parbench/parbench/workloads/builtin"
@@ -23,6 +24,7 @@ import (
 // Main runs parbench and returns its exit status. In a process that was started as a trial or as a pool's worker it
 // plays that role and does not return.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	command.Main()
 	trial.Program{Workloads: builtin.Registry(), Strategies: ownStrategies()}.Main()
 	defer func() {
 		if v := recover(); v != nil {
@@ -33,8 +35,11 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	}()
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
 	root := a.root()
-	root.SetArgs(args)
-	err := root.Execute()
+	args, err := rewriteArgs(args)
+	if err == nil {
+		root.SetArgs(args)
+		err = root.Execute()
+	}
 	if err == nil {
 		return exitOK
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/parbench/parbench/internal/testenv"
+	"github.com/parbench/parbench/strategies/command"
 	"github.com/parbench/parbench/strategies/trial"
 	"github.com/parbench/parbench/workloads"
 	"github.com/parbench/parbench/workloads/builtin"
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) {
 		program()
 		return
 	}
+	command.Main()
 	trial.Program{Workloads: builtin.Registry(), Strategies: ownStrategies()}.Main()
 	testscript.Main(m, map[string]func(){
 		"parbench": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },

@@ -389,11 +389,11 @@ func (a *app) sides(f *gateFlags) (base, head harness.Program, err error) {
 // gateCommands measures two commands.
 func (a *app) gateCommands(cmd *cobra.Command, f *gateFlags) error {
 	f.baseLabel, f.headLabel = f.baseCmd, f.headCmd
-	base, err := command("base", f.baseCmd)
+	base, err := commandSide("base", f.baseCmd)
 	if err != nil {
 		return err
 	}
-	head, err := command("head", f.headCmd)
+	head, err := commandSide("head", f.headCmd)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/parbench/parbench/internal/harness"
 	"github.com/parbench/parbench/internal/host"
 	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/internal/words"
 	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis"
@@ -112,17 +113,17 @@ func measurable(o *protocol.Description) (names []string) {
 	return names
 }
 
-// command is a command line as something to run.
-func command(side, line string) (harness.Program, error) {
-	words, err := gate.Words(line)
+// commandSide is a command line as something to run.
+func commandSide(side, line string) (harness.Program, error) {
+	list, err := words.Split(line)
 	if err != nil {
 		return harness.Program{}, usagef("--%s-cmd %q: %w", side, line, err)
 	}
-	path, err := exec.LookPath(words[0])
+	path, err := exec.LookPath(list[0])
 	if err != nil {
-		return harness.Program{}, usagef("--%s-cmd %q: %s: no such executable (%v)", side, line, words[0], errors.Unwrap(err))
+		return harness.Program{}, usagef("--%s-cmd %q: %s: no such executable (%v)", side, line, list[0], errors.Unwrap(err))
 	}
-	return harness.Program{Label: side, Path: path, Args: words[1:]}, nil
+	return harness.Program{Label: side, Path: path, Args: list[1:]}, nil
 }
 
 // writeSelfTest writes a self-test in every format.

@@ -318,7 +318,8 @@ func isBuiltin(w protocol.Workload) bool {
 func (s *session) resumePrograms(a *app, f *runFlags, run *results.Run, interpreter func(label string) bool) error {
 	var labels []string
 	for _, c := range run.Header.Plan.Cells {
-		if c.Program != selfLabel && !interpreter(c.Program) && !slices.Contains(labels, c.Program) {
+		ours := c.Program == selfLabel || c.Program == commandsLabel && run.Header.Plan.Commands != nil
+		if !ours && !interpreter(c.Program) && !slices.Contains(labels, c.Program) {
 			labels = append(labels, c.Program)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/strategies/command"
 	"github.com/parbench/parbench/strategies/python"
 	"github.com/parbench/parbench/workloads/builtin"
 )
@@ -39,7 +40,9 @@ type runFlags struct {
 	output, resume, affinity     string
 	quick, rigorous, dry         bool
 	oversub, join                bool
+	ignore                       string // as it was given to "run"
 	ignoreFailure                bool
+	command                      commandFlags
 	text                         textFlags
 	// show reports from the finished file in place of present, for commands that measure with another question.
 	show func(path, dir string) error
@@ -96,7 +99,9 @@ func (a *app) runCommand() *cobra.Command {
 	fl.BoolVar(&f.quick, "quick", false, fmt.Sprintf("%d rounds: a first look, marked as one", harness.QuickRounds))
 	fl.BoolVar(&f.rigorous, "rigorous", false, fmt.Sprintf("%d rounds", harness.RigorousRounds))
 	fl.BoolVar(&f.dry, "dry-run", false, "print the plan and measure nothing")
-	fl.BoolVar(&f.ignoreFailure, "ignore-failure", false, "exit 0 although a workload failed")
+	fl.StringVarP(&f.ignore, "ignore-failure", "i", "", "exit 0 although a workload failed; with --cmd: exit codes (1,2) that are no failure, or all")
+	fl.Lookup("ignore-failure").NoOptDefVal = command.AllFailures
+	f.command.add(fl)
 	f.text.add(fl)
 	cmd.MarkFlagsMutuallyExclusive(roundFlags...)
 	for _, name := range []string{"workload", "strategy"} {
@@ -131,6 +136,11 @@ func completeNames(flag string) cobra.CompletionFunc {
 	}
 }
 
+// given says which flags were typed: those that variables have set give way where they do not fit.
+func (a *app) given(cmd *cobra.Command) func(name string) bool {
+	return func(name string) bool { return cmd.Flags().Changed(name) && !a.fromEnv[name] }
+}
+
 // roundFlags exclude each other: each says how many rounds there are.
 var roundFlags = []string{"quick", "rigorous", "rounds"}
 
@@ -147,7 +157,12 @@ func (a *app) open(f *runFlags) (*session, host.Usable, error) {
 	if err != nil {
 		return nil, host.Usable{}, err
 	}
-	own, err := harness.Ask(context.Background(), self)
+	var own harness.Offer
+	if f.command.all != nil {
+		own, err = f.command.program(context.Background())
+	} else {
+		own, err = harness.Ask(context.Background(), self)
+	}
 	if err != nil {
 		return nil, host.Usable{}, err
 	}
@@ -203,7 +218,13 @@ func sortedList(cpus []int) string { return host.FormatList(slices.Sorted(slices
 func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.Spec, []string, error) {
 	var spec harness.Spec
 	s.defaults(f)
-	ws, ss, err := selections(f, s.offered())
+	var ws, ss []harness.Selection
+	var err error
+	if c := &f.command; c.all != nil {
+		ws, ss, err = c.selections(f.lists, f.scans)
+	} else {
+		ws, ss, err = selections(f, s.offered())
+	}
 	if err != nil {
 		return spec, nil, err
 	}
@@ -219,9 +240,14 @@ func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.
 	spec = harness.Spec{
 		Workloads: ws, Strategies: ss, Cores: cores, Rounds: f.rounds, Tasks: f.tasks, Seed: f.seed, Budget: f.budget,
 		Hard: cmd.Flags().Changed("budget"), Timeout: f.timeout, Warmup: f.warmup, Probes: f.split, Quick: f.quick, Oversub: f.oversub,
+		Commands: f.command.all,
 	}
 	if s.user != nil {
 		spec.Missing = s.user.missing
+	}
+	least := 1 // warm-up batches
+	if f.command.all != nil {
+		least = 0
 	}
 	switch {
 	case f.quick:
@@ -235,8 +261,8 @@ func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.
 		return spec, nil, usagef("--rounds %d: write a number from 1 to %d", spec.Rounds, maxRounds)
 	case f.tasks < 0 || f.tasks > maxTasks || f.tasks == 0 && cmd.Flags().Changed("tasks"):
 		return spec, nil, usagef("--tasks %d: write a number from 1 to %d, or leave it out to have it calibrated", f.tasks, maxTasks)
-	case f.warmup < 1 || f.warmup > maxWarmup:
-		return spec, nil, usagef("--warmup %d: write a number from 1 to %d", f.warmup, maxWarmup)
+	case f.warmup < least || f.warmup > maxWarmup:
+		return spec, nil, usagef("--warmup %d: write a number from %d to %d", f.warmup, least, maxWarmup)
 	case f.split < 0 || f.split > maxRounds:
 		return spec, nil, usagef("--split-rounds %d: write a number from 0 to %d", f.split, maxRounds)
 	case spec.Hard && f.budget <= 0:
@@ -291,6 +317,10 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 	if f.join {
 		return usagef("--join: it only goes with --resume FILE")
 	}
+	if err := f.commands(a.given(cmd)); err != nil {
+		return err
+	}
+	defer f.command.close()
 	s, u, err := a.open(f)
 	if err != nil {
 		return err
@@ -357,8 +387,12 @@ func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, s *session) 
 			args = append(args, "--program="+namedHere(o.Label))
 		}
 	}
-	for _, w := range spec.Workloads {
-		args = append(args, "-w", w.Label())
+	if f.command.all != nil {
+		args = append(args, f.command.again()...)
+	} else {
+		for _, w := range spec.Workloads {
+			args = append(args, "-w", w.Label())
+		}
 	}
 	for _, x := range spec.Strategies {
 		args = append(args, "-s", s.python.repeated(x))
@@ -390,19 +424,23 @@ func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, s *session) 
 func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
 	for _, name := range []string{
 		"workload", "strategy", "cores", "parameter-list", "parameter-scan", "rounds", "tasks", "warmup", "split-rounds", "budget", "timeout",
-		"seed", "output", "oversubscribe", "quick", "rigorous", "dry-run",
+		"seed", "output", "oversubscribe", "quick", "rigorous", "dry-run", "cmd", "command-name", "prepare", "setup", "cleanup",
+		"shell", "input", "command-output", "check-output", "parameter-step-size",
 	} {
 		if cmd.Flags().Changed(name) && !a.fromEnv[name] {
 			return usagef("--resume %s: --%s cannot be changed, the plan is in the file; leave it out", f.resume, name)
 		}
 	}
-	s, u, err := a.open(f)
-	if err != nil {
-		return err
-	}
 	w, run, err := results.Append(f.resume)
 	if err != nil {
 		return usagef("--resume %s: %w", f.resume, err)
+	}
+	f.command.resume(&run.Header.Plan)
+	defer f.command.close()
+	s, u, err := a.open(f)
+	if err != nil {
+		w.Close()
+		return err
 	}
 	defer func() { s.python.close() }()
 	if err := s.resumePrograms(a, f, run, isInterpreter(run)); err != nil {
@@ -434,55 +472,6 @@ func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
 		err := w.Note(results.Note{Type: "resume", Time: time.Now().UTC(), Joined: len(differs) > 0, Differs: differs})
 		return run.Header.Plan, run, w, outputError(f.resume, err)
 	})
-}
-
-// finish closes a file that lacks no trial, with the note that says so where that is missing.
-func finish(w *results.Writer, run *results.Run) error {
-	if n := len(run.Notes); n == 0 || run.Notes[n-1].Type != "end" || run.Notes[n-1].Reason != "complete" {
-		if err := w.Note(results.Note{Type: "end", Time: time.Now().UTC(), Reason: "complete"}); err != nil {
-			return errors.Join(err, w.Close())
-		}
-	}
-	return w.Close()
-}
-
-// resumable refuses a file that was made under other conditions, unless --join says to go on.
-func resumable(s *session, f *runFlags, run *results.Run) error {
-	if p := run.Header.Plan; p.Hash != p.ComputeHash() {
-		return usagef("--resume %s: its plan was changed after it was written; start a new run", f.resume)
-	}
-	differs := harness.Resumable(run.Header.Environment, s.h.Environment())
-	if len(differs) > 0 && !f.join {
-		msg := differs[0]
-		if len(differs) > 1 {
-			msg += fmt.Sprintf(" (and %d more)", len(differs)-1)
-		}
-		return usagef("--resume %s: %s; its numbers would not belong together: start a new run, or add --join to mark the join in the file", f.resume, msg)
-	}
-	usable := map[int]bool{}
-	for _, c := range s.h.Place.CPUs {
-		usable[c] = true
-	}
-	for _, c := range run.Header.Plan.Cells {
-		for _, cpu := range c.CPUs {
-			if !usable[cpu] {
-				return usagef("--resume %s: its trials ran on CPU %d, which cannot be used here; start a new run", f.resume, cpu)
-			}
-		}
-	}
-	return nil
-}
-
-func planFixtures(p results.Plan) []string {
-	var sels []string
-	seen := map[string]bool{}
-	for _, e := range p.Workloads {
-		if e.Fixture != "" && !seen[e.Fixture] {
-			seen[e.Fixture] = true
-			sels = append(sels, e.Fixture)
-		}
-	}
-	return sels
 }
 
 // begin makes or reopens the run file, once fixtures are up.

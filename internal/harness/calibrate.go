@@ -186,15 +186,19 @@ func (h *Harness) iterationRate(ctx context.Context, d *draft, i int, name strin
 func (h *Harness) sequential(ctx context.Context, d *draft, i, p, tasks int, digests []int) outcome {
 	e := d.entries[i]
 	ref, _ := d.offers[p].reference() // addReferences has made sure that there is one
+	k := 1
+	if !ref.OneCore {
+		k = max(1, min(d.largestCores(i), len(h.Place.CPUs))) // a task that may use several cores
+	}
 	run := protocol.Run{
 		Workload: e.Name, Params: e.Params, Fixture: h.fixtures.addrs[e.Fixture], Strategy: ref.Name,
-		StrategyParams: map[string]string{}, Workers: 1, Cores: 1, Seed: d.spec.Seed, Tasks: tasks,
-		MinBatchNS: minMeasured.Nanoseconds(), MinBatches: 1, WarmupBatches: 1, Digests: digests,
+		StrategyParams: map[string]string{}, Workers: 1, Cores: k, Seed: d.spec.Seed, Tasks: tasks,
+		MinBatchNS: minMeasured.Nanoseconds(), MinBatches: 1, WarmupBatches: min(1, d.spec.Warmup), Digests: digests,
 	}
 	if digests != nil {
 		run.MinBatchNS, run.WarmupBatches = 0, 0
 	}
-	return runTrial(ctx, launch{program: d.offers[p].Program, cpus: firstCPUs(h.Place.CPUs, 1), maxprocs: 1, run: run, group: h.group, timeout: calibrationDeadline(d.spec, e, digests)})
+	return runTrial(ctx, launch{program: d.offers[p].Program, cpus: firstCPUs(h.Place.CPUs, k), maxprocs: k, run: run, group: h.group, timeout: calibrationDeadline(d.spec, e, digests)})
 }
 
 // calibrationDeadline allows the digests of all task counts, which run one after another, ten times their expected time.

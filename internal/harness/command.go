@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/parbench/parbench/internal/capture"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
@@ -123,7 +124,7 @@ func execute(ctx context.Context, l launch) (x execution) {
 		out.Close()
 		return execution{err: err}
 	}
-	tail := readTail(out)
+	tail := capture.Read(out, stderrTail, nil)
 	select {
 	case <-child.Done():
 		x.wall = time.Since(began)
@@ -140,7 +141,7 @@ func execute(ctx context.Context, l launch) (x execution) {
 	if l.group != nil {
 		l.group.sweep()
 	}
-	tail.close()
+	tail.Close()
 	u := x.state.Usage
 	x.cpu, x.peak, x.output = usageCPU(u), u.Maxrss<<10, tail.String()
 	return x

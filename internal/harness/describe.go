@@ -73,12 +73,12 @@ func (p Program) check(d *protocol.Description) error {
 	for i, w := range d.Workloads {
 		err := checkParams(w.Params)
 		switch {
-		case !validName.MatchString(w.Name):
+		case !validName.MatchString(w.Name) && w.Kind != string(workloads.Command): // nobody has to write a command's name
 			err = errName
 		case slices.ContainsFunc(d.Workloads[:i], func(o protocol.Workload) bool { return o.Name == w.Name }):
 			err = errTwice
-		case !slices.Contains([]workloads.Kind{workloads.CPU, workloads.Memory, workloads.IO, workloads.Mixed}, workloads.Kind(w.Kind)):
-			err = fmt.Errorf("its kind %q is none of cpu, memory, io and mixed", w.Kind)
+		case !slices.Contains([]workloads.Kind{workloads.CPU, workloads.Memory, workloads.IO, workloads.Mixed, workloads.Command}, workloads.Kind(w.Kind)):
+			err = fmt.Errorf("its kind %q is none of cpu, memory, io, mixed and command", w.Kind)
 		}
 		if err != nil {
 			return fmt.Errorf("program %s: workload %q: %w", p.Label, w.Name, err)

@@ -29,6 +29,9 @@ type Program struct {
 	Files []string // what else decides what it does, such as the sources it interprets: part of its identity
 	// Patience is how long it may take to describe itself; 0: 30 s.
 	Patience time.Duration
+	// Orderly programs end by themselves, and with them whatever they have started in groups of its own, when their lifeline
+	// ends. They get a moment to do so before they are killed.
+	Orderly bool
 
 	file *os.File // keeps what Path leads to: see Hold
 }

@@ -83,7 +83,7 @@ func (h *Harness) finish(d *draft, failed []FailedCalibration) *Prepared {
 		Seed: d.spec.Seed, Rounds: d.spec.Rounds, Quick: d.spec.Quick, Budget: d.spec.Budget.Seconds(),
 		Estimate: (round*time.Duration(d.spec.Rounds) + probe*time.Duration(probes)).Seconds(), Timeout: timeout.Seconds(), Oversub: d.spec.Oversub, SharesFixture: h.Place.Shares, Warmup: d.spec.Warmup,
 		Probes:    probes,
-		Workloads: d.entries, Unavailable: d.unavailable,
+		Workloads: d.entries, Unavailable: d.unavailable, Commands: d.spec.Commands,
 	}
 	for _, c := range d.cells {
 		plan.Cells = append(plan.Cells, c.Cell)

@@ -125,7 +125,7 @@ func resolveStrategy(sel Selection, s protocol.Strategy) (resolvedStrategy, erro
 		if err != nil || n < 1 || n > maxWorkers {
 			return r, usage("--strategy %s: workers=%q is not a number from 1 to %d", sel.Name, v, maxWorkers)
 		}
-		if r.OneCore || r.Unbounded {
+		if r.OneCore || r.OneWorker || r.Unbounded {
 			return r, usage("--strategy %s: it has no workers to choose; leave workers=%s out", sel.Name, v)
 		}
 		r.workers = n

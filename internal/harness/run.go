@@ -178,6 +178,9 @@ func (h *Harness) protocolLaunch(offer Offer, plan results.Plan, c results.Cell)
 			MinBatchNS: minMeasured.Nanoseconds(), MinBatches: 1, MinWarmupNS: minWarmup.Nanoseconds(), WarmupBatches: plan.Warmup,
 		},
 	}
+	if plan.Warmup == 0 && e.GrainNS >= float64(minWarmup) {
+		l.run.MinWarmupNS = 0
+	}
 	if e.OwnN {
 		l.run.Digests = []int{0}
 	}

@@ -8,10 +8,10 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
+	"github.com/parbench/parbench/internal/capture"
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
@@ -20,6 +20,8 @@ const (
 	describeTimeout = 30 * time.Second
 	// exitGrace is how long a program may take to exit after "done" before its group is killed.
 	exitGrace = 2 * time.Second
+	// orderlyGrace is how long an orderly program may take to end what it has started, when it is to be killed.
+	orderlyGrace = time.Second
 	// stderrTail is how much of a program's output is kept.
 	stderrTail = 4 << 10
 )
@@ -30,7 +32,7 @@ type session struct {
 	child   *spawn.Child
 	records *protocol.Reader
 	writer  *protocol.Writer
-	tail    *tail
+	tail    *capture.Tail
 	started time.Time
 	ended   bool
 	state   spawn.State
@@ -45,7 +47,7 @@ func startSession(p Program, cpus []int, maxprocs int) (*session, error) {
 
 // startTrial starts a program in the trials' control group, if there is one.
 func startTrial(l launch) (*session, error) {
-	cmd := spawn.Command{CPUs: l.cpus, Env: trialEnv(l.program.Env, l.maxprocs)}
+	cmd := spawn.Command{CPUs: l.cpus, Env: trialEnv(l.program.Env, l.maxprocs), NoDeathSignal: l.program.Orderly}
 	if l.group != nil {
 		cmd.ControlGroup = l.group.dir
 	}
@@ -77,7 +79,7 @@ func start(p Program, cmd spawn.Command) (*session, error) {
 		out.Close()
 		return nil, fmt.Errorf("start program %s: %w", p.Label, err)
 	}
-	s.tail = readTail(out)
+	s.tail = capture.Read(out, stderrTail, nil)
 	s.records, s.writer = protocol.NewReader(s.child.Out), protocol.NewWriter(s.child.In)
 	return s, nil
 }
@@ -115,13 +117,24 @@ func (r record) message() string {
 
 // next waits for the next record. When ctx ends, the whole group is killed and the error wraps the cause.
 func (s *session) next(ctx context.Context) (record, error) {
-	stop := context.AfterFunc(ctx, func() { _ = s.child.Kill() })
+	stop := context.AfterFunc(ctx, s.kill)
 	rec, err := s.records.Record()
 	stop()
 	if err != nil && ctx.Err() != nil {
 		return record{}, context.Cause(ctx)
 	}
 	return record{rec}, err
+}
+
+// kill ends the program and all of its group. One that can see to it itself gets a moment for that.
+func (s *session) kill() {
+	if s.program.Orderly {
+		s.child.In.Close()
+		grace, cancel := context.WithTimeout(context.Background(), orderlyGrace)
+		defer cancel()
+		_, _ = s.child.Wait(grace)
+	}
+	_ = s.child.Kill()
 }
 
 // end closes the lifeline, lets the program exit, kills what is left of its group and reaps all of it. Idempotent.
@@ -143,7 +156,7 @@ func (s *session) end() {
 		s.group.sweep()
 	}
 	s.child.Out.Close()
-	s.tail.close()
+	s.tail.Close()
 }
 
 // output returns the end of what the program wrote to stdout and stderr. Call it after end.
@@ -189,59 +202,4 @@ func panicLine(s string) string {
 		}
 	}
 	return ""
-}
-
-// tail keeps the end of a stream. A goroutine reads until end of file or close.
-type tail struct {
-	f    *os.File
-	done chan struct{}
-	mu   sync.Mutex
-	buf  []byte
-	lost bool
-}
-
-func readTail(f *os.File) *tail {
-	t := &tail{f: f, done: make(chan struct{})}
-	go t.read()
-	return t
-}
-
-func (t *tail) read() {
-	defer close(t.done)
-	chunk := make([]byte, 4096)
-	for {
-		n, err := t.f.Read(chunk)
-		t.mu.Lock()
-		t.buf = append(t.buf, chunk[:n]...)
-		if len(t.buf) > 4*stderrTail {
-			t.buf = append(t.buf[:0], t.buf[len(t.buf)-stderrTail:]...)
-			t.lost = true
-		}
-		t.mu.Unlock()
-		if err != nil {
-			return
-		}
-	}
-}
-
-// close ends the reading. What the group wrote has arrived by then: its members are reaped, so the pipe is at its end
-// unless something left the group, for which nobody waits.
-func (t *tail) close() {
-	_ = t.f.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	<-t.done
-	t.f.Close()
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	b := t.buf
-	lost := t.lost
-	if len(b) > stderrTail {
-		b, lost = b[len(b)-stderrTail:], true
-	}
-	if lost {
-		return "…" + strings.ToValidUTF8(string(b), "�")
-	}
-	return strings.ToValidUTF8(string(b), "�")
 }

@@ -3,6 +3,7 @@ package harness
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strconv"
@@ -44,6 +45,8 @@ type Spec struct {
 	Oversub    bool
 	// Missing are programs that were asked for and could not say what they offer: the plan lists them with their reasons.
 	Missing []results.Unavailable
+	// Commands is what the workloads start, if they are commands: for the plan.
+	Commands *results.Commands
 }
 
 // UsageError is a mistake in what was asked for: it names the flag or file and the remedy. Nothing was measured.
@@ -129,6 +132,7 @@ func newDraft(spec Spec, offers []Offer, cpus []int) (*draft, error) {
 		}
 	}
 	d.nameEntries()
+	d.distinguish()
 	largest := spec.Cores[len(spec.Cores)-1]
 	if largest > len(cpus) && !spec.Oversub {
 		return nil, usage("--cores %d: only %s usable here (affinity and cgroup quota decide; parbench doctor shows them); choose fewer, or add --oversubscribe", largest, cores(len(cpus)))
@@ -174,8 +178,36 @@ func (d *draft) nameEntries() {
 			}
 		}
 		e.Key = e.Name
+		if e.Kind == string(workloads.Command) {
+			e.Key = expandedName(e, differing)
+		}
 		if len(differing) > 0 {
 			e.Key += "{" + workloads.Params(differing).String() + "}"
+		}
+	}
+}
+
+// expandedName is a command's name with its parameters where it says itself that they go; those leave differing.
+func expandedName(e *results.PlanEntry, differing map[string]string) string {
+	var pairs []string
+	for _, k := range slices.Sorted(maps.Keys(e.Params)) {
+		if in := "{" + k + "}"; strings.Contains(e.Name, in) {
+			pairs = append(pairs, in, e.Params[k])
+			delete(differing, k)
+		}
+	}
+	return strings.NewReplacer(pairs...).Replace(e.Name)
+}
+
+// distinguish adds all parameters to keys that would otherwise be those of several entries.
+func (d *draft) distinguish() {
+	times := map[string]int{}
+	for _, e := range d.entries {
+		times[e.Key]++
+	}
+	for i := range d.entries {
+		if e := &d.entries[i]; times[e.Key] > 1 {
+			e.Key = e.Name + "{" + workloads.Params(e.Params).String() + "}"
 		}
 	}
 }
@@ -200,15 +232,15 @@ func (d *draft) layOut(entry int, strategies []resolvedStrategy, cpus []int) {
 		case s.Serial:
 			counts = []int{largest}
 		}
-		for _, k := range counts {
+		for n, k := range counts {
 			c := draftCell{entry: entry}
 			c.Cell = results.Cell{
 				Program: d.offers[s.program].Label, Workload: e.Key, Strategy: s.Name, Label: s.label, StrategyParams: s.params,
 				Cores: k, Workers: s.workers, CPUs: firstCPUs(cpus, k), OneCore: s.OneCore, Serial: s.Serial, Unbounded: s.Unbounded, Processes: s.Processes,
-				Oversub: k > len(cpus), Reference: s.reference,
+				Oversub: k > len(cpus), Reference: s.reference && n == 0,
 			}
 			switch {
-			case s.OneCore:
+			case s.OneCore, s.OneWorker:
 				c.Workers = 1
 			case c.Workers == 0 && workloads.Kind(e.Kind).Waits():
 				c.Workers = waitingWorkers

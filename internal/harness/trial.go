@@ -99,6 +99,7 @@ func converse(ctx context.Context, s *session, l launch, o *outcome) error {
 				t.Processes, t.GCCycles, t.GCPauseNS = u.Processes, u.GCCycles, u.GCPauseNS
 				t.CtxVoluntary, t.CtxForced = u.CtxVoluntary, u.CtxForced
 				t.FaultsMinor, t.FaultsMajor = u.FaultsMinor, u.FaultsMajor
+				t.UserNS, t.SystemNS, t.ShellNS, t.PeakBound, t.Exits = u.UserNS, u.SystemNS, u.ShellNS, u.PeakBound, u.Exits
 			}
 		case "probe":
 			if rec.Probe == nil {

@@ -111,6 +111,8 @@ type Strategy struct {
 	TaskCap    int            `json:"task_cap,omitempty"`
 	ModeCaps   map[string]int `json:"mode_caps,omitempty"`
 	Processes  bool           `json:"processes,omitempty"`
+	// OneWorker marks a strategy that runs one task at a time, whatever the number of cores: the task may use them all.
+	OneWorker bool `json:"one_worker,omitempty"`
 	// Reference marks the strategy that this program's others are compared with; where none is marked, it is the one
 	// called "sequential".
 	Reference bool `json:"reference,omitempty"`
@@ -162,6 +164,12 @@ type Usage struct {
 	CtxForced    int64 `json:"ctx_forced"`
 	FaultsMinor  int64 `json:"faults_minor"`
 	FaultsMajor  int64 `json:"faults_major"`
+	// What a program knows whose tasks are processes of their own. PeakBytes is then that of the largest one.
+	UserNS    int64          `json:"user_ns,omitempty"`    // all tasks, in user mode
+	SystemNS  int64          `json:"system_ns,omitempty"`  // and in the kernel
+	ShellNS   int64          `json:"shell_ns,omitempty"`   // start of the shell that each task begins with
+	PeakBound bool           `json:"peak_bound,omitempty"` // PeakBytes is only known to be no more than that
+	Exits     map[string]int `json:"exits,omitempty"`      // tasks by exit status: "0", "1", "signal 9"
 }
 
 // Digest is the batch digest of a task count.

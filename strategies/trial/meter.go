@@ -78,3 +78,13 @@ func (u *usage) addMemory(ctx context.Context, ex strategies.Executor) {
 		}
 	}
 }
+
+// take replaces what was seen of this process and its children by what the executor knows of its tasks, which ran for that
+// many nanoseconds: between their batches other processes may have run.
+func (u *usage) take(a strategies.Account, timed int64) {
+	u.CPUNS, u.WallNS = (a.User + a.System).Nanoseconds(), timed
+	u.UserNS, u.SystemNS, u.ShellNS = a.User.Nanoseconds(), a.System.Nanoseconds(), a.Shell.Nanoseconds()
+	u.CtxVoluntary, u.CtxForced, u.FaultsMinor, u.FaultsMajor = a.CtxVoluntary, a.CtxForced, a.FaultsMinor, a.FaultsMajor
+	u.PeakBytes, u.PeakBound, u.Exits = a.PeakBytes, a.PeakBound, a.Exits
+	u.Processes, u.PSSBytes, u.GCCycles, u.GCPauseNS = 0, 0, 0, 0
+}

@@ -205,10 +205,10 @@ func chooseTasks(ctx context.Context, ex strategies.Executor, most int) (int, er
 
 // batches runs the warm-up and the measured batches and sends their times.
 func (s *session) batches(ctx context.Context, c *cell, ex strategies.Executor) (*timer, *protocol.Usage, error) {
-	t := &timer{ctx: ctx, ex: ex, n: c.Tasks, send: func(b *protocol.Batches) {
+	t := &timer{ctx: ctx, ex: ex, n: c.Tasks, spent: s.spent, send: func(b *protocol.Batches) {
 		s.send(protocol.Record{Type: "batches", Batches: b})
 	}}
-	if err := t.run(&t.warmup, c.WarmupBatches, c.MinWarmupNS); err != nil {
+	if _, err := t.run(&t.warmup, c.WarmupBatches, c.MinWarmupNS); err != nil {
 		return nil, nil, err
 	}
 	t.reserve(c.MinBatches, c.MinBatchNS)
@@ -216,14 +216,23 @@ func (s *session) batches(ctx context.Context, c *cell, ex strategies.Executor) 
 	begin := time.Now()
 	runtime.GC()
 	s.spent(begin)
+	accounter, accounts := ex.(strategies.Accounter)
+	if accounts {
+		accounter.ResetAccount() // the warm-up's is of no interest
+	}
 	before := readMeter(ex)
-	if err := t.run(&t.wall, max(c.MinBatches, 1), c.MinBatchNS); err != nil {
+	timed, err := t.run(&t.wall, max(c.MinBatches, 1), c.MinBatchNS)
+	if err != nil {
 		return nil, nil, err
 	}
 	usage := readMeter(ex).since(before)
 	t.flush(true)
 	begin = time.Now()
-	usage.addMemory(ctx, ex)
+	if accounts {
+		usage.take(accounter.Account(ctx), timed)
+	} else {
+		usage.addMemory(ctx, ex)
+	}
 	s.spent(begin)
 	return t, &usage.Usage, nil
 }
@@ -234,6 +243,7 @@ type timer struct {
 	ex           strategies.Executor
 	n            int
 	send         func(*protocol.Batches)
+	spent        func(begin time.Time)
 	warmup, wall []int64 // not sent yet
 	digest       uint64
 	ran          int
@@ -241,16 +251,24 @@ type timer struct {
 	flushed      time.Time
 }
 
-// run runs at least count batches, and goes on until their times add up to ns. It appends the times to list.
-func (t *timer) run(list *[]int64, count int, ns int64) error {
-	var total int64
+// run runs at least count batches, and goes on until their times add up to ns. It appends the times to list and returns
+// their sum.
+func (t *timer) run(list *[]int64, count int, ns int64) (total int64, err error) {
+	preparer, prepares := t.ex.(strategies.BatchPreparer)
 	t.flushed = time.Now()
 	for k := 0; k < count || total < ns; k++ {
+		if prepares {
+			begin := time.Now()
+			if err := preparer.PrepareBatch(t.ctx); err != nil {
+				return total, failed(protocol.ErrSetup, err)
+			}
+			t.spent(begin)
+		}
 		begin := time.Now()
 		d, err := t.ex.Run(t.ctx, t.n)
 		end := time.Now()
 		if err != nil {
-			return err
+			return total, err
 		}
 		took := end.Sub(begin).Nanoseconds()
 		total += took
@@ -260,7 +278,7 @@ func (t *timer) run(list *[]int64, count int, ns int64) error {
 			t.digest = d
 		}
 		if d != t.digest {
-			return failed(protocol.ErrDigest, fmt.Errorf(
+			return total, failed(protocol.ErrDigest, fmt.Errorf(
 				"batch %d gave digest %s, the batches before it %s: a task was lost, doubled or is not a pure function of its index",
 				t.ran, hex(d), hex(t.digest)))
 		}
@@ -270,7 +288,7 @@ func (t *timer) run(list *[]int64, count int, ns int64) error {
 			t.flushed = time.Now()
 		}
 	}
-	return nil
+	return total, nil
 }
 
 // reserve makes room for the measured batches that the warm-up lets expect, so that the list does not grow, and move,
@@ -303,7 +321,7 @@ func (c *cell) digests(ctx context.Context) ([]protocol.Digest, error) {
 		out[k].Tasks, order[k] = n, k
 	}
 	sort.Slice(order, func(a, b int) bool { return out[order[a]].Tasks < out[order[b]].Tasks })
-	tasks, err := c.config.Prepare(ctx)
+	digest, closeTasks, err := c.digester(ctx)
 	if err != nil {
 		return nil, failed(protocol.ErrSetup, fmt.Errorf("prepare %s for its digests: %w", c.Workload, err))
 	}
@@ -311,15 +329,35 @@ func (c *cell) digests(ctx context.Context) ([]protocol.Digest, error) {
 	done := 0
 	for _, k := range order {
 		for ; done < out[k].Tasks; done++ {
-			d, err := strategies.RunTask(ctx, tasks, done)
+			d, err := digest(ctx, done)
 			if err != nil {
-				return nil, errors.Join(err, tasks.Close())
+				return nil, errors.Join(err, closeTasks())
 			}
 			sum = workloads.Combine(sum, done, d)
 		}
 		out[k].Digest = hex(sum)
 	}
-	return out, tasks.Close()
+	return out, closeTasks()
+}
+
+// digester returns what gives a task's digest, in most cases by running it, and what ends it.
+func (c *cell) digester(ctx context.Context) (digest func(ctx context.Context, i int) (uint64, error), end func() error, err error) {
+	if w, err := c.config.Workloads.Lookup(c.config.Job.Workload); err == nil {
+		env := workloads.Env{Params: c.config.Job.Params, Seed: c.config.Job.Seed, Fixture: c.config.Job.Fixture}
+		if f, ok := w.(workloads.Foreteller); ok {
+			if _, ok := f.Foretell(env, 0); ok {
+				return func(_ context.Context, i int) (uint64, error) {
+					d, _ := f.Foretell(env, i)
+					return d, nil
+				}, func() error { return nil }, nil
+			}
+		}
+	}
+	tasks, err := c.config.Prepare(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context, i int) (uint64, error) { return strategies.RunTask(ctx, tasks, i) }, tasks.Close, nil
 }
 
 func hex(d uint64) string { return fmt.Sprintf("%016x", d) }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
 
 // session is one conversation with the harness. The goroutine that reads requests outlives everything else: the end of
@@ -81,9 +82,10 @@ func (s *session) lifelineEnded() {
 	}
 }
 
-// die ends this process at once. Where it leads its group the whole group goes with it; where it does not, the group
-// belongs to somebody else.
+// die ends this process at once, and the groups that it has started. Where it leads its group the whole group goes with
+// it; where it does not, the group belongs to somebody else.
 func die() {
+	spawn.KillAll()
 	if pid := os.Getpid(); syscall.Getpgrp() == pid {
 		// The error changes nothing: the next line ends the process in any case.
 		_ = syscall.Kill(-pid, syscall.SIGKILL)

@@ -5,6 +5,7 @@ package spawn
 import (
 	"context"
 	"syscall"
+	"time"
 )
 
 // Start returns ErrUnavailable: this operating system has no parent-death signal.
@@ -18,6 +19,12 @@ func (*Child) Kill() error { return ErrUnavailable }
 
 // Reap returns ErrUnavailable.
 func (*Child) Reap(context.Context) error { return ErrUnavailable }
+
+// EndOrphans does nothing here.
+func EndOrphans(time.Duration) {}
+
+// KillAll does nothing here.
+func KillAll() {}
 
 // BecomeSubreaper returns ErrUnavailable.
 func BecomeSubreaper() error { return ErrUnavailable }

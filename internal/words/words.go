@@ -1,4 +1,7 @@
-package gate
+// Package words splits a command line into words by the quoting rules of the POSIX shell, without a shell.
+//
+// Non-goals: everything else that a shell does with a line; what would need one is refused.
+package words
 
 import (
 	"errors"
@@ -6,11 +9,11 @@ import (
 	"strings"
 )
 
-// Words splits a command line by the quoting rules of the POSIX shell (2.2): a backslash keeps the next character, single
+// Split splits a command line by the quoting rules of the POSIX shell (2.2): a backslash keeps the next character, single
 // quotes keep everything, double quotes everything but \ before \, ", $ and `. Nothing else of a shell is there: no
 // variables, patterns, pipes or redirections. What would mean one of those unquoted is refused, so that nobody believes
 // that it works.
-func Words(line string) ([]string, error) {
+func Split(line string) ([]string, error) {
 	var words []string
 	var b strings.Builder
 	inside := false // of a word

@@ -1,0 +1,66 @@
+package capture
+
+import (
+	"bytes"
+	"hash/fnv"
+	"os"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// stream writes text into a pipe that is being read, and closes its end unless it is to stay open.
+func stream(t *testing.T, text []byte, most int) (tail *Tail, writer *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tail = Read(r, most, fnv.New64a())
+	if _, err := w.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	return tail, w
+}
+
+func TestTailKeepsTheEnd(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text string
+		want string
+	}{
+		"short":   {"two\nlines\n", "two\nlines\n"},
+		"nothing": {"", ""},
+		"exact":   {strings.Repeat("x", 64), strings.Repeat("x", 64)},
+		"long":    {strings.Repeat("x", 64) + strings.Repeat("y", 64), "…" + strings.Repeat("y", 64)},
+		"huge":    {strings.Repeat("x", 1<<20) + strings.Repeat("z", 64), "…" + strings.Repeat("z", 64)},
+		"binary":  {"a\xffb", "a�b"},
+	} {
+		tail, w := stream(t, []byte(tc.text), 64)
+		w.Close()
+		tail.Close()
+		if got := tail.String(); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+		h := fnv.New64a()
+		h.Write([]byte(tc.text))
+		if tail.Sum() != h.Sum64() {
+			t.Errorf("%s: the hash is not that of all that was written", name)
+		}
+		if cap(tail.buf) > 1<<20 {
+			t.Errorf("%s: %d bytes are kept", name, cap(tail.buf))
+		}
+	}
+}
+
+// Who holds the other end open does not keep Close from returning, and what was written before it is there.
+func TestCloseDoesNotWaitForOthers(t *testing.T) {
+	tail, w := stream(t, bytes.Repeat([]byte("said "), 3), 64)
+	defer w.Close()
+	tail.Close()
+	if got := tail.String(); got != "said said said " {
+		t.Errorf("%q", got)
+	}
+}

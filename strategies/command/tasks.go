@@ -1,0 +1,273 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/stat"
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
+	"github.com/parbench/parbench/workloads"
+)
+
+// tasks starts the commands of one trial. Task is safe for concurrent use, the other methods are not.
+type tasks struct {
+	all     *results.Commands
+	env     []string
+	seed    uint64
+	value   func(string) (string, bool)
+	command line
+	prepare *line // nil: none
+	input   string
+	file    *os.File      // standard output, where it goes to a file
+	cpus    chan int      // those that no pinned command has; nil: commands are not pinned
+	shell   time.Duration // what its start takes
+	allowed func(spawn.State) bool
+	shown   sync.Once // the output of the first failure
+	ledger  ledger
+	closed  bool
+}
+
+var _ workloads.Tasks = (*tasks)(nil)
+
+// prepare makes everything ready, and runs what the user wants to be run before a trial. cpus, if any, are given to one
+// command each.
+func (w workload) prepare(ctx context.Context, env workloads.Env, cpus []int) (t *tasks, err error) {
+	value := func(name string) (string, bool) {
+		v, ok := env.Params[name]
+		return v, ok
+	}
+	t = &tasks{all: w.all, env: w.env, seed: env.Seed, value: value, input: Expand(w.all.Input, value), allowed: tolerate(w.all.Allow)}
+	if t.command, err = parse(w.all.Shell, w.one.Line, value); err != nil {
+		return nil, err
+	}
+	if w.one.Prepare != "" {
+		l, err := parse(w.all.Shell, w.one.Prepare, value)
+		if err != nil {
+			return nil, err
+		}
+		t.prepare = &l
+	}
+	if err := t.around(ctx, "setup", w.all.Setup); err != nil {
+		return nil, err
+	}
+	defer func(made *tasks) {
+		if err != nil {
+			err = errors.Join(err, made.Close())
+		}
+	}(t)
+	// After the set-up: it may be what makes the program.
+	if name := t.command.words[0]; len(name) == 1 {
+		if t.command.path, err = find(name.at("")); err != nil {
+			return nil, err
+		}
+	}
+	if name := Expand(w.all.Output, value); name != "" && name != Null {
+		// The last trial's output is what stays.
+		if t.file, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o644); err != nil {
+			return nil, fmt.Errorf("--command-output: %w", err)
+		}
+	}
+	if cpus != nil {
+		t.cpus = make(chan int, len(cpus))
+		for _, c := range cpus {
+			t.cpus <- c
+		}
+	}
+	if w.all.Shell != "" {
+		if t.shell, err = t.shellStart(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// Null as Commands.Output sends standard output to /dev/null.
+const Null = "null"
+
+// find is exec.LookPath with an error for the user.
+func find(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path, nil
+	}
+	why := errors.Unwrap(err)
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", fmt.Errorf("the command %s: %w; name a program that is there, or add --shell if it is a shell's own", name, why)
+	}
+	return "", fmt.Errorf("the command %s: %w; name a file that can be executed", name, why)
+}
+
+// tolerate returns what is no failure. allow is "", "all" or exit codes by comma, as ParseAllow returns it.
+func tolerate(allow string) func(spawn.State) bool {
+	codes := strings.Split(allow, ",")
+	return func(s spawn.State) bool {
+		return s.Success() || allow == AllFailures || s.Signal == 0 && slices.Contains(codes, strconv.Itoa(s.Code))
+	}
+}
+
+// AllFailures as Commands.Allow says that no way of ending is a failure.
+const AllFailures = "all"
+
+// shellStarts is how often the shell's start is timed: enough for a median in a few milliseconds.
+const shellStarts = 9
+
+// shellStart measures what the shell takes to do nothing, in the same way as a task.
+func (t *tasks) shellStart(ctx context.Context) (time.Duration, error) {
+	nothing, err := parse(t.all.Shell, "", t.value)
+	if err != nil {
+		return 0, err
+	}
+	nothing.path = t.command.path
+	var took []float64
+	for k := range shellStarts + 1 {
+		began := time.Now()
+		x, err := t.run(ctx, nothing, "", nil)
+		if err != nil {
+			return 0, err
+		}
+		if !x.state.Success() {
+			return 0, fmt.Errorf("--shell %s: it %s when asked to do nothing; name a shell that takes -c", t.all.Shell, ended(x.state))
+		}
+		if k > 0 { // the first one fills caches
+			took = append(took, time.Since(began).Seconds())
+		}
+	}
+	m, err := stat.Median(took)
+	return time.Duration(m * float64(time.Second)), err
+}
+
+// around runs a command of the user's that is not timed. An empty line is none.
+func (t *tasks) around(ctx context.Context, flag, text string) error {
+	if text == "" {
+		return nil
+	}
+	l, err := parse(t.all.Shell, text, t.value)
+	if err != nil {
+		return fmt.Errorf("--%s %q: %w", flag, text, err)
+	}
+	x, err := t.run(ctx, l, "", nil)
+	if err != nil {
+		return fmt.Errorf("--%s %q: %w", flag, l.text, err)
+	}
+	if !x.state.Success() {
+		t.show(x)
+		return fmt.Errorf("--%s %q: it %s", flag, l.text, ended(x.state))
+	}
+	return nil
+}
+
+// prepareBatch runs what is to come before each batch.
+func (t *tasks) prepareBatch(ctx context.Context) error {
+	if t.prepare == nil {
+		return nil
+	}
+	x, err := t.run(ctx, *t.prepare, "", nil)
+	if err != nil {
+		return fmt.Errorf("--prepare %q: %w", t.prepare.text, err)
+	}
+	if !x.state.Success() {
+		t.show(x)
+		return fmt.Errorf("--prepare %q: it %s", t.prepare.text, ended(x.state))
+	}
+	return nil
+}
+
+// Task implements workloads.Tasks: it runs the command once.
+func (t *tasks) Task(ctx context.Context, i int) (uint64, error) {
+	number := strconv.Itoa(i)
+	var cpus []int
+	if t.cpus != nil {
+		cpu := <-t.cpus // there is one for each worker
+		defer func() { t.cpus <- cpu }()
+		cpus = []int{cpu}
+	}
+	began := time.Now()
+	x, err := t.run(ctx, t.command, number, cpus)
+	if err != nil {
+		return 0, err
+	}
+	t.ledger.add(x.state, time.Since(began))
+	if !t.allowed(x.state) {
+		t.show(x)
+		return 0, t.failed(x.state, number)
+	}
+	digest := workloads.Key(t.seed, i)
+	if t.all.CheckOutput {
+		digest = workloads.Fold(digest, x.sum)
+	}
+	return digest, nil
+}
+
+// failed words the failure of a task.
+func (t *tasks) failed(s spawn.State, number string) error {
+	args := t.command.args(number)
+	text := strings.Join(args, " ")
+	if t.all.Shell != "" {
+		text = args[2]
+	}
+	flag := "--ignore-failure"
+	if s.Signal == 0 {
+		flag += "=" + strconv.Itoa(s.Code)
+	}
+	return fmt.Errorf("%q %s; if that is no failure, add %s", short(text), ended(s), flag)
+}
+
+// short is text of a length for a message.
+func short(text string) string {
+	const most = 200
+	if r := []rune(text); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return text
+}
+
+func ended(s spawn.State) string {
+	if s.Signal != 0 {
+		return "was ended by " + s.String()
+	}
+	return "exited with status " + strconv.Itoa(s.Code)
+}
+
+// show writes the output of a failed process to this one's standard error, which whoever started it shows. Only the first
+// is of interest: where many fail, they mostly say the same.
+func (t *tasks) show(x outcome) {
+	t.shown.Do(func() {
+		if x.tail == nil {
+			return
+		}
+		if text := strings.TrimRight(x.tail.String(), "\n"); text != "" {
+			fmt.Fprintln(os.Stderr, text)
+		}
+	})
+}
+
+// Close implements workloads.Tasks: it ends what commands have left behind, and runs what is to come after a trial.
+func (t *tasks) Close() error {
+	if t.closed {
+		return nil
+	}
+	t.closed = true
+	var err error
+	if t.file != nil {
+		err = t.file.Close()
+	}
+	spawn.EndOrphans(orphanPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), cleanupPatience)
+	defer cancel()
+	return errors.Join(err, t.around(ctx, "cleanup", t.all.Cleanup))
+}
+
+const (
+	orphanPatience = time.Second
+	// cleanupPatience bounds the user's own cleaning up, which may come after a deadline.
+	cleanupPatience = 60 * time.Second
+)
