@@ -111,11 +111,12 @@ func (f *fleet) start(ctx context.Context) error {
 }
 
 // launch adds a worker in a free slot. Called with mu held.
-func (f *fleet) launch(slot int) {
+func (f *fleet) launch(slot int) *peer {
 	p := &peer{f: f, limit: 1, slot: slot}
 	f.workers = append(f.workers, p)
 	f.publish()
 	go p.run()
+	return p
 }
 
 // freeSlot returns the lowest position that no worker has.
@@ -550,7 +551,7 @@ func (f *fleet) ended(p *peer, cause error) {
 	case !needed:
 	default:
 		f.restarts.Add(1)
-		f.launch(p.slot)
+		f.launch(p.slot).heir = true
 		fed, failed = f.spread(failed)
 	}
 	broken := f.broken

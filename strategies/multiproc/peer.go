@@ -16,6 +16,7 @@ type peer struct {
 	child *child
 	conn  syscall.RawConn // of child.In
 	up    bool            // ready for calls
+	heir  bool            // in the place of a worker that is gone
 	over  bool            // its process has ended
 	bad   error           // its answers made no sense
 	fifo  queue[*call]    // sent or about to be, unanswered, in order
@@ -283,6 +284,9 @@ func (p *peer) finish(rest []byte, pend [][]byte, tail []byte, withTail bool) {
 // run starts the worker, receives its answers until it ends, and reports that.
 func (p *peer) run() {
 	cause := p.open()
+	for pause := firstPause; cause != nil && p.spared(pause); pause = min(2*pause, lastPause) {
+		cause = p.open()
+	}
 	if cause == nil {
 		cause = p.receive()
 	}
