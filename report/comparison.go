@@ -352,7 +352,7 @@ const (
 	// foldFrom is from how many rows on a page shows at once only those that differ.
 	foldFrom = 13
 	// mostRows bounds a table on a page: a comment on GitHub has room for 65,536 characters.
-	mostRows = 200
+	mostRows = 100
 )
 
 // family writes the section of one metric: its table, and what has to be said about it. Of a long table the rows that do not

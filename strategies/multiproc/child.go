@@ -3,6 +3,7 @@ package multiproc
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,12 +105,36 @@ func childEnv(changes []string, own ...string) []string {
 
 const tailSize = 4 << 10
 
-// tail passes a child's standard error on and keeps its end.
+// tail passes a child's standard error on and keeps its end, and the line before it that names what ended the child: the
+// traces of a stack overflow are longer than what is kept.
 type tail struct {
-	r    *os.File
-	done chan struct{}
-	mu   sync.Mutex
-	buf  []byte
+	r     *os.File
+	done  chan struct{}
+	mu    sync.Mutex
+	buf   []byte
+	cause []byte // nil if there is none, or buf has it
+}
+
+// keep appends to what is kept, and lets the oldest go.
+func (t *tail) keep(b []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, b...)
+	over := len(t.buf) - tailSize
+	if over <= 0 {
+		return
+	}
+	at := 0
+	for line := range bytes.Lines(t.buf) {
+		if at >= over || t.cause != nil {
+			break
+		}
+		if namesCause(string(line[:min(len(line), len(fatalPrefix))])) {
+			t.cause = append([]byte(nil), line[:min(len(line), mostWords)]...)
+		}
+		at += len(line)
+	}
+	t.buf = t.buf[:copy(t.buf, t.buf[over:])]
 }
 
 func (t *tail) copy(to *os.File) {
@@ -118,12 +143,7 @@ func (t *tail) copy(to *os.File) {
 	for {
 		n, err := t.r.Read(b)
 		if n > 0 {
-			t.mu.Lock()
-			t.buf = append(t.buf, b[:n]...)
-			if over := len(t.buf) - tailSize; over > 0 {
-				t.buf = t.buf[:copy(t.buf, t.buf[over:])]
-			}
-			t.mu.Unlock()
+			t.keep(b[:n])
 			_, _ = to.Write(b[:n]) // nothing better to do when that fails
 		}
 		if err != nil {
@@ -147,7 +167,10 @@ func (t *tail) end() []byte {
 	t.wait(stderrPass)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return bytes.Clone(t.buf)
+	if t.cause == nil {
+		return bytes.Clone(t.buf)
+	}
+	return slices.Concat(bytes.TrimRight(t.cause, "\n"), []byte("\n…\n"), t.buf)
 }
 
 func (t *tail) wait(d time.Duration) {

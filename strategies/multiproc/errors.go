@@ -81,7 +81,7 @@ type CrashError struct {
 	Pid        int
 	Exit       ExitState
 	Attempts   int    // how many workers the task has cost
-	StderrTail []byte // the last 4 KiB the worker wrote to stderr; untrusted text
+	StderrTail []byte // the last 4 KiB that the worker wrote to stderr, after the line that names a panic or fatal error; untrusted text
 	// Err is nil, or why this process has killed the worker: a *DecodeError, because its answers made no sense.
 	Err error
 }
@@ -100,22 +100,31 @@ func (e *CrashError) Error() string {
 	return s
 }
 
+const (
+	mostWords   = 200
+	fatalPrefix = "fatal error: "
+)
+
+// namesCause reports whether a line is the one in which the runtime names a panic or fatal error.
+func namesCause(line string) bool {
+	return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, fatalPrefix)
+}
+
 // lastWords returns the line of a dead process's standard error that says most: the one in which the runtime names a panic
 // or fatal error, or the last one.
 func lastWords(stderr []byte) string {
-	const most = 200
 	last := ""
 	for line := range strings.Lines(string(stderr)) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
 		last = line
-		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+		if namesCause(line) {
 			break
 		}
 	}
-	if len(last) > most {
-		last = last[:most] + "…"
+	if len(last) > mostWords {
+		last = last[:mostWords] + "…"
 	}
 	if last == "" {
 		return ""

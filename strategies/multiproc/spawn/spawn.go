@@ -60,7 +60,7 @@ type Command struct {
 
 // State says how a process ended.
 type State struct {
-	Code   int            // exit status, or -1 when a signal ended it
+	Code   int            // exit status, or -1 when a signal ended it or nobody knows
 	Signal syscall.Signal // the signal that ended it, or 0
 	Usage  syscall.Rusage // of the process and the children it waited for
 
@@ -74,6 +74,9 @@ func (s State) Success() bool { return s.ended && s.Code == 0 && s.Signal == 0 }
 func (s State) String() string {
 	if s == (State{}) {
 		return "not ended"
+	}
+	if s.Code == -1 && s.Signal == 0 {
+		return "exit status unknown" // somebody else reaped it, such as the kernel where SIGCHLD is ignored
 	}
 	if s.Signal != 0 {
 		return "signal " + strconv.Itoa(int(s.Signal)) + " (" + s.Signal.String() + ")"

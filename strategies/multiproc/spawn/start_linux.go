@@ -240,6 +240,9 @@ func (c *Child) watch(pidfd int) {
 	c.reaped = true
 	c.mu.Unlock()
 	c.state.Code, c.state.ended = status.ExitStatus(), true
+	if c.err != nil {
+		c.state.Code = -1
+	}
 	if status.Signaled() {
 		c.state.Signal = status.Signal()
 	}
