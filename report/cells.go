@@ -126,7 +126,7 @@ func cellsOf(t *analysis.Table, unit quantity.Unit, notes []footnote) measured {
 			}
 			cells = append(cells, percent(r.Efficiency))
 		}
-		cells = append(cells, ratioCell(r.CPUPerWall), sizeCell(r.PeakBytes, mem), number(r.Setup, setup), fmt.Sprint(r.OK), marksOf(notes, r))
+		cells = append(cells, ratioCell(r.CPUPerWall), peakCell(r, mem), number(r.Setup, setup), fmt.Sprint(r.OK), marksOf(notes, r))
 		st := plain
 		switch {
 		case marks[i] == winMark+" ":
@@ -190,14 +190,17 @@ func columns(t *analysis.Table, per, batch, setup, mem quantity.Unit, taskLevel,
 		column{head: "", long: "notes", left: true})
 }
 
-// winners marks the rows of the winning set. Nothing is marked where nothing was decided or nothing stands out.
-func winners(t *analysis.Table) []string {
-	marks := make([]string, len(t.Rows))
+// winners marks the rows of the winning set.
+func winners(t *analysis.Table) []string { return setMarks(t.Winner, len(t.Rows), rivals(t)) }
+
+// setMarks marks those of so many rows that are in the winning set. Nothing is marked where nothing was decided or nothing
+// stands out from its rivals.
+func setMarks(w *analysis.Winner, rows, rivals int) []string {
+	marks := make([]string, rows)
 	for i := range marks {
 		marks[i] = "  "
 	}
-	w := t.Winner
-	if w == nil || !w.Decided() || len(w.Set) == rivals(t) {
+	if w == nil || !w.Decided() || len(w.Set) == rivals {
 		return marks
 	}
 	for _, i := range w.Set {

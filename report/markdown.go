@@ -42,6 +42,7 @@ func Markdown(w io.Writer, rep *analysis.Report, opt MDOptions) error {
 	p.answer()
 	p.environment()
 	p.method()
+	p.commands()
 	p.workloads()
 	p.footnotes()
 	p.unobserved()
@@ -79,6 +80,9 @@ func (p *page) title() {
 	}
 	if title == "" {
 		title = "Ways of running tasks in parallel, compared"
+		if p.rep.Run.Header.Plan.Commands != nil && alone(p.rep) {
+			title = "Commands, measured"
+		}
 		if len(keys) > 0 && len(keys) <= 4 {
 			title += " on " + and(keys)
 		}
@@ -86,6 +90,10 @@ func (p *page) title() {
 	p.f("# %s\n\n", EscapeMarkdown(title))
 	if len(keys) == 0 {
 		p.f("The run has no workload to report.\n\n")
+		return
+	}
+	if p.rep.Run.Header.Plan.Commands != nil && alone(p.rep) {
+		p.f("**Question.** How long does a command take on this machine, and which is the fastest?\n\n")
 		return
 	}
 	p.f("**Question.** Which way of running the tasks of %s in parallel is fastest on this machine, and how does each scale with the number of cores?\n\n",
@@ -115,8 +123,15 @@ func (p *page) answer() {
 	if len(quotes) > 0 {
 		p.f("%s\n", strings.Join(quotes, ">\n"))
 	}
+	for k := range p.rep.Commands {
+		c := &p.rep.Commands[k]
+		p.f("- %s: **%s**\n", EscapeMarkdown(commandsWhere(c)), EscapeMarkdown(c.Finding))
+	}
 	for i := range p.rep.Tables {
 		t := &p.rep.Tables[i]
+		if covered(p.rep, t) {
+			continue
+		}
 		p.f("- %s: **%s**\n", EscapeMarkdown(t.Entry.Key), EscapeMarkdown(t.Answer))
 	}
 	p.f("\n")
@@ -266,12 +281,16 @@ func (p *page) bullets(list []analysis.Warning) {
 }
 
 func (p *page) reading() {
+	peak := "the sum over all processes of the trial, so memory that they share counts more than once"
+	if p.rep.Run.Header.Plan.Commands != nil {
+		peak = "that of the largest single command; after ≤ it is only known to be no more than that"
+	}
 	lines := []string{
 		"- An interval such as 1.93 [1.90, 1.96] is an estimate and the range that holds the true value with the confidence in the column's heading, as far as the trials of this run represent the machine. n is the number of trials behind it.",
 		"- Overlapping intervals of two rows do not mean that the rows are alike: the winning set comes from comparisons paired within rounds, which see more.",
 		"- A speedup of 2 means half the time of the sequential reference; efficiency is speedup over cores, for work that waits (io, mixed) speedup over workers, because a core then serves many of them.",
 		"- CPU s per wall s tells how many cores were kept busy: near the number of cores for work that computes, near 0 for work that waits.",
-		"- Peak memory is the sum over all processes of the trial, so memory that they share counts more than once. Set-up is what a strategy needs before its first task; it is not part of the time per task.",
+		"- Peak memory is " + peak + ". Set-up is what a strategy needs before its first task; it is not part of the time per task.",
 		"- Nothing here says how other machines, other parameters or other versions of the programs would do.",
 	}
 	if p.rep.Split() {

@@ -33,8 +33,11 @@ func Text(w io.Writer, rep *analysis.Report, opt TextOptions) error {
 	}
 	p.rep, p.notes = rep, footnotes(rep)
 	p.header()
+	p.commands()
 	for i := range rep.Tables {
-		p.table(&rep.Tables[i])
+		if t := &rep.Tables[i]; !covered(rep, t) {
+			p.table(t)
+		}
 	}
 	p.footnotes()
 	p.splits()
@@ -224,9 +227,19 @@ func (p *printer) legend() {
 	if p.marked {
 		parts = append(parts, winMark+" fastest, or not distinguishable from it (paired signed-rank tests, Holm-corrected).")
 	}
+	ratios, peak, busy := "speedups", "sum over all processes", "CPU s/wall s: cores kept busy. "
+	if p.rep.Run.Header.Plan.Commands != nil {
+		peak = "the largest single command (≤: no more than that)"
+	}
+	if len(p.rep.Commands) > 0 {
+		ratios = "speedups and relative times (the fastest is 1)"
+		if alone(p.rep) {
+			ratios, busy = "relative times (the fastest is 1)", "" // the comparison is all that there is
+		}
+	}
 	parts = append(parts,
-		"Times are medians of n fresh processes with [order-statistic intervals]; speedups are paired per round; headings have the confidence attained.",
-		"CPU s/wall s: cores kept busy. Peak: sum over all processes.")
+		"Times are medians of n fresh processes with [order-statistic intervals]; "+ratios+" are paired per round; headings have the confidence attained.",
+		busy+"Peak: "+peak+".")
 	if s := overheadText(p.rep); s != "" {
 		parts = append(parts, s)
 	}

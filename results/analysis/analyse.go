@@ -55,6 +55,7 @@ func Analyse(run *results.Run, opt Options) (*Report, error) {
 			rep.Tables = append(rep.Tables, a.table(*e))
 		}
 	}
+	rep.Commands, rep.Shell = a.commandTables(rep.Tables), a.shell()
 	rep.Unobserved = unobserved(rep.Tables)
 	rep.Warnings = a.runWarnings(rep)
 	return rep, nil
@@ -259,6 +260,7 @@ func (a *analyser) row(index int, c results.Cell) Row {
 	} else if r.OK > 0 {
 		r.Status = results.OK
 	}
+	r.Costs = a.commandCost(d.samples)
 	if r.OK == 0 {
 		return r
 	}

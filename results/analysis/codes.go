@@ -6,6 +6,7 @@ const (
 	CodeCapped         = "capped"
 	CodeClock          = "clock-resolution"
 	CodeDrift          = "drift"
+	CodeExits          = "exit-codes"
 	CodeFailed         = "failed-cell"
 	CodeFailedCells    = "failed-cells"
 	CodeFewRounds      = "few-rounds"
@@ -45,7 +46,7 @@ const (
 // Codes lists every code that a warning can have, in alphabetical order.
 func Codes() []string {
 	return []string{
-		CodeBusyMachine, CodeCapped, CodeClock, CodeQuota, CodeDrift, CodeFailed, CodeFailedCells, CodeFewRounds,
+		CodeBusyMachine, CodeCapped, CodeClock, CodeQuota, CodeDrift, CodeExits, CodeFailed, CodeFailedCells, CodeFewRounds,
 		CodeFewTasks, CodeFitsCache, CodeFixtureShares, CodeForeign, CodeGovernor, CodeIncomplete, CodeInterference, CodeUnknown,
 		CodeJoined, CodeManyRivals, CodeMissingRounds, CodeNoReference, CodeOneCore, CodeOutliers, CodeOversubscribed,
 		CodeQuick, CodeRefFailed, CodeRepeats, CodeResumed, CodeSetup, CodeSkipped, CodeSiblings, CodeSplit, CodeStarved, CodeSteal,

@@ -20,6 +20,9 @@ func (a *analyser) finding(t *Table) (answer, finding string) {
 	case t.Winner == nil:
 		answer = nothing(t)
 		return answer, sentences(answer, lost(t))
+	case len(t.Rows) == 1 && t.Rows[0].Costs != nil:
+		answer = a.took(t)
+		return answer, answer
 	}
 	answer = a.answer(t)
 	return answer, sentences(answer, a.gained(t), a.allowed(t), a.nextBest(t), a.programs(t), a.open(t), a.unscaled(t), bound(t), lost(t))

@@ -65,14 +65,15 @@ type Row struct {
 	VsBest      Interval // this time / the best row's time, paired; N = 0 for the best itself and where there is no winner
 
 	CPUPerWall Interval // CPU seconds per wall second over the measured span
-	PeakBytes  int64    // median over trials
+	PeakBytes  int64    // median over trials: all processes of a trial together, or the largest single command
 	PSSBytes   int64
-	Setup      Interval // seconds
-	Overhead   Interval // harness overhead per trial, seconds
-	GCCycles   float64  // median per trial
-	GCPause    float64  // median per trial, seconds
-	CtxPerTask float64  // voluntary and forced switches per task, median
-	Split      *Split   // where the workers' time went; nil where no trial was probed
+	Setup      Interval     // seconds
+	Overhead   Interval     // harness overhead per trial, seconds
+	GCCycles   float64      // median per trial
+	GCPause    float64      // median per trial, seconds
+	CtxPerTask float64      // voluntary and forced switches per task, median
+	Split      *Split       // where the workers' time went; nil where no trial was probed
+	Costs      *CommandCost // nil where tasks are no commands
 
 	Warnings []Warning
 }
@@ -144,10 +145,15 @@ type CeilingPoint struct {
 
 // Report is everything that a back end needs.
 type Report struct {
-	Run     *results.Run
-	Level   float64 // confidence asked for
-	Effect  float64 // smallest difference that matters
-	Tables  []Table
+	Run    *results.Run
+	Level  float64 // confidence asked for
+	Effect float64 // smallest difference that matters
+	Tables []Table
+	// Commands compares the commands of a run that has several.
+	Commands []CommandTable
+	// Shell is what the start of the shell took that ran the commands, in seconds, and is part of each one's time. N = 0:
+	// there was none.
+	Shell   Interval
 	Ceiling []CeilingPoint
 	// CeilingRows are the cells behind Ceiling, which have no table; a failure among them shows here.
 	CeilingRows []Row

@@ -71,7 +71,7 @@ func (a *analyser) rowWarnings(t *Table, r *Row) []Warning {
 			"has outliers: trials outside Tukey's inner fences")
 	}
 	a.clock(&w, r)
-	if !t.Entry.OwnN && r.Setup.Point > r.PerBatch.Point {
+	if !t.Entry.OwnN && r.Costs == nil && r.Setup.Point > r.PerBatch.Point { // before a command, only what measures it is set up
 		w.add(Note, CodeSetup, "add the set-up time if a program of yours would pay it once per batch",
 			"setting up takes longer than a batch and is not part of the time per task")
 	}
@@ -83,6 +83,7 @@ func (a *analyser) rowWarnings(t *Table, r *Row) []Warning {
 		w.add(Note, CodeSuperlinear, "look at what the reference pays that this cell does not: caches, clock rate, collection",
 			"faster than its cores explain")
 	}
+	exits(&w, r)
 	splitWarning(&w, r)
 	return w
 }

@@ -166,6 +166,10 @@ func TestWarnings(t *testing.T) {
 				}
 			}
 		}}, "its probed batches took another time than the measured ones, by more than 10 %"},
+		{analysis.CodeExits, change{run: func(r *results.Run) {
+			r.Header.Plan.Commands = &results.Commands{Allow: "2"}
+			r.Trials[0].Exits = map[string]int{"0": 3, "2": 1}
+		}}, "1 of 4 commands ended with status 2, which --ignore-failure allows"},
 		{analysis.CodeFixtureShares, change{spec: func(s *runtest.Spec) {
 			s.SharesFixture = true // though there are four CPUs: a quota or --affinity leaves fewer
 			s.Workloads[0].Entry.Fixture = "http"

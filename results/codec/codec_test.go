@@ -292,6 +292,12 @@ func TestCSV(t *testing.T) {
 			t.Errorf("row %d, %s: %q, want %q", c.row, c.column, got, c.want)
 		}
 	}
+	if at(1, "user_ns") != "" || at(1, "exits") != "" {
+		t.Error("what is only known of commands is written of other tasks")
+	}
+	run.Header.Plan.Commands = &results.Commands{}
+	tr := &run.Trials[0]
+	tr.UserNS, tr.SystemNS, tr.ShellNS, tr.PeakBound, tr.Exits = 5, 6, 7, true, map[string]int{"signal 9": 1, "0": 3}
 	run.Trials[0].Others = nil
 	b.Reset()
 	if err := WriteCSV(&b, run); err != nil {
@@ -300,6 +306,11 @@ func TestCSV(t *testing.T) {
 	rows, _ = csv.NewReader(&b).ReadAll()
 	if at(1, "others_flagged") != "" || at(1, "others_cpu_share") != "" {
 		t.Error("unknown interference is written as none")
+	}
+	for name, want := range map[string]string{"user_ns": "5", "system_ns": "6", "shell_ns": "7", "peak_bound": "true", "exits": "0: 3; signal 9: 1"} {
+		if got := at(1, name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,6 +83,17 @@ var columns = []struct {
 	{"faults_minor", false, func(r *row) string { return integer(r.t.FaultsMinor) }},
 	{"faults_major", false, func(r *row) string { return integer(r.t.FaultsMajor) }},
 	{"fixture_cpu_ns", false, func(r *row) string { return integer(r.t.FixtureCPUNS) }},
+	{"user_ns", false, command(func(t *results.Trial) string { return integer(t.UserNS) })},
+	{"system_ns", false, command(func(t *results.Trial) string { return integer(t.SystemNS) })},
+	{"shell_ns", false, command(func(t *results.Trial) string { return integer(t.ShellNS) })},
+	{"peak_bound", false, command(func(t *results.Trial) string { return strconv.FormatBool(t.PeakBound) })},
+	{"exits", true, command(func(t *results.Trial) string {
+		ends := make([]string, 0, len(t.Exits))
+		for _, how := range slices.Sorted(maps.Keys(t.Exits)) {
+			ends = append(ends, how+": "+strconv.Itoa(t.Exits[how]))
+		}
+		return strings.Join(ends, "; ")
+	})},
 	{"mhz", false, func(r *row) string { return float(r.t.MHz) }},
 	{"close_ns", false, func(r *row) string { return integer(r.t.CloseNS) }},
 	{"split_batches", false, split(func(s *results.Split) int64 { return int64(s.Batches) })},
@@ -110,6 +122,16 @@ func others(r *row, f func(*results.Outside) string) string {
 		return ""
 	}
 	return f(r.t.Others)
+}
+
+// command is empty where tasks are no commands.
+func command(f func(*results.Trial) string) func(*row) string {
+	return func(r *row) string {
+		if r.run.Header.Plan.Commands == nil {
+			return ""
+		}
+		return f(r.t)
+	}
 }
 
 // split is empty where no batch was probed, or nothing was seen.

@@ -27,10 +27,13 @@ func Random(t *rapid.T, text *rapid.Generator[string]) *results.Run {
 	e.Programs = []results.Program{{Label: text.Draw(t, "label"), Runtime: text.Draw(t, "runtime")}}
 	p := &run.Header.Plan
 	p.Rounds = rapid.IntRange(0, 12).Draw(t, "rounds")
+	if rapid.Bool().Draw(t, "commands") {
+		p.Commands = &results.Commands{Shell: text.Draw(t, "shell"), Params: []results.CommandParameter{{Name: text.Draw(t, "parameter")}}}
+	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "workloads") {
 		w := results.PlanEntry{
 			Key: fmt.Sprintf("w%d%s", i, text.Draw(t, "key")), Kind: rapid.SampledFrom([]string{"cpu", "io", "memory", "mixed", ""}).Draw(t, "kind"),
-			Doc: text.Draw(t, "doc"), Params: map[string]string{text.Draw(t, "param"): text.Draw(t, "value")},
+			Doc: text.Draw(t, "doc"), Params: map[string]string{text.Draw(t, "param"): text.Draw(t, "value")}, Name: text.Draw(t, "name"),
 			Tasks: rapid.IntRange(0, 100).Draw(t, "tasks"), GrainNS: rapid.Float64().Draw(t, "grain"),
 			OwnN: rapid.IntRange(0, 4).Draw(t, "own") == 0, Ceiling: rapid.IntRange(0, 4).Draw(t, "ceiling") == 0,
 			Fixture: rapid.SampledFrom([]string{"", "http"}).Draw(t, "fixture"),
@@ -44,6 +47,13 @@ func Random(t *rapid.T, text *rapid.Generator[string]) *results.Run {
 				Capped: rapid.Bool().Draw(t, "capped"), Reference: j == 0, OneCore: j == 0, Serial: rapid.Bool().Draw(t, "serial"),
 				Oversub: rapid.Bool().Draw(t, "oversub"),
 			})
+		}
+	}
+	for i := range p.Workloads {
+		for name := range p.Workloads[i].Params {
+			if p.Commands != nil {
+				p.Commands.Params = append(p.Commands.Params, results.CommandParameter{Name: name})
+			}
 		}
 	}
 	for range rapid.IntRange(0, 80).Draw(t, "trials") {
@@ -64,6 +74,10 @@ func Random(t *rapid.T, text *rapid.Generator[string]) *results.Run {
 		}
 		if rapid.IntRange(0, 2).Draw(t, "split") == 0 {
 			tr.Split = randomSplit(t, text, nanos)
+		}
+		if p.Commands != nil {
+			tr.UserNS, tr.SystemNS, tr.ShellNS = nanos.Draw(t, "user"), nanos.Draw(t, "system"), nanos.Draw(t, "shell")
+			tr.PeakBound, tr.Exits = rapid.Bool().Draw(t, "bound"), map[string]int{text.Draw(t, "exit"): rapid.Int().Draw(t, "exits")}
 		}
 		run.Trials = append(run.Trials, tr)
 	}

@@ -1,0 +1,244 @@
+package analysis
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/parbench/parbench/results/analysis/quantity"
+)
+
+// CommandCost is what the commands of a cell used, as the kernel accounts for them. Times are medians over trials, in
+// seconds per command.
+type CommandCost struct {
+	User, System Interval // processor time in user mode and in the kernel
+	// PeakBound says that Row.PeakBytes, then that of the largest single command of a trial, is only known to be no more
+	// than that.
+	PeakBound bool
+	// Exits counts the commands that ended otherwise than with status 0, which the user allowed, by how they did: "1",
+	// "signal 9". Commands is how many there were in all.
+	Exits    map[string]int
+	Commands int
+}
+
+// CommandTable compares the commands that were measured under one strategy on as many cores, each a workload of its own.
+type CommandTable struct {
+	Strategy string // label
+	Cores    int
+	Params   []string // names of the parameters that tell the rows apart, in the order in which they were declared
+	Rows     []CommandRow
+	// Winner says which commands are the fastest, as in a Table; indices are into Rows. Ratio is not set: commands have no
+	// reference. nil: nothing was measured.
+	Winner *Winner
+	// Finding is a few plain sentences, the answer first. It holds names from the file: back ends escape it.
+	Finding string
+}
+
+// CommandRow is one command with one choice of parameters. VsBest is its time over that of the fastest.
+type CommandRow struct {
+	Row
+	Command string            // as the user calls it
+	Key     string            // the workload's: with the parameters' values
+	Params  map[string]string // those that it uses
+}
+
+// commandCost adds up what the commands of a cell used; nil where tasks are no commands.
+func (a *analyser) commandCost(samples []sample) *CommandCost {
+	if a.run.Header.Plan.Commands == nil {
+		return nil
+	}
+	c := &CommandCost{}
+	var user, system []float64
+	for _, s := range samples {
+		t := s.trial
+		n := float64(t.Tasks) * float64(len(t.Wall))
+		user = append(user, float64(max(t.UserNS, 0))/1e9/n)
+		system = append(system, float64(max(t.SystemNS, 0))/1e9/n)
+		// A median of bounds is a bound of the median.
+		c.PeakBound = c.PeakBound || t.PeakBound && t.PeakBytes > 0
+		for how, k := range t.Exits {
+			c.Commands += max(k, 0)
+			if how != "0" && k > 0 {
+				if c.Exits == nil {
+					c.Exits = map[string]int{}
+				}
+				c.Exits[how] += k
+			}
+		}
+	}
+	c.User, c.System = a.median(user), a.median(system)
+	return c
+}
+
+// exits notes that commands ended in a way that is a failure unless the user says otherwise.
+func exits(w *warnings, r *Row) {
+	if r.Costs == nil || len(r.Costs.Exits) == 0 {
+		return
+	}
+	var how []string
+	n := 0
+	for e, k := range r.Costs.Exits {
+		n += k
+		if !strings.HasPrefix(e, "signal") {
+			e = "status " + e
+		}
+		how = append(how, e)
+	}
+	slices.Sort(how)
+	w.add(Note, CodeExits, "make sure that a command that ends so has done its work: one that gives up early is fast",
+		"%s of %s ended with %s, which --ignore-failure allows", quantity.Count(n), plural(r.Costs.Commands, "command"), list(how))
+}
+
+// commandTables compares the commands of a run with several of them, under each strategy and on each number of cores that
+// at least two of them share.
+func (a *analyser) commandTables(tables []Table) []CommandTable {
+	plan := &a.run.Header.Plan
+	if plan.Commands == nil {
+		return nil
+	}
+	type group struct {
+		program, label string
+		cores          int
+	}
+	var order []group
+	rows := map[group][]CommandRow{}
+	for k := range tables {
+		t := &tables[k]
+		if t.Entry.OwnN {
+			continue
+		}
+		for i := range t.Rows {
+			r := CommandRow{Row: t.Rows[i], Command: t.Entry.Name, Key: t.Entry.Key, Params: t.Entry.Params}
+			g := group{r.Cell.Program, r.Name, r.Cell.Cores}
+			if rows[g] == nil {
+				order = append(order, g)
+			}
+			rows[g] = append(rows[g], r)
+		}
+	}
+	var out []CommandTable
+	for _, g := range order {
+		if len(rows[g]) < 2 {
+			continue
+		}
+		c := CommandTable{Strategy: g.label, Cores: g.cores, Rows: rows[g]}
+		for _, p := range plan.Commands.Params {
+			if slices.ContainsFunc(c.Rows, func(r CommandRow) bool { return r.Params[p.Name] != "" }) {
+				c.Params = append(c.Params, p.Name)
+			}
+		}
+		a.fastestCommand(&c)
+		out = append(out, c)
+	}
+	return out
+}
+
+// fastestCommand decides among the rows as among the strategies of a workload.
+func (a *analyser) fastestCommand(c *CommandTable) {
+	t := Table{Reference: -1, Cores: []int{c.Cores}}
+	for i := range c.Rows {
+		r := c.Rows[i].Row
+		r.Name, r.Cell.Reference, r.VsBest = quoted(c.Rows[i].Key), false, Interval{}
+		t.Rows = append(t.Rows, r)
+	}
+	t.Winner = a.winner(&t)
+	for i := range c.Rows {
+		c.Rows[i].VsBest = t.Rows[i].VsBest
+	}
+	c.Winner = t.Winner
+	if t.Winner == nil {
+		c.Finding = sentences(nothing(&t), lost(&t))
+		return
+	}
+	c.Finding = sentences(a.ran(&t), a.open(&t), lost(&t))
+}
+
+// most runes of a command line in a sentence.
+const mostQuoted = 60
+
+// quoted is a command as a sentence calls it.
+func quoted(key string) string {
+	if r := []rune(key); len(r) > mostQuoted {
+		key = string(r[:mostQuoted-1]) + "…"
+	}
+	return "'" + key + "'"
+}
+
+// ran says how many times as fast as the others the fastest command ran, or why that cannot be told.
+func (a *analyser) ran(t *Table) string {
+	w := t.Winner
+	best := name(t, w.Best)
+	n := w.candidates(t)
+	var slower []int // outside the set, fastest first
+	for i := range t.Rows {
+		if r := &t.Rows[i]; r.OK > 0 && !r.HasFailed() && !w.Has(i) {
+			slower = append(slower, i)
+		}
+	}
+	slices.SortStableFunc(slower, func(i, j int) int { return cmp.Compare(t.Rows[i].VsBest.Point, t.Rows[j].VsBest.Point) })
+	switch {
+	case n == 1:
+		return fmt.Sprintf("Only %s gave usable times; there is nothing to compare it with.", best)
+	case !w.Decided():
+		return fmt.Sprintf("Not decided: %s had the lowest median, but %s cannot tell %s apart (%d are needed).",
+			best, rounds(w.Pairs), plural(n, "command"), w.Floor)
+	case len(slower) > 0 && len(w.Set) == 1:
+		return fmt.Sprintf("%s ran %s.", best, a.timesAsFast(t, slower))
+	case len(slower) > 0:
+		return fmt.Sprintf("%s cannot be told apart; the first of them ran %s.", names(t, w.Set), a.timesAsFast(t, slower))
+	case len(w.Undecided) == 0:
+		return fmt.Sprintf("%s cannot be told apart: they are equally fast within %s.", names(t, w.Set), quantity.Percent(a.opt.MinEffect))
+	case n == 2:
+		v := t.Rows[w.Set[1]].VsBest
+		return fmt.Sprintf("%s cannot be told apart: the second took %s times as long as the first%s.", names(t, w.Set), ratio(v), a.withRatio(v))
+	}
+	return fmt.Sprintf("%s cannot be told apart.", names(t, w.Set))
+}
+
+// timesAsFast lists what the fastest is to slower ones; the table has those that are not named.
+func (a *analyser) timesAsFast(t *Table, slower []int) string {
+	const most = 3
+	rest := ""
+	if more := len(slower) - most; more > 1 {
+		rest = fmt.Sprintf("; the other %d took longer still", more)
+		slower = slower[:most]
+	}
+	var parts []string
+	for k, i := range slower {
+		v := t.Rows[i].VsBest
+		d := decimals(v)
+		said := quantity.Fixed(v.Point, d)
+		if v.Has() {
+			said += fmt.Sprintf(" [%s, %s]", quantity.Fixed(v.Lo, d), quantity.Fixed(v.Hi, d))
+		}
+		if k == 0 {
+			said += " times as fast"
+		}
+		parts = append(parts, said+" as "+name(t, i))
+	}
+	return list(parts) + rest
+}
+
+// took is the answer of a command's table with a single row: how long it takes.
+func (a *analyser) took(t *Table) string {
+	r := &t.Rows[0]
+	s := "It takes " + a.withTime(r.PerTask)
+	if c := r.Costs; c.User.Point+c.System.Point > 0 {
+		s += fmt.Sprintf(", of processor time %s in user mode and %s in the kernel", quantity.Duration(c.User.Point), quantity.Duration(c.System.Point))
+	}
+	return s + "."
+}
+
+// shell estimates what the start of the shell took, over all trials that tell.
+func (a *analyser) shell() Interval {
+	var x []float64
+	for i := range a.cells {
+		for _, s := range a.cells[i].samples {
+			if s.trial.ShellNS > 0 {
+				x = append(x, float64(s.trial.ShellNS)/1e9)
+			}
+		}
+	}
+	return a.median(x)
+}

@@ -1,0 +1,146 @@
+package analysis_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/runtest"
+)
+
+func rounds(n int) runtest.Spec {
+	return runtest.Spec{Rounds: n, Seed: 11, Environment: runtest.Machine()}
+}
+
+func command(name string, ms, noise float64) runtest.Command {
+	return runtest.Command{Name: name, Time: ms / 1e3, Noise: noise, User: 2e-3, System: 1e-3, Peak: 4 << 20}
+}
+
+func TestCommandFindings(t *testing.T) {
+	broken := command("c", 5, .01)
+	broken.Fail = results.TaskFailed
+	tests := []struct {
+		name     string
+		rounds   int
+		commands []runtest.Command
+		want     string // %: any number
+	}{
+		{"two", 10, []runtest.Command{command("a", 20, .004), command("b", 10, .004)}, "'b' ran 2.00# times as fast as 'a'."},
+		{"three", 10, []runtest.Command{command("a", 20, .004), command("b", 10, .004), command("c", 15, .004)},
+			"'b' ran 1.5## times as fast as 'c' and 2.0## as 'a'."},
+		{"many", 12, []runtest.Command{command("a", 10, .002), command("b", 20, .002), command("c", 30, .002), command("d", 40, .002),
+			command("e", 50, .002), command("f", 60, .002)}, "'a' ran 2.0## times as fast as 'b', 2.99## as 'c' and 4.0## as 'd'; the other 2 took longer still."},
+		{"too few rounds", 3, []runtest.Command{command("a", 20, .004), command("b", 10, .004)},
+			"Not decided: 'b' had the lowest median, but 3 rounds cannot tell 2 commands apart (6 are needed)."},
+		{"more of them need more rounds", 6, []runtest.Command{command("a", 20, .004), command("b", 10, .004), command("c", 30, .004)},
+			"Not decided: 'b' had the lowest median, but 6 rounds cannot tell 3 commands apart (7 are needed)."},
+		{"one fails", 10, []runtest.Command{command("a", 20, .004), broken},
+			"Only 'a' gave usable times; there is nothing to compare it with. The cell 'c' failed (error) and is out of the comparison."},
+		{"all fail", 10, []runtest.Command{broken, {Name: "d", Time: .01, Fail: results.Crashed}}, "Nothing was measured. 2 cells failed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rep := analyse(t, runtest.Commands(rounds(tt.rounds), results.Commands{}, tt.commands...))
+			if len(rep.Commands) != 1 {
+				t.Fatalf("%d comparisons", len(rep.Commands))
+			}
+			got := rep.Commands[0].Finding
+			rest := got
+			for _, part := range strings.Split(tt.want, "#") {
+				at := strings.Index(rest, part)
+				if at < 0 || len(rest[:at]) > 20 {
+					t.Fatalf("got  %s\nwant %s", got, tt.want)
+				}
+				rest = rest[at+len(part):]
+			}
+		})
+	}
+}
+
+// The truth is known here: the ratio's interval must hold it, and what is alike must not be told apart.
+func TestCommandsComparedByRounds(t *testing.T) {
+	s := rounds(20)
+	s.Shared = 0.2 // a machine that changes from round to round: only pairs see a difference of 5 %
+	run := runtest.Commands(s, results.Commands{}, command("a", 10, .005), command("b", 10.5, .005), command("c", 10, .005))
+	c := analyse(t, run).Commands[0]
+	if c.Winner.Has(1) || !c.Winner.Has(0) || !c.Winner.Has(2) {
+		t.Errorf("the fastest are %v", c.Winner.Set)
+	}
+	v := c.Rows[1].VsBest
+	if !v.Has() || v.N != 20 || v.Lo > 1.05 || v.Hi < 1.05 || v.Hi-v.Lo > 0.02 {
+		t.Errorf("b took %+v times as long", v)
+	}
+	if p := c.Rows[1].PerTask; p.Hi-p.Lo < 1e-3 {
+		t.Errorf("the test has lost its sense: unpaired, b takes %+v", p)
+	}
+	if !strings.Contains(c.Finding, "'c' cannot be told apart; the first of them ran 1.0") && !strings.Contains(c.Finding, "'a' cannot be told apart; the first of them ran 1.0") {
+		t.Error(c.Finding)
+	}
+}
+
+func TestCommandCosts(t *testing.T) {
+	odd := command("a", 20, .004)
+	odd.Bound, odd.Exits = true, map[string]int{"0": 2, "1": 3, "signal 9": 1}
+	run := runtest.Commands(rounds(10), results.Commands{Shell: "sh", Allow: "all"}, odd, command("b", 10, .004))
+	rep := analyse(t, run)
+	a, b := rep.Commands[0].Rows[0], rep.Commands[0].Rows[1]
+	if u, s := a.Costs.User, a.Costs.System; math.Abs(u.Point-2e-3) > 1e-9 || math.Abs(s.Point-1e-3) > 1e-9 || !u.Has() {
+		t.Errorf("user %+v, system %+v", u, s)
+	}
+	if !a.Costs.PeakBound || b.Costs.PeakBound || a.PeakBytes != 4<<20 {
+		t.Errorf("peak %d, bound %v and %v", a.PeakBytes, a.Costs.PeakBound, b.Costs.PeakBound)
+	}
+	if math.Abs(rep.Shell.Point-624.5e-6) > 1e-9 {
+		t.Errorf("shell %+v", rep.Shell)
+	}
+	var texts []string
+	for _, w := range append(a.Warnings, b.Warnings...) {
+		if w.Code == analysis.CodeExits {
+			texts = append(texts, w.Text)
+		}
+	}
+	want := []string{"40 of 60 commands ended with signal 9 and status 1, which --ignore-failure allows"}
+	if d := cmp.Diff(want, texts); d != "" {
+		t.Error(d)
+	}
+	if got := rep.Tables[0].Answer; !strings.HasPrefix(got, "It takes 20") || !strings.Contains(got, "of processor time 2.00 ms in user mode and 1.00 ms in the kernel") {
+		t.Error(got)
+	}
+}
+
+func TestCommandTables(t *testing.T) {
+	way := func(strategy string, cores int) runtest.Cell {
+		return runtest.Cell{Cell: results.Cell{Program: "commands", Strategy: strategy, Cores: cores}, PerTask: .01, Noise: .01}
+	}
+	scan := func(v string, cells ...runtest.Cell) runtest.Command {
+		return runtest.Command{Name: "sleep {d}", Key: "sleep " + v, Params: map[string]string{"d": v}, Time: .01, Cells: cells}
+	}
+	run := runtest.Commands(rounds(6), results.Commands{Params: []results.CommandParameter{{Name: "other"}, {Name: "d"}}},
+		scan("1", way("sequential", 1), way("pool", 2)), scan("2", way("sequential", 1), way("pool", 2), way("pool", 1)),
+		runtest.Command{Name: "true", Time: .01, Cells: []runtest.Cell{way("pool", 2)}})
+	type table struct {
+		Strategy string
+		Cores    int
+		Params   []string
+		Keys     []string
+	}
+	var got []table
+	for _, c := range analyse(t, run).Commands {
+		tab := table{c.Strategy, c.Cores, c.Params, nil}
+		for _, r := range c.Rows {
+			tab.Keys = append(tab.Keys, r.Key)
+		}
+		got = append(got, tab)
+	}
+	want := []table{{"sequential", 1, []string{"d"}, []string{"sleep 1", "sleep 2"}}, {"pool", 2, []string{"d"}, []string{"sleep 1", "sleep 2", "true"}}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if rep := analyse(t, runtest.Realistic()); rep.Commands != nil || rep.Tables[0].Rows[0].Costs != nil {
+		t.Error("a run without commands compares some")
+	}
+}
