@@ -2,6 +2,7 @@ package multiproc
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,10 +42,14 @@ func (l *local[In, Out]) await(ctx context.Context, w waitable) error {
 	return err
 }
 
-// pollFor polls until ready, or for d, with yields of the CPU.
+// fewYields is how often one who polls gives way to other processes alone, before others of this process get their turn.
+const fewYields = 8
+
+// pollFor polls until ready, or for d, and gives way between: to other processes, and when it gets longer to goroutines of
+// this one, which may have work while all Ps poll. To do so at once would cost half of the pace.
 func pollFor(d time.Duration, ready func() bool) bool {
 	var began time.Time
-	for {
+	for yields := 0; ; yields++ {
 		for range spinPolls {
 			if ready() {
 				return true
@@ -55,6 +60,9 @@ func pollFor(d time.Duration, ready func() bool) bool {
 			began = now
 		} else if now.Sub(began) > d {
 			return false
+		}
+		if yields >= fewYields {
+			runtime.Gosched()
 		}
 		osYield()
 	}

@@ -123,6 +123,8 @@ class Processes:
         from multiprocessing import connection
 
         self.context = multiprocessing.get_context(start)
+        if self.context.get_start_method() == "forkserver":
+            one_reader()
         self.patience = 0.0
         if self.context.get_start_method() != "fork" and outlive_harness():
             # Processes that are not forked find semaphores and the server by their names, which would outlive us. This
@@ -163,6 +165,23 @@ class Processes:
         for finalizer in list(util._finalizer_registry.values()):
             if finalizer._callback in removers:
                 finalizer()
+
+
+def one_reader():
+    """Makes looking for the exit status of a process safe with two threads, Pool's and guard's: the server that forks
+    writes it once, and who comes second to read it would make 255 of it."""
+    import threading
+    from multiprocessing import connection, popen_forkserver
+
+    lock, poll = threading.Lock(), popen_forkserver.Popen.poll
+
+    def alone(self, flag=os.WNOHANG):
+        if flag != os.WNOHANG:
+            connection.wait([self.sentinel])  # not with the lock
+        with lock:
+            return poll(self)
+
+    popen_forkserver.Popen.poll = alone
 
 
 def outlive_harness():
