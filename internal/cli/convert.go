@@ -85,7 +85,7 @@ func estimatesOf(rep *analysis.Report) []codec.Estimate {
 		for k := range rep.Tables[i].Rows {
 			r := &rep.Tables[i].Rows[k]
 			e := codec.Estimate{Cell: r.Index, Time: codec.Interval(r.PerTask), Speedup: codec.Interval(r.Speedup)}
-			if r.PeakBytes > 0 {
+			if r.PeakBytes > 0 && (r.Costs == nil || !r.Costs.PeakBound) { // a bound is no measurement
 				e.Peak = codec.Interval{Point: float64(r.PeakBytes), N: r.OK}
 			}
 			out = append(out, e)

@@ -3,6 +3,7 @@ package cli
 import (
 	"math/big"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,12 +16,13 @@ var joined = map[string]string{"--shell": "--shell", "-S": "--shell", "--ignore-
 
 // rewriteArgs brings the arguments of "run" into the form that the parser of flags understands.
 func rewriteArgs(args []string) ([]string, error) {
-	if len(args) == 0 || args[0] != "run" {
+	at := runAt(args)
+	if at < 0 {
 		return args, nil
 	}
-	out := []string{"run"}
+	out := slices.Clone(args[:at+1])
 	lastScan := -1 // in out
-	rest := args[1:]
+	rest := args[at+1:]
 	take := func() (string, bool) {
 		if len(rest) == 0 {
 			return "", false
@@ -75,6 +77,21 @@ func rewriteArgs(args []string) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// runAt is where "run" stands, behind whatever flags of all commands are before it; -1 where another command is meant.
+func runAt(args []string) int {
+	for i := 0; i < len(args); i++ {
+		switch arg := args[i]; {
+		case arg == "run":
+			return i
+		case arg == "--color":
+			i++ // its value
+		case !strings.HasPrefix(arg, "-"):
+			return -1
+		}
+	}
+	return -1
 }
 
 // ofCommands reports whether a value of -P or -L is about a parameter of commands: those of workloads and strategies have

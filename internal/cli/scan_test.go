@@ -16,6 +16,8 @@ func TestRewriteArgs(t *testing.T) {
 		"run -P x -5 5":                           "run --parameter-scan x=-5..5",
 		"run -L compiler gcc,clang -L pool.x=1":   "run --parameter-list compiler=gcc,clang -L pool.x=1",
 		"run --shell bash -i 1,2 --shell --cmd x": "run --shell=bash --ignore-failure=1,2 --shell --cmd x",
+		"-q --color run run -P a 1 2":             "-q --color run run --parameter-scan a=1..2",
+		"--color=never -v compare run -P a 1 2":   "--color=never -v compare run -P a 1 2",
 		"compare -P a 1 2":                        "compare -P a 1 2",
 		"run -- -P a 1 2":                         "run -- -P a 1 2",
 	} {

@@ -51,7 +51,7 @@ func WriteGobench(w io.Writer, run *results.Run) error {
 			unit     string
 		}{
 			{t.SpanNS > 0, float64(t.CPUNS) / float64(len(t.Wall)) / float64(t.Tasks), "cpu-ns/op"},
-			{t.PeakBytes > 0, float64(t.PeakBytes), "peak-RSS-bytes"},
+			{t.PeakBytes > 0 && !t.PeakBound, float64(t.PeakBytes), "peak-RSS-bytes"},
 			{t.SetupNS > 0, float64(t.SetupNS), "setup-ns"},
 		} {
 			if v.measured {

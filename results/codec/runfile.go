@@ -108,7 +108,7 @@ func (b *builder) cell(run *results.Run, c *results.Cell, e *results.PlanEntry, 
 	params["workers"] = strconv.Itoa(c.Workers)
 	memory, cpu := len(used) > 0, len(used) > 0
 	for _, i := range used {
-		memory = memory && run.Trials[i].PeakBytes > 0
+		memory = memory && run.Trials[i].PeakBytes > 0 && !run.Trials[i].PeakBound // a bound is no measurement
 		cpu = cpu && run.Trials[i].SpanNS > 0
 	}
 	work, digest := workOf(run, e, used)

@@ -84,6 +84,34 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// A peak that is only known to be no more than a figure is none, neither here nor in Go's format.
+func TestBoundOfMemoryIsNoMeasurement(t *testing.T) {
+	run := sample()
+	for i := range run.Trials {
+		run.Trials[i].PeakBound = run.Trials[i].Cell == 1
+	}
+	s, err := FromRun(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := WriteGobench(&b, run); err != nil {
+		t.Fatal(err)
+	}
+	have := 0
+	for _, x := range s.Series {
+		if x.Metric == "peak-memory" {
+			have++
+		}
+	}
+	if cells := len(run.Header.Plan.Cells); have != cells-1 {
+		t.Errorf("%d of %d cells have a peak, want all but one", have, cells)
+	}
+	if n := strings.Count(b.String(), "peak-RSS-bytes"); n != len(run.Used())-8 {
+		t.Errorf("%d of %d lines have a peak, want all but 8", n, len(run.Used()))
+	}
+}
+
 // What `convert -f json` wrote reads as the run it was made from.
 func TestDocumentRoundTrip(t *testing.T) {
 	run := sample()

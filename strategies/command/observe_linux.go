@@ -14,12 +14,13 @@ import (
 const (
 	ptraceExitKill  = 0x100000 // PTRACE_O_EXITKILL
 	ptraceTraceExit = 0x40     // PTRACE_O_TRACEEXIT
+	ptraceTraceExec = 0x10     // PTRACE_O_TRACEEXEC: without it a program that replaces itself is sent a SIGTRAP, and dies of it
 	eventExit       = 6        // PTRACE_EVENT_EXIT
 )
 
 // observePeak runs a program once more, without output, and returns the high-water mark of its memory in bytes as it stands
-// at its end: a traced process stops there while its memory is still its own. It fails where tracing is not permitted, and
-// for a program that ends in another way than by itself.
+// at its end: a traced process stops there while its memory is still its own. It fails where tracing is not permitted, for a
+// program that ends in another way than by itself, and for one that has waited for others, which may have needed more.
 func observePeak(ctx context.Context, path string, args, env []string, input string) (int64, error) {
 	files := make([]uintptr, 3)
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
@@ -98,12 +99,15 @@ func trace(path string, args []string, attr *syscall.ProcAttr, pids chan<- int) 
 		switch {
 		case first: // stopped after execve
 			first = false
-			if err := syscall.PtraceSetOptions(pid, ptraceTraceExit|ptraceExitKill); err != nil {
+			if err := syscall.PtraceSetOptions(pid, ptraceTraceExit|ptraceTraceExec|ptraceExitKill); err != nil {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 				continue
 			}
 		case status.StopSignal() == syscall.SIGTRAP && int(status)>>16 == eventExit:
-			peak = highWater(pid)
+			if !parent(pid) {
+				peak = highWater(pid)
+			}
+		case int(status)>>16 != 0: // execve, which is no signal
 		default:
 			deliver = int(status.StopSignal())
 		}
@@ -111,6 +115,18 @@ func trace(path string, args []string, attr *syscall.ProcAttr, pids chan<- int) 
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
+}
+
+// parent reports whether a process has waited for a child: the page faults of those are then added to its own record, and
+// nothing starts without any. Where that cannot be read it may have.
+func parent(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return true
+	}
+	// Of proc_pid_stat(5), cminflt: the ninth field after the name, which is in parentheses and may contain anything.
+	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	return len(f) < 9 || string(f[8]) != "0"
 }
 
 // highWater reads a process's peak memory in bytes; 0 where it cannot be read.
