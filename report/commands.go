@@ -154,6 +154,9 @@ func (p *printer) commands() {
 	}
 }
 
+// commandsAlone reports whether the run asks how long commands take, and not how to run them.
+func (p *page) commandsAlone() bool { return p.rep.Run.Header.Plan.Commands != nil && alone(p.rep) }
+
 // commands compares the commands of the run on a page.
 func (p *page) commands() {
 	if len(p.rep.Commands) > 0 {

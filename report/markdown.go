@@ -42,8 +42,13 @@ func Markdown(w io.Writer, rep *analysis.Report, opt MDOptions) error {
 	p.answer()
 	p.environment()
 	p.method()
-	p.commands()
+	if alone(rep) {
+		p.commands()
+	}
 	p.workloads()
+	if !alone(rep) {
+		p.commands() // the question was how to run them
+	}
 	p.footnotes()
 	p.unobserved()
 	p.ceiling()
@@ -80,7 +85,7 @@ func (p *page) title() {
 	}
 	if title == "" {
 		title = "Ways of running tasks in parallel, compared"
-		if p.rep.Run.Header.Plan.Commands != nil && alone(p.rep) {
+		if p.commandsAlone() {
 			title = "Commands, measured"
 		}
 		if len(keys) > 0 && len(keys) <= 4 {
@@ -92,7 +97,7 @@ func (p *page) title() {
 		p.f("The run has no workload to report.\n\n")
 		return
 	}
-	if p.rep.Run.Header.Plan.Commands != nil && alone(p.rep) {
+	if p.commandsAlone() {
 		p.f("**Question.** How long does a command take on this machine, and which is the fastest?\n\n")
 		return
 	}
@@ -157,14 +162,21 @@ func (p *page) method() {
 	h := &p.rep.Run.Header
 	level := quantity.Level(p.rep.Level)
 	p.f("## Method\n\n")
-	p.f("Every number comes from **trials**: one execution of one combination of workload, strategy and core count in a fresh process, " +
-		"pinned to its cores. A trial sets up outside the timed region, warms up, and then times batches of tasks; its **observation** is the mean time per task. " +
-		"The results of every batch are checked against those of the sequential reference.\n\n")
+	ratios, winners := "Speedups are ratios to the sequential reference on one core", "combination"
+	if p.commandsAlone() {
+		ratios, winners = "Relative times are ratios to the fastest command's", "command"
+		p.f("Every number comes from **trials**: one process of parbench that runs one command, on all cores of its cell, until enough time is measured; its **observation** is the mean time of a command, " +
+			"from before its process is started until it has been reaped.\n\n")
+	} else {
+		p.f("Every number comes from **trials**: one execution of one combination of workload, strategy and core count in a fresh process, " +
+			"pinned to its cores. A trial sets up outside the timed region, warms up, and then times batches of tasks; its **observation** is the mean time per task. " +
+			"The results of every batch are checked against those of the sequential reference.\n\n")
+	}
 	p.f("The trials ran in %s. A round runs every combination once, in an order drawn anew from the seed %d, so that slow drifts of the machine hit all alike. "+
-		"Times are medians over the trials with order-statistic intervals of at least %s confidence. Speedups are ratios to the sequential reference on one core, "+
+		"Times are medians over the trials with order-statistic intervals of at least %s confidence. %s, "+
 		"paired within the round (Hodges–Lehmann estimate on log ratios with the interval of the signed-rank test). "+
-		"The winners are a set: the combination with the lowest median and all that a paired signed-rank test, corrected after Holm for the number of combinations, cannot tell from it. "+
-		"A difference of less than %s is taken as none that matters.\n\n", roundsWord(p.rep.Rounds), h.Plan.Seed, level, quantity.Percent(p.rep.Effect))
+		"The winners are a set: the %s with the lowest median and all that a paired signed-rank test, corrected after Holm for the number of %ss, cannot tell from it. "+
+		"A difference of less than %s is taken as none that matters.\n\n", roundsWord(p.rep.Rounds), h.Plan.Seed, level, ratios, winners, winners, quantity.Percent(p.rep.Effect))
 	p.f("%s\n\n", EscapeMarkdown(counts(p.rep)))
 	if len(h.Args) > 0 {
 		p.f("To repeat it:\n\n%s\n", fence("sh", []string{command(h)}))

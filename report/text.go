@@ -33,11 +33,16 @@ func Text(w io.Writer, rep *analysis.Report, opt TextOptions) error {
 	}
 	p.rep, p.notes = rep, footnotes(rep)
 	p.header()
-	p.commands()
+	if alone(rep) {
+		p.commands()
+	}
 	for i := range rep.Tables {
 		if t := &rep.Tables[i]; !covered(rep, t) {
 			p.table(t)
 		}
+	}
+	if !alone(rep) {
+		p.commands() // the question was how to run them
 	}
 	p.footnotes()
 	p.splits()
