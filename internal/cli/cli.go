@@ -43,7 +43,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	if err == nil {
 		return exitOK
 	}
-	complain(stderr, remedy(err))
+	complain(stderr, remedy(err, args))
 	return codeOf(err)
 }
 
@@ -156,7 +156,7 @@ func (a *app) environment(cmd *cobra.Command) error {
 }
 
 // remedy adds to an error of the flag parser where to look.
-func remedy(err error) error {
+func remedy(err error, args []string) error {
 	var ee *exitError
 	if errors.As(err, &ee) || codeOf(err) != exitUsage {
 		return err
@@ -167,6 +167,9 @@ func remedy(err error) error {
 	for _, p := range []string{"unknown flag", "unknown shorthand", "unknown command", "flag needs an argument", "invalid argument", "accepts ", "requires "} {
 		if strings.HasPrefix(err.Error(), p) {
 			first, _, _ := strings.Cut(err.Error(), "\n")
+			if own := ownWay(first); own != "" && runAt(args) >= 0 {
+				return fmt.Errorf("%s; %s", first, own)
+			}
 			return fmt.Errorf("%s; see parbench --help", first)
 		}
 	}

@@ -191,3 +191,22 @@ func trimZeros(s string) string {
 	}
 	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
 }
+
+// ownWay says what this program has instead of a flag of hyperfine's that it does not know, given the parser's complaint;
+// empty where the flag is none of those.
+func ownWay(complaint string) string {
+	flag := complaint[strings.LastIndexByte(complaint, ' ')+1:]
+	switch flag {
+	case "-N":
+		return "no shell is the default: leave it out"
+	case "--runs", "--min-runs", "-m", "--max-runs", "-M":
+		return "every command is measured once a round: write --rounds N"
+	case "--show-output":
+		return "write --command-output FILE to keep what the commands say"
+	case "--export-json", "--export-csv", "--export-markdown", "--export-asciidoc", "--export-orgmode":
+		return "the run is kept in run.jsonl and report.md under --output: for another format see parbench convert"
+	case "--reference", "--reference-name", "--sort", "--style", "--conclude":
+		return "it is hyperfine's, and not one of parbench's: leave it out"
+	}
+	return ""
+}
