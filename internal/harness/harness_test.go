@@ -171,6 +171,9 @@ func TestFailuresAreDataAndTheOthersGoOn(t *testing.T) {
 			if bad[0].Status != c.status || !strings.Contains(bad[0].Reason, c.reason) || !strings.Contains(bad[0].Stderr, c.stderr) {
 				t.Errorf("trial %+v", bad[0])
 			}
+			if strings.Contains(bad[0].Reason, "docs/python.md") {
+				t.Errorf("one language alone: %s", bad[0].Reason)
+			}
 			if len(bad[0].Stderr) > stderrTail+10 {
 				t.Errorf("kept %d bytes of output", len(bad[0].Stderr))
 			}

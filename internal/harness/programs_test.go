@@ -233,6 +233,9 @@ func TestDigestsAreCheckedAcrossPrograms(t *testing.T) {
 		}
 		if tr.Status == results.Wrong {
 			wrong++
+			if !strings.Contains(tr.Reason, "docs/python.md") {
+				t.Errorf("%s: it does not say where the rule for digests stands", tr.Reason)
+			}
 		}
 	}
 	if wrong != 2 || out.Failed != 2 {

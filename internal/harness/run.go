@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/parbench/parbench/internal/host"
@@ -270,6 +271,9 @@ func (r *runner) trial(ctx context.Context, cell, round, attempt int) (flagged b
 	if err != nil {
 		return false, err
 	}
+	if want := r.want[cell]; t.Status == results.Wrong && t.Digest != "" && t.Digest != want && r.foreign(cell) {
+		t.Reason += "; if both mean the same, they digest it differently: docs/python.md has the rule for every type of result"
+	}
 	t.Cell, t.Round, t.Attempt, t.Seq = cell, round, attempt, r.seq
 	r.seq++
 	if t.Status != results.OK {
@@ -309,6 +313,23 @@ func (h *Harness) observe(ctx context.Context, l launch, c results.Cell, want st
 	}
 	check(t, want)
 	return t, nil
+}
+
+// foreign reports whether the digests that a cell is checked against come from a program in another language.
+func (r *runner) foreign(cell int) bool {
+	c := r.plan.Cells[cell]
+	first := slices.IndexFunc(r.plan.Cells, func(o results.Cell) bool { return o.Workload == c.Workload && o.Reference })
+	return first >= 0 && r.language(c.Program) != r.language(r.plan.Cells[first].Program)
+}
+
+// language is what a program says of its runtime, without the version: "go" of "go1.26.8 linux/amd64".
+func (r *runner) language(program string) string {
+	at := slices.IndexFunc(r.h.Programs, func(o Offer) bool { return o.Label == program })
+	if at < 0 || r.h.Programs[at].Description == nil {
+		return ""
+	}
+	name, _, _ := strings.Cut(r.h.Programs[at].Runtime, " ")
+	return strings.TrimRight(name, ".0123456789")
 }
 
 func (r *runner) report(phase string, cell, round int) {
