@@ -14,7 +14,7 @@ import (
 )
 
 const crossoverLegend = "Model: cost(g) = g/parallelism + overhead, wall time per task over the time g that the task takes alone, fitted to relative errors. " +
-	"▸ marks the cheapest, where it is cheaper than one after another. A break-even grain has an interval where the data tell the strategies apart on both sides of it. Nothing is said of grains outside the measured range."
+	"▸ marks the cheapest of a row where that is shown: its interval lies below those of all others, one after another included. A break-even grain has an interval where the data tell the strategies apart on both sides of it. Nothing is said of grains outside the measured range."
 
 const noGrains = "The run holds no workload under three or more grains; measure with parbench crossover, or sweep one with -L spin.grain=1us,10us,100us,1ms."
 
@@ -106,8 +106,7 @@ func pairFindings(t *crossover.Table) (out []string) {
 	return out
 }
 
-// costsGrid has a row for each grain and a column for each curve. The cheapest of a row is marked, where it is cheaper than
-// one after another.
+// costsGrid has a row for each grain and a column for each curve. The cheapest of a row is marked where it is shown to be.
 func costsGrid(t *crossover.Table, unit quantity.Unit) *grid {
 	write := func(seconds float64) string {
 		if unit.Scale > 0 {
@@ -136,20 +135,14 @@ func costsGrid(t *crossover.Table, unit quantity.Unit) *grid {
 	}
 	for _, grain := range t.Grains {
 		cells := []string{write(grain)}
-		best := -1
+		best := t.Cheapest(grain)
 		costs := make([]float64, len(t.Curves))
 		for _, i := range shown {
 			for _, q := range t.Curves[i].Points {
 				if q.Grain == grain {
 					costs[i] = q.Cost.Point
-					if best < 0 || costs[i] < costs[best] {
-						best = i
-					}
 				}
 			}
-		}
-		if best >= 0 && costs[best] > grain {
-			best = -1 // one after another is cheaper still
 		}
 		for _, i := range shown {
 			c := costs[i]

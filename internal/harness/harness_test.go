@@ -372,13 +372,29 @@ func TestAutoParametersBecomeExplicit(t *testing.T) {
 	if b, _ := strconv.Atoi(p["bytes"]); b < 24<<20 || b > 192<<20 {
 		t.Errorf("bytes=%s", p["bytes"])
 	}
-	// The fake takes 11 ns a task whatever the iterations: 100,000 of them were tried, so 1 ms is a hundred million... times
-	// 1e6/11 tasks' worth.
-	if n, _ := strconv.ParseFloat(p["iterations"], 64); n < 1e9 || n > 1e11 {
+	// The fake takes 10 ns a task in its shorter batch whatever the iterations: 100,000 of them were tried, so 1 ms is a hundred
+	// million... times 1e6/10 tasks' worth.
+	if p["iterations"] != "10000000000" {
 		t.Errorf("iterations=%s", p["iterations"])
 	}
 	if run.Header.Plan.Workloads[0].GrainNS != 11 {
 		t.Errorf("grain %v ns", run.Header.Plan.Workloads[0].GrainNS)
+	}
+}
+
+// TestIterationsAreInProportionToGrains: whatever disturbs the calibration of one grain, the shortest of several tries counts, and
+// it counts for all grains.
+func TestIterationsAreInProportionToGrains(t *testing.T) {
+	h := newHarness(t)
+	tries := filepath.Join(t.TempDir(), "tries")
+	h.Programs[0].Env = append(h.Programs[0].Env, "FAKE_SLOW_UNLESS="+tries)
+	spec := quickSpec("auto:grain=1us", "threads", 1)
+	spec.Workloads = append(spec.Workloads, parseSel("auto:grain=10us"), parseSel("auto:grain=100us"))
+	run, _ := runSpec(t, h, spec)
+	for i, want := range []string{"10000000", "100000000", "1000000000"} {
+		if got := run.Header.Plan.Workloads[i].Params["iterations"]; got != want {
+			t.Errorf("%s: %s iterations, want %s", run.Header.Plan.Workloads[i].Key, got, want)
+		}
 	}
 }
 

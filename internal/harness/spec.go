@@ -102,6 +102,7 @@ type draft struct {
 	owners      []int               // by entry: the first program that offers the workload, which sets parameters and digests
 	cells       []draftCell
 	unavailable []results.Unavailable
+	rates       map[string]float64 // nanoseconds per iteration, by rateKey
 	// asked is the program of the first strategy that was asked for: what takes a given time alone does so in it.
 	asked int
 }

@@ -188,8 +188,8 @@ func (t *table) heading(title string, facts ...string) heading {
 	} else if n > 1 {
 		parts = append(parts, strconv.Itoa(n)+" rounds")
 	}
-	if d := t.t.Disturbed; d > muchDisturbed {
-		parts = append(parts, quantity.Percent(d)+" of trials disturbed by others")
+	if d := disturbed(t.t.Disturbed); d != "" {
+		parts = append(parts, d)
 	}
 	if run := t.rep.Run; run != nil {
 		if run.Header.Plan.Quick {
@@ -210,6 +210,14 @@ func (t *table) heading(title string, facts ...string) heading {
 	}
 	h.subtitle = strings.Join(parts, " · ")
 	return h
+}
+
+// disturbed says how many trials others disturbed, where that is much.
+func disturbed(share float64) string {
+	if share <= muchDisturbed {
+		return ""
+	}
+	return quantity.Percent(share) + " of trials disturbed by others"
 }
 
 // footer names the machine and the run.
@@ -249,16 +257,25 @@ const (
 // statistic says what the marks are: "median and 98 % interval". The level is the lowest that any shown interval attains,
 // in the same words as the heading of a table's column.
 func statistic(what string, rows []*analysis.Row, of func(*analysis.Row) analysis.Interval) string {
-	level := 2.0
+	if len(rows) == 0 {
+		return "every cell failed"
+	}
+	var shown []analysis.Interval
 	for _, r := range rows {
-		if i := of(r); i.Has() {
+		shown = append(shown, of(r))
+	}
+	return attained(what, shown)
+}
+
+// attained is what statistic says of these intervals.
+func attained(what string, shown []analysis.Interval) string {
+	level := 2.0
+	for _, i := range shown {
+		if i.Has() {
 			level = math.Min(level, i.Level)
 		}
 	}
-	switch {
-	case len(rows) == 0:
-		return "every cell failed"
-	case level > 1:
+	if level > 1 {
 		return what + " (too few rounds for intervals)"
 	}
 	return fmt.Sprintf("%s and %s interval", what, quantity.Level(level))

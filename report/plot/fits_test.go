@@ -138,6 +138,16 @@ func TestFitsSayWhatTheyShow(t *testing.T) {
 			t.Errorf("%q does not say %q", f.Alt(), want)
 		}
 	}
+	// The subtitle says what the bars are, and where others disturbed much, how much.
+	x := grainScene(t)
+	if svg := string(svgOf(t, Crossover(x)[0])); !strings.Contains(svg, "points: median and 98 % interval") || !strings.Contains(svg, "bands: break-even, 95 % interval") ||
+		strings.Contains(svg, "disturbed") {
+		t.Error("the levels of the intervals are not in the subtitle")
+	}
+	x.Tables[0].Disturbed = .62
+	if svg := string(svgOf(t, Crossover(x)[0])); !strings.Contains(svg, "62 % of trials disturbed by others") || !strings.Contains(svg, "bands: break-even, 95 % interval") {
+		t.Error("the subtitle does not say how many trials were disturbed, or no more what the bands are")
+	}
 	s := Scaling(scalingScene(t, []int{1, 2, 4, 6, 8, 12}, map[string][2]float64{"a": {.02, .002}}, "a"))[0]
 	if !strings.Contains(s.Alt(), "a: USL, α = ") {
 		t.Error(s.Alt())

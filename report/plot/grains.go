@@ -30,7 +30,7 @@ func Crossover(rep *crossover.Report) []Figure {
 	}
 	for i := range rep.Tables {
 		t := &rep.Tables[i]
-		f := grains(t, h)
+		f := grains(t, h, rep.Level)
 		f.workload = t.Name()
 		f.name = unique(names, slug(t.Name()), KindGrain)
 		out = append(out, f)
@@ -50,12 +50,13 @@ func gain(g float64, cost analysis.Interval) analysis.Interval {
 	return out
 }
 
-func grains(t *crossover.Table, h *results.Header) Figure {
+func grains(t *crossover.Table, h *results.Header, level float64) Figure {
 	name := titleStyle.fit(elide(t.Name()), 300)
 	l := &xyPlot{heading: heading{title: name + ": speedup by grain"}}
 	var e extent
 	least, most := math.Inf(1), 0.0
 	style := make([]int, len(t.Curves))
+	var shown []analysis.Interval
 	for i := range t.Curves {
 		c := &t.Curves[i]
 		if c.Reference {
@@ -69,6 +70,7 @@ func grains(t *crossover.Table, h *results.Header) Figure {
 				continue
 			}
 			curve.points = append(curve.points, xyPoint{q.Grain, m})
+			shown = append(shown, q.Cost)
 			e.add(m.point, m.lo, m.hi)
 			least, most = math.Min(least, q.Grain), math.Max(most, q.Grain)
 		}
@@ -101,9 +103,13 @@ func grains(t *crossover.Table, h *results.Header) Figure {
 		return "speedup (×)"
 	}
 	said := l.breakEven(t, style)
-	facts := []string{"higher is better", "points: measured", "lines: overhead + grain ÷ parallelism"}
+	first := "higher is better"
+	if d := disturbed(t.Disturbed); d != "" { // there is no room for both
+		first = d
+	}
+	facts := []string{first, "points: " + attained(asMedian, shown), "lines: overhead + grain ÷ parallelism"}
 	if len(l.marks) > 0 {
-		facts = append(facts, "bands: break-even grains, with interval")
+		facts = append(facts, "bands: break-even, "+quantity.Level(level)+" interval")
 	}
 	l.subtitle = strings.Join(facts, " · ")
 	if h != nil {

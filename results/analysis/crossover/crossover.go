@@ -76,7 +76,9 @@ type Table struct {
 	Grains   []float64         // as measured, ascending
 	Curves   []Curve
 	Pairs    []Pair
-	Warnings []analysis.Warning
+	// Disturbed is the share of the used trials during which others used the machine.
+	Disturbed float64
+	Warnings  []analysis.Warning
 }
 
 // Report is a run's crossings.
@@ -124,6 +126,9 @@ func Analyse(rep *analysis.Report, level float64) (*Report, error) {
 			t := table(name, p, list, level)
 			if len(all) > 1 {
 				t.Program = p
+			}
+			if len(own) == 1 { // of several programs, one has the grains as asked for, and which is not known
+				t.grainsAsAsked(list, p)
 			}
 			out.Tables = append(out.Tables, t)
 		}
@@ -208,6 +213,7 @@ func table(name, program string, list []*analysis.Table, level float64) Table {
 	for _, p := range t.candidates() {
 		t.Pairs = append(t.Pairs, t.pair(p[0], p[1], level))
 	}
+	t.observe(list)
 	t.warn()
 	return t
 }

@@ -3,8 +3,10 @@ package crossover
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -121,6 +123,62 @@ func TestNoCrossing(t *testing.T) {
 	p = pairOf(t, tab, "a", "b")
 	if p.Outcome != stat.Undecided || p.Grain.Has() || !strings.Contains(p.Finding, "not decided") {
 		t.Errorf("%s: %s", p.Outcome, p.Finding)
+	}
+}
+
+// TestCheapest: a strategy is called the cheapest where its interval lies below all others, and nothing is where two overlap
+// or one after another is as cheap.
+func TestCheapest(t *testing.T) {
+	named := func(tab Table, i int) string {
+		if k := tab.Cheapest(tab.Grains[i]); k >= 0 {
+			return tab.Curves[k].Name
+		}
+		return ""
+	}
+	tab := one(t, swept(t, grid, .004, model{name: "a", cores: 4, parallelism: 3, overhead: 1e-6}, model{name: "b", cores: 4, parallelism: 3.8, overhead: 12e-6}))
+	for i, want := range map[int]string{0: "", 2: "a", len(grid) - 1: "b"} {
+		if got := named(tab, i); got != want {
+			t.Errorf("grain %v: %q is the cheapest, want %q", tab.Grains[i], got, want)
+		}
+	}
+	if tab.Cheapest(1) != -1 {
+		t.Error("something is the cheapest at a grain that was not measured")
+	}
+	same := one(t, swept(t, grid, .05, model{name: "a", cores: 2, parallelism: 1.9, overhead: 1e-6}, model{name: "b", cores: 2, parallelism: 1.9, overhead: 1e-6}))
+	for i := range same.Grains {
+		if got := named(same, i); got != "" {
+			t.Errorf("grain %v: %q is the cheapest of two alike", same.Grains[i], got)
+		}
+	}
+}
+
+// TestGrainsAsAsked: a grain that is off by more than a factor of two is said.
+func TestGrainsAsAsked(t *testing.T) {
+	for _, c := range []struct {
+		name, asked string
+		want        bool
+	}{{"as asked", "3us", false}, {"a little off", "5us", false}, {"too short", "10us", true}, {"too long", "1us", true}, {"no duration", "many", false}} {
+		rep := swept(t, grid, .004, model{name: "a", cores: 2, parallelism: 2, overhead: 1e-6})
+		for i := range rep.Tables {
+			rep.Tables[i].Entry.Params["grain"] = time.Duration(grid[i] * 1e9).String()
+		}
+		rep.Tables[1].Entry.Params["grain"] = c.asked // measured: 3 µs
+		tab := one(t, rep)
+		got := slices.ContainsFunc(tab.Warnings, func(w analysis.Warning) bool {
+			return w.Code == CodeOtherGrain && strings.Contains(w.Text, "where grain="+c.asked+" was asked for")
+		})
+		if got != c.want {
+			t.Errorf("%s: warnings %+v", c.name, tab.Warnings)
+		}
+	}
+}
+
+// TestDisturbedShare is over all grains.
+func TestDisturbedShare(t *testing.T) {
+	rep := swept(t, grid[:4], .004, model{name: "a", cores: 2, parallelism: 2, overhead: 1e-6})
+	rep.Tables[0].Disturbed, rep.Tables[1].Disturbed = 1, .5
+	if got := one(t, rep).Disturbed; got < .374 || got > .376 {
+		t.Errorf("%v of the trials were disturbed, want 0.375", got)
 	}
 }
 
