@@ -159,6 +159,7 @@ type comparisonJSON struct {
 	Finding    string         `json:"finding"`
 	Counts     map[string]int `json:"counts"`
 	Families   []familyJSON   `json:"families"`
+	Control    []rowJSON      `json:"control,omitempty"`
 	limitsJSON
 }
 
@@ -168,7 +169,7 @@ func ComparisonJSON(w io.Writer, rep *comparison.Report) error {
 	doc := comparisonJSON{
 		Schema: "parbench/comparison", Version: 1, sidesJSON: sidesOf(rep),
 		Alpha: rep.Options.Alpha, MinEffect: rep.Options.MinEffect, Confidence: rep.Options.Confidence, Finding: rep.Finding,
-		Counts: map[string]int{}, Families: familiesOf(rep.Families), limitsJSON: limitsOf(rep),
+		Counts: map[string]int{}, Families: familiesOf(rep.Families), Control: rowsOf(rep.Control), limitsJSON: limitsOf(rep),
 	}
 	for _, v := range comparison.Verdicts() {
 		doc.Counts[string(v)] = rep.Count(v)
@@ -189,15 +190,20 @@ func familiesOf(list []comparison.Family) []familyJSON {
 		for _, v := range comparison.Verdicts() {
 			x.Counts[string(v)] = f.Count(v)
 		}
-		for k := range f.Rows {
-			r := &f.Rows[k]
-			x.Rows = append(x.Rows, rowJSON{
-				Group: r.Group, Name: r.Name, Verdict: string(r.Verdict), Symbol: r.Verdict.Symbol(), Ratio: intervalOf(r.Ratio),
-				P: known(r.P, r.Tested), Q: known(r.Q, r.Tested), EquivalentP: known(r.EquivalentP, r.Tested), Detectable: known(r.Detectable, r.Detectable > 0),
-				Pairs: r.Pairs, Need: r.Need, Undecidable: r.Undecidable, Unequal: r.Unequal, Digest: r.Digest, Base: sideOf(r.Base), Head: sideOf(r.Head),
-			})
-		}
+		x.Rows = append(x.Rows, rowsOf(f.Rows)...)
 		out = append(out, x)
+	}
+	return out
+}
+
+func rowsOf(list []comparison.Row) (out []rowJSON) {
+	for i := range list {
+		r := &list[i]
+		out = append(out, rowJSON{
+			Group: r.Group, Name: r.Name, Verdict: string(r.Verdict), Symbol: r.Verdict.Symbol(), Ratio: intervalOf(r.Ratio),
+			P: known(r.P, r.Tested), Q: known(r.Q, r.Tested), EquivalentP: known(r.EquivalentP, r.Tested), Detectable: known(r.Detectable, r.Detectable > 0),
+			Pairs: r.Pairs, Need: r.Need, Undecidable: r.Undecidable, Unequal: r.Unequal, Digest: r.Digest, Base: sideOf(r.Base), Head: sideOf(r.Head),
+		})
 	}
 	return out
 }

@@ -172,13 +172,13 @@ func clipped(name string) string {
 
 // curvesGrid has a row for each curve's model.
 func curvesGrid(t *crossover.Table) *grid {
-	var overheads []float64
+	largest := 0.0 // decides on the unit: a small one beside it shows its size by its zeros
 	for i := range t.Curves {
-		if c := &t.Curves[i]; c.Has() && c.Overhead.Point > 0 && !c.Reference {
-			overheads = append(overheads, c.Overhead.Point)
+		if c := &t.Curves[i]; c.Has() && !c.Reference {
+			largest = max(largest, c.Overhead.Point)
 		}
 	}
-	u := quantity.Time(overheads...)
+	u := quantity.Time(largest)
 	var over, par estimates
 	for i := range t.Curves {
 		c := &t.Curves[i]

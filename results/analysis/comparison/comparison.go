@@ -197,10 +197,13 @@ func (m Missing) Title() string { return (&Row{Group: m.Group, Name: m.Name}).Ti
 
 // Report is everything that a back end needs.
 type Report struct {
-	Base, Head         Source
-	Options            Options // with defaults filled in
-	Paired             bool    // within rounds; else not protected against drift
-	Families           []Family
+	Base, Head Source
+	Options    Options // with defaults filled in
+	Paired     bool    // within rounds; else not protected against drift
+	Families   []Family
+	// Control holds the machine's pinned busy threads of both sides, which no program touches: how far the machine itself
+	// moved between two runs of parbench. Empty where a side has none, and for pairs of one run.
+	Control            []Row
 	OnlyBase, OnlyHead []Missing
 	Environment        []Difference
 	Warnings           []analysis.Warning // most severe first

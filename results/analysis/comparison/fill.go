@@ -12,6 +12,7 @@ import (
 
 // The stable codes of warnings; docs/compare.md lists each with its meaning.
 const (
+	CodeControl     = "control-moved"
 	CodeDigest      = "different-results"
 	CodeDisturbed   = "disturbed"
 	CodeDrift       = "drift"
@@ -29,7 +30,7 @@ const (
 
 // Codes lists every code that a warning of a comparison can have, in alphabetical order.
 func Codes() []string {
-	codes := []string{CodeDigest, CodeDisturbed, CodeDrift, CodeEnvironment, CodeFailed, CodeFew, CodeMachine, CodeRenamed,
+	codes := []string{CodeControl, CodeDigest, CodeDisturbed, CodeDrift, CodeEnvironment, CodeFailed, CodeFew, CodeMachine, CodeRenamed,
 		CodeSameProcess, CodeSeeds, CodeSkipped, CodeTools, CodeUnequal}
 	slices.Sort(codes)
 	return codes
@@ -218,7 +219,8 @@ func detail(r *Row, p pair, alike bool) {
 	}
 }
 
-// machine judges the pinned busy threads that runs of parbench hold: where they differ, so does the machine.
+// machine judges the pinned busy threads that runs of parbench hold: where they differ, so does the machine. It warns where
+// that is shown, and where they moved as a finding did and by as much, shown or not: such a finding may be the machine's.
 func (r *Report) machine(c *filling) error {
 	if len(c.subjects) == 0 || r.Paired {
 		return nil
@@ -227,17 +229,53 @@ func (r *Report) machine(c *filling) error {
 	if err != nil {
 		return err
 	}
-	var worst *Row
+	r.Control = f.Rows
+	worst, told := -1, -1 // by how much they moved: of all, and of those of which it is shown
 	for i := range f.Rows {
-		if row := &f.Rows[i]; (row.Verdict == Regressed || row.Verdict == Improved) && (worst == nil || size(row) > size(worst)) {
-			worst = row
+		row := &f.Rows[i]
+		if row.Ratio.N == 0 {
+			continue
+		}
+		if worst < 0 || size(row) > size(&f.Rows[worst]) {
+			worst = i
+		}
+		if (row.Verdict == Regressed || row.Verdict == Improved) && (told < 0 || size(row) > size(&f.Rows[told])) {
+			told = i
 		}
 	}
-	if worst != nil {
-		r.warn(analysis.Warn, CodeMachine, fmt.Sprintf("the machine itself changed: the time of pure busy threads (%s), which no program touches, by %s", worst.Name, Change(worst.Ratio)),
-			"take no difference of about that size for one of the programs; measure both in one run")
+	const remedy = "take no difference of about that size for one of the programs; measure both in one run, or with parbench gate"
+	if told >= 0 {
+		row := &f.Rows[told]
+		r.warn(analysis.Warn, CodeMachine, fmt.Sprintf("the machine itself changed: the time of pure busy threads (%s), which no program touches, by %s", row.Name, Change(row.Ratio)), remedy)
+	}
+	if along := r.along(f.Rows); len(along) > 0 {
+		row := &f.Rows[worst]
+		r.warn(analysis.Warn, CodeControl, fmt.Sprintf("the control moved in the same direction by as much as %s: pure busy threads (%s), which no program touches, changed by %s",
+			some(along), row.Name, Change(row.Ratio)), remedy)
 	}
 	return nil
+}
+
+// along names the findings that are no larger than what the control did in the same direction.
+func (r *Report) along(control []Row) (names []string) {
+	for i := range r.Families {
+		f := &r.Families[i]
+		if base, _, _ := strings.Cut(f.Unit, "/"); f.Secondary || f.Better != codec.Lower || base != "s" && base != "sec" {
+			continue // the control is a time
+		}
+		for k := range f.Rows {
+			row := &f.Rows[k]
+			if row.Ratio.N == 0 || row.Verdict != Regressed && row.Verdict != Improved {
+				continue
+			}
+			if slices.ContainsFunc(control, func(c Row) bool {
+				return c.Ratio.N > 0 && (c.Ratio.Point > 1) == (row.Ratio.Point > 1) && size(&c) >= size(row)
+			}) {
+				names = append(names, row.Title())
+			}
+		}
+	}
+	return names
 }
 
 // limits warns of what the rows have in common.

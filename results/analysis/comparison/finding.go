@@ -227,5 +227,19 @@ func (r *Report) summary() string {
 	if r.Paired {
 		return s
 	}
-	return s + " Not protected against drift: the two sides were measured at different times."
+	return s + r.control() + " Not protected against drift: the two sides were measured at different times."
+}
+
+// control says how far the machine itself moved between the two sides.
+func (r *Report) control() string {
+	var said []string
+	for i := range r.Control {
+		if c := &r.Control[i]; c.Ratio.N > 0 {
+			said = append(said, Change(c.Ratio)+" ("+c.Name+")")
+		}
+	}
+	if len(said) == 0 {
+		return ""
+	}
+	return " Control, the time of pure busy threads that no program touches: " + strings.Join(said, ", ") + "."
 }

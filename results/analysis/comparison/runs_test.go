@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/results/analysis"
 	"github.com/parbench/parbench/results/analysis/runtest"
 	"github.com/parbench/parbench/results/codec"
 )
@@ -55,6 +56,51 @@ func TestMachineControl(t *testing.T) {
 				t.Errorf("the machine's ceiling is compared: %s", r.Name)
 			}
 		}
+	}
+}
+
+// TestControlMovedAlong: one program measured twice on a machine that got slower. Its findings are not larger than what the
+// control did, which stands beside them, and that is said; a finding against the machine's direction is not called into doubt.
+func TestControlMovedAlong(t *testing.T) {
+	base := realistic(t, 1, nothing)
+	for name, c := range map[string]struct {
+		control, programs float64
+		warned            bool
+	}{"with the machine": {1.15, 1.1, true}, "further than the machine": {1.03, 1.4, false}, "against the machine": {1.15, .8, false}, "faster with it": {.8, .85, true}} {
+		head := realistic(t, 2, func(w *runtest.Workload, x *runtest.Cell) {
+			if w.Entry.Ceiling {
+				x.PerTask *= c.control
+			} else {
+				x.PerTask *= c.programs
+			}
+		})
+		rep, err := Files(base, head, "x", "y", Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rep.Control) != 2 || !rep.Control[0].Ratio.Has() {
+			t.Errorf("%s: control %+v", name, rep.Control)
+		}
+		if !strings.Contains(rep.Finding, " Control, the time of pure busy threads that no program touches: "+Change(rep.Control[0].Ratio)+" (spin/") {
+			t.Errorf("%s: the control does not stand in %q", name, rep.Finding)
+		}
+		if got := slices.Contains(codes(rep), CodeControl); got != c.warned || rep.Count(Regressed)+rep.Count(Improved) == 0 {
+			t.Errorf("%s: warned %v, want %v: %+v", name, got, c.warned, rep.Warnings)
+		}
+	}
+}
+
+// TestControlUndecided: a control of few trials that moved as a finding did is told although nothing is shown of it.
+func TestControlUndecided(t *testing.T) {
+	rep := &Report{Options: Options{Alpha: .05, MinEffect: .02, Confidence: .95}}
+	slower := analysis.Interval{Point: 1.05, Lo: 1.04, Hi: 1.06, Level: .95, N: 10}
+	rep.Families = []Family{{Kind: Kind{Unit: "s/op", Better: codec.Lower}, Rows: []Row{{Name: "a", Verdict: Regressed, Ratio: slower}, {Name: "b", Verdict: Equivalent, Ratio: slower}}}}
+	moved := filling{kind: Kind{Unit: "s/op", Better: codec.Lower}, subjects: []Subject{{Name: "busy", Base: []float64{1, 1.01, 1.02}, Head: []float64{1.07, 1.1, 1.11}}}}
+	if err := rep.machine(&moved); err != nil {
+		t.Fatal(err)
+	}
+	if len(rep.Warnings) != 1 || rep.Warnings[0].Code != CodeControl || !strings.Contains(rep.Warnings[0].Text, "by as much as a: ") {
+		t.Errorf("%+v", rep.Warnings)
 	}
 }
 
