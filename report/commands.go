@@ -64,7 +64,7 @@ func commandCells(c *analysis.CommandTable, unit quantity.Unit, notes []footnote
 func commandColumns(c *analysis.CommandTable, per, cpu, mem quantity.Unit, tookLevel, relativeLevel string) []column {
 	cols := []column{{head: "command", long: "command", left: true, wrap: true, key: true}}
 	for _, p := range c.Params {
-		cols = append(cols, column{head: EscapeTerminal(clipped(p)), long: p, key: true})
+		cols = append(cols, column{head: EscapeTerminal(clipped("{" + p + "}")), long: "{" + p + "}", key: true}) // as in the line: n is another column
 	}
 	return append(cols,
 		column{head: strings.TrimSpace(per.Symbol + " per command\n" + level(tookLevel)), long: long(per.Symbol+" per command", tookLevel)},
@@ -94,11 +94,6 @@ func peakCell(r *analysis.Row, mem quantity.Unit) string {
 		return "≤ " + s
 	}
 	return s
-}
-
-// commandsWhere says under what the commands of a table were compared.
-func commandsWhere(c *analysis.CommandTable) string {
-	return fmt.Sprintf("%s on %s", c.Strategy, counted(c.Cores, "core"))
 }
 
 // shellText says what the shell's start is in the times, empty where there was none.
@@ -141,7 +136,7 @@ func (p *printer) commands() {
 		c := &p.rep.Commands[k]
 		m := commandCells(c, p.unit, p.notes)
 		p.b.WriteByte('\n')
-		p.para("", p.ink.paint(bold, "commands compared")+" · "+EscapeTerminal(commandsWhere(c)))
+		p.para("", p.ink.paint(bold, "commands compared")+" · "+EscapeTerminal(c.Name()))
 		p.b.WriteByte('\n')
 		p.grid(&m.grid)
 		p.marked = p.marked || m.marked
@@ -164,7 +159,7 @@ func (p *page) commands() {
 	}
 	for k := range p.rep.Commands {
 		c := &p.rep.Commands[k]
-		p.f("Strategy %s:\n\n", EscapeMarkdown(commandsWhere(c)))
+		p.f("Strategy %s:\n\n", EscapeMarkdown(c.Name()))
 		m := commandCells(c, p.unit, p.foot)
 		p.b.WriteString(m.grid.markdown())
 		p.f("\n")
@@ -172,6 +167,7 @@ func (p *page) commands() {
 			p.f("%s marks the fastest, or those that cannot be told from it.\n\n", winMark)
 		}
 		p.f("**Finding.** %s\n\n", EscapeMarkdown(c.Finding))
+		p.plots(c.Name())
 	}
 	if s := shellText(p.rep); s != "" {
 		p.f("%s\n\n", EscapeMarkdown(s))

@@ -12,10 +12,12 @@ import (
 
 // PlotRef is an image that the page shows.
 type PlotRef struct {
-	Path     string // relative to the page, with forward slashes
-	Title    string
-	Alt      string // says what the image shows, for readers who do not see it
-	Workload string // key of the workload under whose table it stands; empty: with the machine's ceiling
+	Path  string // relative to the page, with forward slashes
+	Title string
+	Alt   string // says what the image shows, for readers who do not see it
+	// Workload is the key of the workload under whose table it stands, or the name of the comparison of commands; empty: with
+	// the machine's ceiling.
+	Workload string
 }
 
 // MDOptions says how Markdown writes. The zero value is a page without plots.
@@ -130,7 +132,7 @@ func (p *page) answer() {
 	}
 	for k := range p.rep.Commands {
 		c := &p.rep.Commands[k]
-		p.f("- %s: **%s**\n", EscapeMarkdown(commandsWhere(c)), EscapeMarkdown(c.Finding))
+		p.f("- %s: **%s**\n", EscapeMarkdown(c.Name()), EscapeMarkdown(c.Finding))
 	}
 	for i := range p.rep.Tables {
 		t := &p.rep.Tables[i]

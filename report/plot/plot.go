@@ -77,7 +77,8 @@ func (f Figure) WritePNG(w io.Writer) error {
 	return f.png(w)
 }
 
-// All returns the figures of a report in its order: six for each workload, three for a probe. Those that the data do not
+// All returns the figures of a report in its order: six for each workload, three for a probe, and one for each comparison of
+// commands over a parameter. Those that the data do not
 // allow are among them and say why (Omitted). The report must not change while they are used.
 func All(rep *analysis.Report) []Figure {
 	if rep == nil {
@@ -92,6 +93,12 @@ func All(rep *analysis.Report) []Figure {
 		}
 		for _, f := range t.figures() {
 			f.name = unique(names, slug(t.key), f.kind)
+			out = append(out, f)
+		}
+	}
+	for i := range rep.Commands {
+		if f, ok := scan(rep, &rep.Commands[i]); ok {
+			f.name = unique(names, slug(f.workload), f.kind)
 			out = append(out, f)
 		}
 	}

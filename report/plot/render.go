@@ -186,7 +186,7 @@ func WriteFigures(ctx context.Context, dir string, figures []Figure) ([]File, er
 }
 
 // ownName matches the names that figures have.
-var ownName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*-(` + strings.Join([]string{KindTime, KindSpeedup, KindEfficiency, KindDistribution, KindCPU, KindSplit}, "|") + `)\.(svg|png)$`)
+var ownName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*-(` + strings.Join([]string{KindTime, KindSpeedup, KindEfficiency, KindDistribution, KindCPU, KindSplit, KindScan}, "|") + `)\.(svg|png)$`)
 
 // removeStale removes figures of an earlier report that this one does not have. Nothing but regular files with the names
 // of figures is touched.

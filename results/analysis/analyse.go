@@ -277,6 +277,9 @@ func (a *analyser) row(index int, c results.Cell) Row {
 	}
 	r.Outliers = len(stat.TukeyOutliers(r.Observations))
 	a.costs(&r, d.samples)
+	if r.Costs != nil {
+		r.PeakBytes, r.Costs.PeakBound = commandPeak(d.samples)
+	}
 	return r
 }
 

@@ -35,6 +35,9 @@ type CommandTable struct {
 	Finding string
 }
 
+// Name says under what the commands were compared: "alone on 2 cores". It holds names from the file.
+func (c *CommandTable) Name() string { return c.Strategy + " on " + plural(c.Cores, "core") }
+
 // CommandRow is one command with one choice of parameters. VsBest is its time over that of the fastest.
 type CommandRow struct {
 	Row
@@ -55,8 +58,6 @@ func (a *analyser) commandCost(samples []sample) *CommandCost {
 		n := float64(t.Tasks) * float64(len(t.Wall))
 		user = append(user, float64(max(t.UserNS, 0))/1e9/n)
 		system = append(system, float64(max(t.SystemNS, 0))/1e9/n)
-		// A median of bounds is a bound of the median.
-		c.PeakBound = c.PeakBound || t.PeakBound && t.PeakBytes > 0
 		for how, k := range t.Exits {
 			c.Commands += max(k, 0)
 			if how != "0" && k > 0 {
@@ -69,6 +70,26 @@ func (a *analyser) commandCost(samples []sample) *CommandCost {
 	}
 	c.User, c.System = a.median(user), a.median(system)
 	return c
+}
+
+// commandPeak is the median over trials of the peak memory of their largest command, in bytes, and whether that is only a
+// bound. Trials that know no more than a bound are left out where the others, all below it, say what it is; else they
+// count with it, because a median that bounds are part of is a bound of the median.
+func commandPeak(samples []sample) (bytes int64, bound bool) {
+	var exact, bounds []float64
+	for _, s := range samples {
+		switch {
+		case s.trial.PeakBytes <= 0:
+		case s.trial.PeakBound:
+			bounds = append(bounds, float64(s.trial.PeakBytes))
+		default:
+			exact = append(exact, float64(s.trial.PeakBytes))
+		}
+	}
+	if len(bounds) == 0 || len(exact) > 0 && slices.Max(exact) <= slices.Min(bounds) {
+		return int64(mid(exact)), false
+	}
+	return int64(mid(append(exact, bounds...))), true
 }
 
 // exits notes that commands ended in a way that is a failure unless the user says otherwise.
@@ -181,7 +202,7 @@ func (a *analyser) ran(t *Table) string {
 	case n == 1:
 		return fmt.Sprintf("Only %s gave usable times; there is nothing to compare it with.", best)
 	case !w.Decided():
-		return fmt.Sprintf("Not decided: %s had the lowest median, but %s cannot tell %s apart (%d are needed).",
+		return fmt.Sprintf("Not decided: %s had the lowest median, but %s cannot tell %s apart (--rounds %d is the least).",
 			best, rounds(w.Pairs), plural(n, "command"), w.Floor)
 	case len(slower) > 0 && len(w.Set) == 1:
 		return fmt.Sprintf("%s ran %s.", best, a.timesAsFast(t, slower))

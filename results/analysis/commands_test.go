@@ -35,9 +35,9 @@ func TestCommandFindings(t *testing.T) {
 		{"many", 12, []runtest.Command{command("a", 10, .002), command("b", 20, .002), command("c", 30, .002), command("d", 40, .002),
 			command("e", 50, .002), command("f", 60, .002)}, "'a' ran 2.0## times as fast as 'b', 2.99## as 'c' and 4.0## as 'd'; the other 2 took longer still."},
 		{"too few rounds", 3, []runtest.Command{command("a", 20, .004), command("b", 10, .004)},
-			"Not decided: 'b' had the lowest median, but 3 rounds cannot tell 2 commands apart (6 are needed)."},
+			"Not decided: 'b' had the lowest median, but 3 rounds cannot tell 2 commands apart (--rounds 6 is the least)."},
 		{"more of them need more rounds", 6, []runtest.Command{command("a", 20, .004), command("b", 10, .004), command("c", 30, .004)},
-			"Not decided: 'b' had the lowest median, but 6 rounds cannot tell 3 commands apart (7 are needed)."},
+			"Not decided: 'b' had the lowest median, but 6 rounds cannot tell 3 commands apart (--rounds 7 is the least)."},
 		{"one fails", 10, []runtest.Command{command("a", 20, .004), broken},
 			"Only 'a' gave usable times; there is nothing to compare it with. The cell 'c' failed (error) and is out of the comparison."},
 		{"all fail", 10, []runtest.Command{broken, {Name: "d", Time: .01, Fail: results.Crashed}}, "Nothing was measured. 2 cells failed"},
@@ -109,6 +109,37 @@ func TestCommandCosts(t *testing.T) {
 	}
 	if got := rep.Tables[0].Answer; !strings.HasPrefix(got, "It takes 20") || !strings.Contains(got, "of processor time 2.00 ms in user mode and 1.00 ms in the kernel") {
 		t.Error(got)
+	}
+}
+
+// One trial of a long command may know no more than a bound where the others know the value.
+func TestCommandPeakOfTrialsThatDiffer(t *testing.T) {
+	const mib = 1 << 20
+	for _, tt := range []struct {
+		exact, bounds []int64
+		want          int64
+		bound         bool
+	}{
+		{[]int64{2 * mib, 2 * mib, 3 * mib}, []int64{9 * mib, 8 * mib}, 2 * mib, false},
+		{[]int64{9 * mib}, []int64{8 * mib, 8 * mib}, 8 * mib, true}, // above a bound: the trials differ, and the exact ones are the large ones
+		{[]int64{2 * mib}, nil, 2 * mib, false},
+		{nil, []int64{8 * mib, 6 * mib}, 7 * mib, true},
+		{nil, nil, 0, false},
+	} {
+		run := runtest.Commands(rounds(len(tt.exact)+len(tt.bounds)+1), results.Commands{}, command("a", 10, .01))
+		for i := range run.Trials {
+			tr := &run.Trials[i]
+			tr.PeakBytes, tr.PeakBound = 0, true // not known
+			if k := i - len(tt.exact); k < 0 {
+				tr.PeakBytes, tr.PeakBound = tt.exact[i], false
+			} else if k < len(tt.bounds) {
+				tr.PeakBytes = tt.bounds[k]
+			}
+		}
+		r := analyse(t, run).Tables[0].Rows[0]
+		if r.PeakBytes != tt.want || r.Costs.PeakBound != tt.bound {
+			t.Errorf("%v and at most %v: %d, bound %v", tt.exact, tt.bounds, r.PeakBytes, r.Costs.PeakBound)
+		}
 	}
 }
 
