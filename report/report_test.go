@@ -411,6 +411,33 @@ func TestCeilingSaysWhoExceedsIt(t *testing.T) {
 	if got := ceilingText(rep); !strings.Contains(got, "which these exceeded: primes under goroutines on 2 cores, primes under pool on 2 cores.") || strings.Contains(got, "no strategy") {
 		t.Errorf("ceiling: %s", got)
 	}
+	for i := range rep.Ceiling {
+		rep.Ceiling[i].Speedup.Point, rep.Ceiling[i].Speedup.Lo, rep.Ceiling[i].Speedup.Hi = .8, .4, 5.6
+	}
+	if got := ceilingText(rep); !strings.HasSuffix(got, "; so wide an interval (on 2 cores) cannot tell how far work that computes can scale on this machine.") || strings.Contains(got, "no strategy") {
+		t.Errorf("ceiling: %s", got)
+	}
+}
+
+// TestTasksThatTakeTurnsAreNamed: beside the figure × alone, which holds their waiting for a core.
+func TestTasksThatTakeTurnsAreNamed(t *testing.T) {
+	const said = "More tasks in flight than cores: goroutines; × alone holds there what tasks waited for their turn on a core."
+	for _, unbounded := range []bool{false, true} {
+		s := runtest.RealisticSpec()
+		s.Workloads = s.Workloads[:1]
+		for i := range s.Workloads[0].Cells {
+			if c := &s.Workloads[0].Cells[i]; c.Strategy == "goroutines" {
+				c.Unbounded, c.PerTask = unbounded, 3*c.PerTask
+			}
+		}
+		rep := analysed(t, runtest.Build(s))
+		for name, got := range map[string]string{"text": textOf(t, rep, TextOptions{Width: 1000}), "page": pageOf(t, rep, MDOptions{})} {
+			got = strings.Join(strings.Fields(got), " ")
+			if strings.Count(got, said) != map[bool]int{true: 1}[unbounded] {
+				t.Errorf("%s, unbounded %v: %q stands there %d times", name, unbounded, said, strings.Count(got, said))
+			}
+		}
+	}
 }
 
 // markup checks a page outside its code blocks: every line is of a kind that this package writes, and nothing in it is

@@ -130,7 +130,7 @@ func shareCell(part, whole float64) string {
 	return quantity.Fixed(part/whole*100, 1)
 }
 
-// splitConduct says how the split of a workload was measured.
+// splitConduct says how the split of a workload was measured. It holds names from the file.
 func splitConduct(t *analysis.Table) string {
 	rows := splitRows(t)
 	if len(rows) == 0 {
@@ -150,8 +150,30 @@ func splitConduct(t *analysis.Table) string {
 	if least != most {
 		n = fmt.Sprintf("%d to %s", least, n)
 	}
-	return fmt.Sprintf("From one more batch, or more, in %s of each row, after the measured ones: it took %s to %s times as long as those, and timing its tasks took at most %s of the workers' time.",
-		n, quantity.Digits(lo, 3), quantity.Digits(hi, 3), quantity.Percent(cost))
+	times := quantity.Digits(lo, 3)
+	if most := quantity.Digits(hi, 3); most != times {
+		times += " to " + most
+	}
+	return fmt.Sprintf("From one or more further batches, after the measured ones, in %s of each row: they took %s times as long as the measured ones, and timing their tasks took at most %s of the workers' time.%s",
+		n, times, quantity.Percent(cost), splitTurns(rows))
+}
+
+// splitTurns names the rows with tasks that took longer than alone and had to wait for a core.
+func splitTurns(rows []*analysis.Row) string {
+	var labels []string
+	for _, r := range rows {
+		if r.TakesTurns() && r.Split.Slower.Point > analysis.SlowerLimit && !slices.Contains(labels, r.Name) {
+			labels = append(labels, r.Name)
+		}
+	}
+	const most = 6
+	if len(labels) > most+1 {
+		labels = append(labels[:most], fmt.Sprintf("%d more", len(labels)-most))
+	}
+	if len(labels) == 0 {
+		return ""
+	}
+	return " More tasks in flight than cores: " + strings.Join(labels, ", ") + "; × alone holds there what tasks waited for their turn on a core."
 }
 
 // splits writes the section of a terminal.
@@ -176,7 +198,7 @@ func (p *printer) splits() {
 		}
 		p.b.WriteByte('\n')
 		p.para("", EscapeTerminal(t.SplitFinding))
-		p.para("", p.ink.paint(dim, splitConduct(t)))
+		p.para("", p.ink.paint(dim, EscapeTerminal(splitConduct(t))))
 	}
 	if len(p.rep.Unobserved) > 0 {
 		p.b.WriteString("\n" + p.ink.paint(bold, "not observed") + "\n")

@@ -115,9 +115,12 @@ func params(p map[string]string) string {
 // ceilingText says how far this machine itself scaled during the run, or is empty. Estimates without an interval bear no
 // such claim. It holds names from the file.
 func ceilingText(rep *analysis.Report) string {
-	var parts []string
+	var parts, wide []string
 	few := false
 	for _, c := range rep.Ceiling {
+		if c.Cores > 1 && c.Speedup.Has() && !c.Tells() {
+			wide = append(wide, fmt.Sprint(c.Cores))
+		}
 		switch {
 		case c.Cores < 2:
 		case c.Speedup.Has():
@@ -135,6 +138,9 @@ func ceilingText(rep *analysis.Report) string {
 	said := "During this run pinned threads of pure busy work reached a speedup of " + strings.Join(parts, ", ")
 	if cells := exceeding(rep); len(cells) > 0 {
 		return said + ", which these exceeded: " + strings.Join(cells, ", ") + "."
+	}
+	if len(wide) > 0 {
+		return said + "; so wide an interval (on " + strings.Join(wide, ", ") + " cores) cannot tell how far work that computes can scale on this machine."
 	}
 	return said + "; no strategy can be expected to scale work that computes better on this machine."
 }

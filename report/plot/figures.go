@@ -408,8 +408,11 @@ func (t *table) distribution() Figure {
 		title = "time per task, trials (a part of them is drawn)"
 	}
 	p.heading = t.heading(title, "box: quartiles and median", "whiskers: 1.5 × IQR", "hollow: outliers", base(p.x))
-	alt := fmt.Sprintf("Distribution of the time per task of %s: %d trials of %d strategies, each a point over a box of its cell's quartiles.",
-		t.name, n, len(t.groups))
+	trials := "trials"
+	if n == 1 {
+		trials = "trial"
+	}
+	alt := fmt.Sprintf("Distribution of the time per task of %s: %d %s of %s, each a point over a box of its cell's quartiles.", t.name, n, trials, strategies(len(t.groups)))
 	return t.fromRows(KindDistribution, p, alt)
 }
 
@@ -456,6 +459,14 @@ func duration(v float64) string {
 	return round3(v/unit) + " " + name
 }
 
+// strategies counts them: "1 strategy".
+func strategies(n int) string {
+	if n == 1 {
+		return "1 strategy"
+	}
+	return strconv.Itoa(n) + " strategies"
+}
+
 // describe writes the sentence for readers who do not see the figure.
 func (t *table) describe(what, extreme string, of func(*analysis.Row) analysis.Interval, high bool, format func(float64) string) string {
 	var best *analysis.Row
@@ -470,11 +481,7 @@ func (t *table) describe(what, extreme string, of func(*analysis.Row) analysis.I
 			}
 		}
 	}
-	strategies := strconv.Itoa(len(t.groups)) + " strategies"
-	if len(t.groups) == 1 {
-		strategies = "1 strategy"
-	}
-	out := fmt.Sprintf("%s of %s: %s on %s.", what, t.name, strategies, countOf(t.coreNames()))
+	out := fmt.Sprintf("%s of %s: %s on %s.", what, t.name, strategies(len(t.groups)), countOf(t.coreNames()))
 	if best != nil {
 		out += fmt.Sprintf(" The %s is %s, of %s on %s.", extreme, format(of(best).Point), elide(bestLabel),
 			countOf([]string{strconv.Itoa(best.Cell.Cores)}))

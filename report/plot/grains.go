@@ -115,8 +115,8 @@ func grains(t *crossover.Table, h *results.Header, level float64) Figure {
 	if h != nil {
 		l.footer = footer(h)
 	}
-	alt := fmt.Sprintf("Speedup of %s over running the tasks one after another, for %d grains from %s to %s and %d strategies.", name, len(t.Grains),
-		duration(least), duration(most), len(l.curves))
+	alt := fmt.Sprintf("Speedup of %s over running the tasks one after another, for %d grains from %s to %s and %s.", name, len(t.Grains),
+		duration(least), duration(most), strategies(len(l.curves)))
 	if len(said) > 0 {
 		alt += " " + strings.Join(said, " ")
 	}

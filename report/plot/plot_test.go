@@ -264,6 +264,14 @@ func TestOmitted(t *testing.T) {
 	if o := omitted(s["single"]); o[KindSpeedup] != "" || !strings.Contains(o[KindEfficiency], "two core counts") {
 		t.Errorf("one core count gives %v", o)
 	}
+	if o := omitted(s["one"]); o[KindTime]+o[KindDistribution] != "" || !strings.Contains(o[KindSpeedup], "only the reference") || o[KindEfficiency] == "" {
+		t.Errorf("the reference alone gives %v", o)
+	}
+	for _, f := range All(s["one"]) {
+		if strings.Contains(f.Title(), "too few rounds") || strings.Contains(f.Alt(), "1 strategies") {
+			t.Errorf("%q, %q of ten rounds of one strategy", f.Title(), f.Alt())
+		}
+	}
 	for _, name := range []string{"nothing", "unfilled"} {
 		for kind, why := range omitted(s[name]) {
 			if why == "" {

@@ -52,6 +52,8 @@ func (t *table) speedup() Figure {
 		return omit(KindSpeedup, t.name+": "+short, noCells)
 	case len(rows) == 0:
 		return omit(KindSpeedup, t.name+": "+short, "no round has both the reference and another cell")
+	case !slices.ContainsFunc(rows, func(r *analysis.Row) bool { return !r.Cell.Reference }):
+		return omit(KindSpeedup, t.name+": "+short, "only the reference has one, which is 1")
 	}
 	title := short + ", " + statistic(asRatio, rows, speedup)
 	alt := t.describe("Speedup over "+t.reference(), "highest estimate", speedup, true, func(v float64) string { return round3(v) + " ×" })
@@ -93,7 +95,10 @@ func (t *table) speedupRows(title, alt string) Figure {
 
 func (t *table) efficiency() Figure {
 	short := "efficiency (speedup ÷ cores)"
-	if t.waits() {
+	switch {
+	case t.t.Commands():
+		short = "efficiency (speedup ÷ cores, or workers where more)"
+	case t.waits():
 		short = "efficiency (speedup ÷ workers)"
 	}
 	if !t.scales(efficiency) {

@@ -187,8 +187,8 @@ func (t *table) split() Figure {
 		return omit(KindSplit, t.name+": "+title, "no trial had probed batches; measure with --split-rounds 1 or more")
 	}
 	s.heading = t.heading(title, "medians of the probed batches", "100 %: all workers, the whole batch")
-	alt := fmt.Sprintf("Shares of the workers' time of %s in tasks, before the first one, between two, idle, and joining, for %d strategies. The least in tasks, %s, is that of %s on %s.",
-		t.name, len(t.groups), quantity.Percent(least.Split.Share.Point), elide(leastLabel), countOf([]string{fmt.Sprint(least.Cell.Cores)}))
+	alt := fmt.Sprintf("Shares of the workers' time of %s in tasks, before the first one, between two, idle, and joining, for %s. The least in tasks, %s, is that of %s on %s.",
+		t.name, strategies(len(t.groups)), quantity.Percent(least.Split.Share.Point), elide(leastLabel), countOf([]string{fmt.Sprint(least.Cell.Cores)}))
 	return Figure{kind: KindSplit, title: s.title, alt: alt, height: math.Ceil(s.layout().height), draw: s.draw}
 }
 

@@ -87,6 +87,10 @@ func (a *analyser) gained(t *Table) string {
 	case t.Rows[ref].Status == results.Wrong || t.Rows[ref].OK == 0 && t.Rows[ref].HasFailed():
 		return fmt.Sprintf("The reference, %s, failed (%s), so there are no speedups.", name(t, ref), t.Rows[ref].Status)
 	case ref == w.Best:
+		if n > 1 && w.Decided() && t.several() {
+			return fmt.Sprintf("Of the strategies of all programs together none was shown to be faster than %s, which runs the tasks one after another in %s.",
+				name(t, ref), programWord(t.Rows[ref].Cell.Program))
+		}
 		if n > 1 && w.Decided() {
 			return "Nothing was shown to be faster than running the tasks one after another."
 		}
@@ -113,6 +117,9 @@ func (a *analyser) allowed(t *Table) string {
 		return ""
 	}
 	said := fmt.Sprintf("Pure busy threads reached %s on %s during this run%s", ratio(c), plural(cores, "core"), a.withRatio(c))
+	if !(CeilingPoint{Cores: cores, Speedup: c}).Tells() {
+		said += ", an interval too wide to tell what the machine allows"
+	}
 	var above []string
 	for _, i := range t.Above(CeilingPoint{Cores: cores, Speedup: c}) {
 		above = append(above, t.Rows[i].Name)

@@ -130,3 +130,69 @@ func TestFindingsAdviseNothingUnmeasured(t *testing.T) {
 		}
 	}
 }
+
+// TestLowProcessorTimeIsNotAlwaysWaiting: a command may compute and be kept from it by others, and so may all work on a
+// machine that others used.
+func TestLowProcessorTimeIsNotAlwaysWaiting(t *testing.T) {
+	const untold = "whether they waited for the rest "
+	for _, tt := range []struct {
+		kind      string
+		share     float64
+		disturbed bool
+		want, not []string
+	}{
+		{"command", .37, false, []string{"Run one after another the commands got 37 % of a core; " + untold + "or others had it"}, []string{"mostly wait", "and wait for the rest"}},
+		{"command", .37, true, []string{"the commands got 37 % of a core; " + untold}, []string{"mostly wait"}},
+		{"command", .97, false, []string{"97 % of the time: they hardly ever wait."}, []string{untold}},
+		{"io", .37, true, []string{"the tasks got 37 % of a core; " + untold + "cannot be told, as others used the machine during 100 % of these trials."}, []string{"mostly wait"}},
+		{"mixed", .7, true, []string{untold + "cannot be told"}, []string{"and wait for the rest"}},
+		{"io", .37, false, []string{"37 % of the time: they mostly wait."}, []string{untold}},
+		{"cpu", .37, true, []string{"got only 37 % of a core, though work of this kind does not wait."}, []string{untold}},
+	} {
+		run := runtest.Build(spec(tt.kind, busy(cell("sequential", 1, 10, .002), tt.share), cell("pool", 2, 5, .002)))
+		for i := range run.Trials {
+			run.Trials[i].Others.Flagged = tt.disturbed
+		}
+		said(t, analyse(t, run).Tables[0].Finding, tt.want, tt.not)
+	}
+}
+
+// TestEfficiencyOfCommands: one command alone may use all the cores of its cell.
+func TestEfficiencyOfCommands(t *testing.T) {
+	alone, pool, many := cell("alone", 2, 5, 0), cell("pool", 2, 5, 0), cell("pool", 2, 2.5, 0)
+	alone.Workers, many.Workers, many.Label = 1, 8, "pool:workers=8"
+	for kind, want := range map[string][]float64{"command": {1, 1, 1, .5}, "io": {1, 2, 1, .5}, "cpu": {1, 1, 1, 2}} {
+		rows := analyse(t, smooth(runtest.Build(spec(kind, cell("sequential", 1, 10, 0), alone, pool, many)))).Tables[0].Rows
+		for i, r := range rows {
+			if !about(r.Efficiency.Point, want[i]) {
+				t.Errorf("%s, %s: efficiency %+v, want %v", kind, r.Name, r.Efficiency, want[i])
+			}
+		}
+	}
+}
+
+// TestCeilingTells: a useless interval bounds nothing, a narrow one does, whether or not the machine scaled.
+func TestCeilingTells(t *testing.T) {
+	for _, tt := range []struct {
+		lo, hi float64
+		want   bool
+	}{{.4, 5.6, false}, {.9, 1.4, false}, {1.5, 2.6, false}, {1.9, 2.02, true}, {1.2, 1.8, true}, {.98, 1.03, true}} {
+		c := analysis.CeilingPoint{Cores: 2, Speedup: analysis.Interval{Point: (tt.lo + tt.hi) / 2, Lo: tt.lo, Hi: tt.hi, Level: .95, N: 10}}
+		if c.Tells() != tt.want {
+			t.Errorf("%v to %v: tells %v", tt.lo, tt.hi, c.Tells())
+		}
+		if c.Speedup.Level = 0; c.Tells() {
+			t.Error("a point without an interval tells")
+		}
+	}
+	s := spec("cpu", cell("sequential", 1, 10, .001), cell("gil", 2, 10, .001), cell("pool", 2, 5.2, .001))
+	for _, tt := range []struct {
+		noise     float64
+		want, not []string
+	}{
+		{1, []string{"Pure busy threads reached ", ", an interval too wide to tell what the machine allows", "More cores gained nothing for gil"}, []string{"hardly gave more"}},
+		{.001, []string{"Pure busy threads reached "}, []string{"too wide"}},
+	} {
+		said(t, analyse(t, runtest.Build(withCeiling(s, 1.2, tt.noise))).Tables[0].Finding, tt.want, tt.not)
+	}
+}

@@ -109,9 +109,13 @@ func (a *analyser) ratios(t *Table, i int) {
 			r.VsReference, _ = a.ratio(t.Rows[ref].Index, r.Index)
 		}
 	}
-	// Work that computes is limited by cores; work that waits is limited by how many tasks may wait at once.
+	// Work that computes is limited by cores; work that waits is limited by how many tasks may wait at once. A command may
+	// do either, and one alone may use all the cores.
 	resource := r.Cell.Cores
-	if !busyKind(t.Entry.Kind) {
+	switch {
+	case t.Commands():
+		resource = max(resource, r.Cell.Workers)
+	case t.Waits():
 		resource = r.Cell.Workers
 	}
 	if r.Speedup.N > 0 && resource > 0 {

@@ -25,7 +25,7 @@ func (a *analyser) finding(t *Table) (answer, finding string) {
 		return answer, answer
 	}
 	answer = a.answer(t)
-	return answer, sentences(answer, a.gained(t), a.allowed(t), a.nextBest(t), a.programs(t), a.open(t), a.unscaled(t), bound(t), lost(t))
+	return answer, sentences(answer, a.gained(t), a.allowed(t), a.nextBest(t), a.programs(t), a.within(t), a.open(t), a.unscaled(t), bound(t), lost(t))
 }
 
 func sentences(parts ...string) string {
@@ -98,7 +98,7 @@ func (a *analyser) programs(t *Table) string {
 	for _, p := range order {
 		i := fastest[p]
 		r := &t.Rows[i]
-		s := fmt.Sprintf("The lowest median of %s is that of %s, %s per task", p, name(t, i), quantity.Duration(r.PerTask.Point))
+		s := fmt.Sprintf("The lowest median of %s is that of %s, %s per task", programWord(p), name(t, i), quantity.Duration(r.PerTask.Point))
 		if ref := reference(t, i); ref >= 0 && ref != i && r.Speedup.N > 0 {
 			s += fmt.Sprintf(", %s times as fast as %s%s", ratio(r.Speedup), name(t, ref), a.withRatio(r.Speedup))
 		}
@@ -200,7 +200,8 @@ func (a *analyser) unscaled(t *Table) string {
 		begin = "While others used the machine, more cores gained nothing"
 	}
 	said := fmt.Sprintf("%s for %s: at most %s times one core's speed, on %s.", begin, list(limit(t.NoGain)), quantity.Fixed(top, 2), plural(most, "core"))
-	if c := a.ceilingAt(most); busyKind(t.Entry.Kind) && c.Has() && c.Point < gainLimit {
+	// An interval that reaches beyond half of what the cores could give does not say that the machine gave little.
+	if c := a.ceilingAt(most); busyKind(t.Entry.Kind) && c.Has() && c.Point < gainLimit && c.Hi < float64(1+most)/2 {
 		said += fmt.Sprintf(" The machine hardly gave more: busy threads reached %s on as many during this run%s.", ratio(c), a.withRatio(c))
 	}
 	return said
@@ -225,6 +226,11 @@ func bound(t *Table) string {
 		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they hardly ever wait%s.", share, stalls)
 	case busyKind(t.Entry.Kind):
 		return fmt.Sprintf("Run one after another the tasks got only %s of a core, though work of this kind does not wait.", share)
+	case t.Commands():
+		return fmt.Sprintf("Run one after another the commands got %s of a core; whether they waited for the rest or others had it, their processor time does not tell.", share)
+	case t.Disturbed > mostDisturbed:
+		return fmt.Sprintf("Run one after another the tasks got %s of a core; whether they waited for the rest cannot be told, as others used the machine during %s of these trials.",
+			share, quantity.Percent(t.Disturbed))
 	case c.Point <= 0.5:
 		return fmt.Sprintf("Run one after another the tasks keep a core busy %s of the time: they mostly wait.", share)
 	}

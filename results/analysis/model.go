@@ -57,7 +57,7 @@ type Row struct {
 	Outliers     int // outside Tukey's inner fences (1.5 IQR); shown, never dropped
 
 	Speedup    Interval // time of the program's own reference / this time, paired per round; N = 0 for own-n probes and without pairs
-	Efficiency Interval // speedup / cores, for work that waits (io, mixed) speedup / workers
+	Efficiency Interval // speedup / cores, for work that waits (io, mixed) / workers, for commands / the larger of the two
 	// VsReference is the time of the table's reference, which is the first program's, / this time, paired. N = 0 in tables
 	// of a single program, where Speedup says the same.
 	VsReference Interval
@@ -141,6 +141,13 @@ type Table struct {
 type CeilingPoint struct {
 	Cores   int
 	Speedup Interval
+}
+
+// Tells reports whether the point says how far work that computes can scale on so many cores: not where its interval
+// leaves open whether more cores gave anything at all, and not where it reaches clearly beyond their number.
+func (c CeilingPoint) Tells() bool {
+	s := c.Speedup
+	return s.Has() && s.Hi <= gainLimit*float64(c.Cores) && (s.Lo >= 1 || s.Hi < gainLimit)
 }
 
 // Report is everything that a back end needs.

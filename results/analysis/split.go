@@ -43,6 +43,16 @@ func (r *Report) Split() bool {
 	})
 }
 
+// TakesTurns reports whether the row has more tasks in flight than there are cores: a task that has begun then waits for
+// its turn on one, and that is in how long it takes.
+func (r *Row) TakesTurns() bool {
+	c := &r.Cell
+	if c.Unbounded {
+		return c.Tasks > c.Cores
+	}
+	return c.Oversub || c.Workers > c.Cores
+}
+
 // Part is one component of a split.
 type Part struct {
 	Name string // as tables head it
@@ -146,16 +156,18 @@ func (a *analyser) split(r *Row) (*Split, []sample) {
 	return out, tasks
 }
 
+// SlowerLimit is how many times as long as alone a task has to take to be worth a sentence.
+const SlowerLimit = 1.05
+
 // Limits of what is said about splits.
 const (
-	slowerLimit = 1.05   // tasks that take longer than alone by less are not worth a sentence
-	againstOff  = 0.10   // probed batches that differ by more from the measured ones do not stand for them
-	shortTask   = 200e-9 // seconds; the clock's own cost is of this size
+	againstOff = 0.10   // probed batches that differ by more from the measured ones do not stand for them
+	shortTask  = 200e-9 // seconds; the clock's own cost is of this size
 )
 
 // splitFinding is one or two sentences about where the time goes, empty where nothing was observed.
 func (a *analyser) splitFinding(t *Table) string {
-	least, slowest, compared := -1, -1, false
+	least := -1
 	for i := range t.Rows {
 		s := t.Rows[i].Split
 		if !s.Observed() || t.Rows[i].HasFailed() || t.Rows[i].Cell.Reference {
@@ -163,12 +175,6 @@ func (a *analyser) splitFinding(t *Table) string {
 		}
 		if least < 0 || s.Share.Point < t.Rows[least].Split.Share.Point {
 			least = i
-		}
-		if s.Slower.Has() {
-			compared = true
-			if s.Slower.Lo > slowerLimit && (slowest < 0 || s.Slower.Point > t.Rows[slowest].Split.Slower.Point) {
-				slowest = i
-			}
 		}
 	}
 	if least < 0 {
@@ -186,14 +192,49 @@ func (a *analyser) splitFinding(t *Table) string {
 		said += fmt.Sprintf("; the largest other part was %s, %s", partWords[other.Name], quantity.Percent(other.Time.Point/s.Wall.Point))
 	}
 	said += "."
-	switch {
-	case slowest >= 0:
-		r := t.Rows[slowest].Split.Slower
-		said += fmt.Sprintf(" A task took longest under %s: %s times as long as alone%s.", name(t, slowest), ratio(r), a.withRatio(r))
-	case compared:
-		said += fmt.Sprintf(" That a task takes longer than alone, by %s or more, could be shown of no strategy.", quantity.Percent(slowerLimit-1))
+	return said + a.slowestTasks(t)
+}
+
+// slowestTasks says under which strategy tasks took longest compared with alone, after a space, or is empty where that was
+// not compared. For work that computes, strategies with more tasks in flight than cores are left out as long as there are
+// others: how long their tasks took holds what they waited for a core.
+func (a *analyser) slowestTasks(t *Table) string {
+	var fair, turns []int
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		switch {
+		case r.Cell.Reference || r.HasFailed() || !r.Split.Observed() || !r.Split.Slower.Has():
+		case busyKind(t.Entry.Kind) && r.TakesTurns():
+			turns = append(turns, i)
+		default:
+			fair = append(fair, i)
+		}
 	}
-	return said
+	among, that := "", ""
+	switch {
+	case len(fair) == 0:
+		fair = turns
+	case len(turns) > 0:
+		among, that = ", of strategies with no more tasks in flight than cores", " that has no more tasks in flight than cores"
+	}
+	if len(fair) == 0 {
+		return ""
+	}
+	slowest := -1
+	for _, i := range fair {
+		if s := t.Rows[i].Split.Slower; s.Lo > SlowerLimit && (slowest < 0 || s.Point > t.Rows[slowest].Split.Slower.Point) {
+			slowest = i
+		}
+	}
+	if slowest < 0 {
+		return fmt.Sprintf(" That a task takes longer than alone, by %s or more, could be shown of no strategy%s.", quantity.Percent(SlowerLimit-1), that)
+	}
+	turn := ""
+	if t.Rows[slowest].TakesTurns() {
+		turn = "; it had more tasks in flight than cores, and what they waited for their turn on one is in that"
+	}
+	r := t.Rows[slowest].Split.Slower
+	return fmt.Sprintf(" A task took longest under %s%s: %s times as long as alone%s%s.", name(t, slowest), among, ratio(r), a.withRatio(r), turn)
 }
 
 // shareRange is the interval of a share in brackets, where there is one.

@@ -138,3 +138,49 @@ func TestUnobserved(t *testing.T) {
 		t.Errorf("%+v", tab.Unobserved)
 	}
 }
+
+// TestTasksThatWaitForTheirTurn: with more tasks in flight than cores, how long one took says how long it waited for a core.
+func TestTasksThatWaitForTheirTurn(t *testing.T) {
+	build := func(kind string, fill func(cells []runtest.Cell)) *analysis.Table {
+		spec := splitSpec(runtest.Split{})
+		spec.Workloads[0].Entry.Kind = kind
+		cells := spec.Workloads[0].Cells
+		for i := range cells[1:] {
+			cells[i+1].Split, cells[i+1].PerTask = &runtest.Split{}, cells[0].PerTask
+			cells[i+1].Workers = cells[i+1].Cores
+		}
+		fill(cells)
+		return &analyse(t, smooth(runtest.Build(spec))).Tables[0]
+	}
+	crowd := func(c *runtest.Cell) { c.Unbounded, c.PerTask = true, 5*c.PerTask }
+	for _, tt := range []struct {
+		name, kind string
+		fill       func(cells []runtest.Cell)
+		want, not  []string
+	}{
+		{"left out of the comparison", "cpu", func(c []runtest.Cell) { crowd(&c[1]); c[2].Workers, c[2].Cores, c[2].PerTask = 2, 2, c[0].PerTask },
+			[]string{"A task took longest under ", " on 2 cores, of strategies with no more tasks in flight than cores: "}, []string{"; it had more"}},
+		{"nothing else was slower", "cpu", func(c []runtest.Cell) {
+			crowd(&c[1])
+			for i := range c[2:] {
+				c[i+2].PerTask = c[0].PerTask / float64(c[i+2].Workers)
+			}
+		}, []string{"could be shown of no strategy that has no more tasks in flight than cores."}, []string{"longest under"}},
+		{"work that waits says so", "io", func(c []runtest.Cell) { crowd(&c[1]) },
+			[]string{"A task took longest under ", "; it had more tasks in flight than cores, and what they waited for their turn on one is in that."}, []string{"of strategies with"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) { said(t, build(tt.kind, tt.fill).SplitFinding, tt.want, tt.not) })
+	}
+	for _, tt := range []struct {
+		cell results.Cell
+		want bool
+	}{
+		{results.Cell{Cores: 2, Workers: 2, Tasks: 32}, false}, {results.Cell{Cores: 2, Workers: 3}, true},
+		{results.Cell{Cores: 2, Workers: 2, Tasks: 32, Unbounded: true}, true}, {results.Cell{Cores: 2, Workers: 2, Tasks: 2, Unbounded: true}, false},
+		{results.Cell{Cores: 4, Workers: 4, Oversub: true}, true},
+	} {
+		if r := (&analysis.Row{Cell: tt.cell}); r.TakesTurns() != tt.want {
+			t.Errorf("%+v: takes turns %v", tt.cell, r.TakesTurns())
+		}
+	}
+}

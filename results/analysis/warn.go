@@ -129,6 +129,13 @@ func wide(i Interval) bool {
 // Waits reports whether the tasks spend much of their time waiting, so that workers rather than cores limit them.
 func (t *Table) Waits() bool { return !busyKind(t.Entry.Kind) }
 
+// commandKind is the kind of work that is the user's commands: whether they compute or wait, and on how many cores, is not
+// known.
+const commandKind = "command"
+
+// Commands reports whether the tasks are commands of the user.
+func (t *Table) Commands() bool { return t.Entry.Kind == commandKind }
+
 func busyKind(kind string) bool { return kind == "cpu" || kind == "memory" }
 
 // minRounds is the smallest number of trials with an interval, for a median or a paired ratio, at the report's level: the

@@ -87,10 +87,20 @@ func (a *analyser) runData(w *warnings, rep *Report) {
 		w.add(Warn, CodeQuick, "run without --quick before you rely on or publish a number", "this is a first look (--quick), not a measurement")
 	}
 	if n, need := a.rounds(), a.minRounds(); n > 0 && n < need {
-		remedy := fmt.Sprintf("run at least %d rounds (--rounds)", need)
-		if need < 10 {
-			remedy = fmt.Sprintf("run at least %d rounds, better 10 (--rounds)", need)
+		remedy := fmt.Sprintf("run at least %d rounds", need)
+		floor := 0 // what the answers say is needed to tell cells apart
+		for i := range rep.Tables {
+			if w := rep.Tables[i].Winner; w != nil {
+				floor = max(floor, w.Floor)
+			}
 		}
+		if floor > need {
+			remedy += fmt.Sprintf(" for intervals and %d to tell cells apart", floor)
+		}
+		if max(need, floor) < 10 {
+			remedy += ", better 10"
+		}
+		remedy += " (--rounds)"
 		w.add(Warn, CodeFewRounds, remedy,
 			"%s: too few for a %s interval or for any comparison", rounds(n), quantity.Level(a.opt.Level))
 	}

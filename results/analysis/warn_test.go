@@ -248,8 +248,8 @@ func TestWarningsFollowTheLevel(t *testing.T) {
 		rounds int
 		remedy string // of few-rounds; empty: it is not there
 	}{
-		{.95, 5, "at least 6 rounds, better 10"}, {.95, 6, ""}, {.98, 6, "at least 7 rounds"}, {.98, 7, ""},
-		{.99, 7, "at least 8 rounds, better 10"}, {.99, 8, ""}, {.9999, 14, "at least 15 rounds (--rounds)"}, {.9999, 15, ""},
+		{.95, 5, "at least 6 rounds for intervals and 7 to tell cells apart, better 10 (--rounds)"}, {.95, 6, ""}, {.98, 6, "at least 7 rounds"}, {.98, 7, ""},
+		{.99, 7, "at least 8 rounds for intervals and 10 to tell cells apart (--rounds)"}, {.99, 8, ""}, {.9999, 14, "at least 15 rounds for intervals and 16 to tell cells apart (--rounds)"}, {.9999, 15, ""},
 		{.9, 4, "at least 5 rounds"}, {.9, 5, ""},
 	} {
 		s := calm()

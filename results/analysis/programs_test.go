@@ -1,0 +1,54 @@
+package analysis_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/parbench/parbench/results/analysis/runtest"
+)
+
+// under gives cells to a program.
+func under(program string, cells ...runtest.Cell) []runtest.Cell {
+	for i := range cells {
+		cells[i].Program = program
+		cells[i].Reference = strings.HasSuffix(cells[i].Strategy, "sequential")
+		cells[i].OneCore = cells[i].Reference
+	}
+	return cells
+}
+
+// TestSequentialFastestOfAllPrograms: that nothing beat one program's reference does not say that a faster way of another
+// program gained nothing, and the sentence must be true by itself.
+func TestSequentialFastestOfAllPrograms(t *testing.T) {
+	cells := append(under("self", cell("sequential", 1, 10, .002)), under("python3.13", cell("py-sequential", 1, 200, .002),
+		cell("py-threads", 1, 201, .002), cell("py-threads", 2, 202, .002), cell("py-pool", 1, 208, .002), cell("py-pool", 2, 106, .002))...)
+	said(t, analyse(t, runtest.Build(spec("cpu", cells...))).Tables[0].Finding, []string{
+		"Fastest: sequential, at ",
+		"Of the strategies of all programs together none was shown to be faster than sequential, which runs the tasks one after another in parbench.",
+		"The lowest median of python3.13 is that of py-pool on 2 cores", "times as fast as py-sequential (95 % interval 1.8",
+		"Under python3.13 py-pool on 2 cores is 1.89", " times as fast as py-threads on 1 core (95 % interval 1.8",
+	}, []string{"Nothing was shown", "self", "Under parbench"})
+}
+
+// TestEachProgramIsComparedWithin: with the fastest of each other strategy, whichever program won, and only once.
+func TestEachProgramIsComparedWithin(t *testing.T) {
+	python := func(program string, slower float64) []runtest.Cell {
+		return under(program, cell("py-sequential", 1, 200*slower, .002), cell("py-threads", 2, 200*slower, .002), cell("py-pool", 2, 100*slower, .002))
+	}
+	alone := under("self", cell("sequential", 1, 400, .002), cell("pool", 2, 300, .002))
+	got := analyse(t, runtest.Build(spec("cpu", append(append(python("python3.13", 1), python("python3.11", 1.2)...), alone...)...))).Tables[0].Finding
+	said(t, got, []string{"Fastest: python3.13/py-pool on 2 cores", "Next comes python3.11/py-pool on 2 cores",
+		"Under python3.13 py-pool on 2 cores is ", "Under python3.11 py-pool on 2 cores is ",
+		"times as fast as py-threads on 2 cores (95 % interval ", "The lowest median of parbench is that of pool on 2 cores"}, []string{"Under parbench"})
+
+	// The next best is of the winner's program and has been told; a reference may be a program's fastest.
+	c := append(under("self", cell("sequential", 1, 10, .002), cell("pool", 2, 5, .002), cell("threads", 2, 6, .002)),
+		under("python3.11", cell("py-sequential", 1, 100, .002), cell("py-threads", 2, 125, .002), cell("py-pool", 2, 150, .002))...)
+	said(t, analyse(t, runtest.Build(spec("cpu", c...))).Tables[0].Finding, []string{"Next comes threads",
+		"Under python3.11 py-sequential is 1.248 times as fast as py-threads on 2 cores (", "), 1.498 times as fast as py-pool on 2 cores ("}, []string{"Under parbench"})
+
+	// Too few rounds for an interval give a ratio that says so.
+	s := spec("cpu", c...)
+	s.Rounds = 3
+	said(t, analyse(t, runtest.Build(s)).Tables[0].Finding, []string{"py-threads on 2 cores (no interval: 3 rounds are too few)"}, nil)
+}
