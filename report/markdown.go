@@ -302,7 +302,7 @@ func (p *page) reading() {
 	lines := []string{
 		"- An interval such as 1.93 [1.90, 1.96] is an estimate and the range that holds the true value with the confidence in the column's heading, as far as the trials of this run represent the machine. n is the number of trials behind it.",
 		"- Overlapping intervals of two rows do not mean that the rows are alike: the winning set comes from comparisons paired within rounds, which see more.",
-		"- A speedup of 2 means half the time of the sequential reference; efficiency is speedup over cores, for work that waits (io, mixed) speedup over workers, because a core then serves many of them, and for commands speedup over the larger of the two.",
+		"- A speedup of 2 means half the time of the sequential reference; efficiency is speedup over cores, for work that waits (io, mixed) speedup over workers, because a core then serves many of them, and for commands speedup over the larger of the two, unless one alone on several cores is the reference.",
 		"- CPU s per wall s tells how many cores were kept busy: near the number of cores for work that computes, near 0 for work that waits.",
 		"- Peak memory is " + peak + ". Set-up is what a strategy needs before its first task; it is not part of the time per task.",
 		"- Nothing here says how other machines, other parameters or other versions of the programs would do.",

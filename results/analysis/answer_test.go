@@ -171,6 +171,17 @@ func TestEfficiencyOfCommands(t *testing.T) {
 	}
 }
 
+// TestNoEfficiencyOverSeveralCores: a reference that may use several cores does not tell what one does.
+func TestNoEfficiencyOverSeveralCores(t *testing.T) {
+	alone := cell("alone", 2, 10, 0)
+	alone.Workers, alone.Reference = 1, true
+	for _, r := range analyse(t, smooth(runtest.Build(spec("command", alone, cell("pool", 2, 5, 0))))).Tables[0].Rows {
+		if r.Efficiency.N != 0 || r.Speedup.N == 0 {
+			t.Errorf("%s: efficiency %+v, speedup %+v", r.Name, r.Efficiency, r.Speedup)
+		}
+	}
+}
+
 // TestCeilingTells: a useless interval bounds nothing, a narrow one does, whether or not the machine scaled.
 func TestCeilingTells(t *testing.T) {
 	for _, tt := range []struct {

@@ -110,9 +110,12 @@ func (a *analyser) ratios(t *Table, i int) {
 		}
 	}
 	// Work that computes is limited by cores; work that waits is limited by how many tasks may wait at once. A command may
-	// do either, and one alone may use all the cores.
+	// do either, and one alone may use all the cores; where the reference is one alone on several cores, nothing tells what
+	// one core does.
 	resource := r.Cell.Cores
 	switch {
+	case t.Commands() && reference(t, i) >= 0 && t.Rows[reference(t, i)].Cell.Cores > 1:
+		resource = 0
 	case t.Commands():
 		resource = max(resource, r.Cell.Workers)
 	case t.Waits():

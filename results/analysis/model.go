@@ -57,7 +57,7 @@ type Row struct {
 	Outliers     int // outside Tukey's inner fences (1.5 IQR); shown, never dropped
 
 	Speedup    Interval // time of the program's own reference / this time, paired per round; N = 0 for own-n probes and without pairs
-	Efficiency Interval // speedup / cores, for work that waits (io, mixed) / workers, for commands / the larger of the two
+	Efficiency Interval // speedup / cores, for work that waits (io, mixed) / workers, for commands / the larger of the two (N = 0 where their reference has several cores)
 	// VsReference is the time of the table's reference, which is the first program's, / this time, paired. N = 0 in tables
 	// of a single program, where Speedup says the same.
 	VsReference Interval
