@@ -3,6 +3,7 @@ package comparison
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/parbench/parbench/results/analysis"
@@ -109,6 +110,7 @@ func (r *Report) fill(pairs []pair, base, head *codec.Suite) error {
 		s := r.subject(p)
 		if isControl(head, p.head) && isControl(base, p.base) {
 			if !p.head.Secondary {
+				perIteration(&s, base, head)
 				control.subjects, control.pairs = append(control.subjects, s), append(control.pairs, p)
 			}
 			continue
@@ -180,6 +182,35 @@ func (r *Report) subject(p pair) Subject {
 	}
 	s.Base, s.Head = p.base.Values(), p.head.Values()
 	return s
+}
+
+// perIteration takes the control's samples by iteration where both sides say how many a task has: each run calibrates that
+// number anew, and a slower machine would do less of the same work in the same time.
+func perIteration(s *Subject, base, head *codec.Suite) {
+	b, h := iterations(base), iterations(head)
+	if b == 0 || h == 0 {
+		return
+	}
+	s.Unequal = ""
+	for _, side := range []struct {
+		values *[]float64
+		n      float64
+	}{{&s.Base, b}, {&s.Head, h}} {
+		*side.values = slices.Clone(*side.values)
+		for i := range *side.values {
+			(*side.values)[i] /= side.n
+		}
+	}
+}
+
+// iterations is how many a task of a run's control has; 0 where it does not say.
+func iterations(s *codec.Suite) float64 {
+	for _, e := range s.Run.Header.Plan.Workloads {
+		if n, err := strconv.ParseFloat(e.Params["iterations"], 64); e.Ceiling && err == nil && n > 0 && finite(n) {
+			return n
+		}
+	}
+	return 0
 }
 
 // isControl reports whether a series is the machine's own scaling, which both sides of a comparison should have alike.

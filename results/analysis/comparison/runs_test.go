@@ -90,6 +90,32 @@ func TestControlMovedAlong(t *testing.T) {
 	}
 }
 
+// TestControlGoesByIterations: on a machine that got slower, calibration gives the busy threads less to do, so that their time
+// stays the same. That is no reason to take the machine for the same.
+func TestControlGoesByIterations(t *testing.T) {
+	of := func(seed uint64, n string) *codec.Suite {
+		return realistic(t, seed, func(w *runtest.Workload, _ *runtest.Cell) {
+			if w.Entry.Ceiling {
+				w.Entry.Params = map[string]string{"iterations": n}
+			}
+		})
+	}
+	for n, want := range map[string]float64{"11000": 1 / 1.1, "8000": 1.25, "10000": 1} {
+		rep, err := Files(of(1, "10000"), of(2, n), "x", "y", Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range rep.Control {
+			if r := c.Ratio.Point / want; r < .98 || r > 1.02 {
+				t.Errorf("%s iterations: %s changed by %v, want %v", n, c.Name, c.Ratio.Point, want)
+			}
+		}
+		if len(rep.Control) != 2 || slices.Contains(codes(rep), CodeMachine) != (n != "10000") {
+			t.Errorf("%s iterations: %d rows, warnings %v", n, len(rep.Control), codes(rep))
+		}
+	}
+}
+
 // TestControlUndecided: a control of few trials that moved as a finding did is told although nothing is shown of it.
 func TestControlUndecided(t *testing.T) {
 	rep := &Report{Options: Options{Alpha: .05, MinEffect: .02, Confidence: .95}}
