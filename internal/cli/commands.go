@@ -37,7 +37,7 @@ func (c *commandFlags) add(fl *pflag.FlagSet) {
 	fl.StringArrayVarP(&c.prepare, "prepare", "p", nil, "with --cmd: run this before each timed batch, untimed; once for all commands, or once for each")
 	fl.StringVar(&c.setup, "setup", "", "with --cmd: run this before each trial, untimed")
 	fl.StringVar(&c.cleanup, "cleanup", "", "with --cmd: run this after each trial, untimed")
-	fl.StringVarP(&c.shell, "shell", "S", "", "with --cmd: run the lines by a shell (sh, or the one given); its start is measured and reported")
+	fl.StringVarP(&c.shell, "shell", "S", "", "with --cmd: run the lines by a shell (sh, or the one given); its start is measured and reported; -N or none is the default: without one")
 	fl.Lookup("shell").NoOptDefVal = "sh"
 	fl.StringVar(&c.input, "input", "", "with --cmd: file that each command reads as standard input (default /dev/null)")
 	fl.StringVar(&c.output, "command-output", "capture", "with --cmd: where standard output goes: capture (its end is shown when a command fails), null, or a file")
@@ -101,8 +101,12 @@ func (f *runFlags) misplaced(given func(name string) bool) error {
 		return err
 	}
 	for _, name := range []string{"workload", "program", "python", "python-workload", "split-rounds"} {
+		hint := ""
+		if name == "workload" {
+			hint = "; for hyperfine's -w write --warmup"
+		}
 		if given(name) {
-			return usagef("--%s: it does not go with --cmd, where the commands are the workloads; leave one out", name)
+			return usagef("--%s: it does not go with --cmd, where the commands are the workloads; leave one out%s", name, hint)
 		}
 	}
 	return nil
@@ -157,6 +161,9 @@ func (c *commandFlags) parse(lists, scans []string, ignore string, tasks bool) e
 		return usagef("--prepare: given %d times for %s; give it once for all, or once for each", n, plural(len(c.lines), "command"))
 	}
 	for k, text := range c.lines {
+		if strings.TrimSpace(text) == "" {
+			return usagef("--cmd %q: an empty line runs nothing; write a command line", text)
+		}
 		one := results.Command{Name: text, Line: text}
 		if k < len(c.names) {
 			one.Name = c.names[k]

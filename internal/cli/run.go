@@ -64,7 +64,7 @@ const runExample = `  parbench run                                              
 func (a *app) runCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use: "run", Short: "Measure workloads × strategies × cores, and report", Long: runLong, Example: runExample, Args: cobra.NoArgs,
+		Use: "run", Short: "Measure workloads × strategies × cores, and report", Long: runLong, Example: runExample, Args: noRunArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.text.check(); err != nil {
 				return err
@@ -108,6 +108,14 @@ func (a *app) runCommand() *cobra.Command {
 		_ = cmd.RegisterFlagCompletionFunc(name, completeNames(name)) // fails only for a flag that is not there
 	}
 	return cmd
+}
+
+// noRunArgs refuses arguments: most who give one mean a command line.
+func noRunArgs(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usagef("%q: run takes no arguments; did you mean --cmd %s? It measures a command line, -w a workload", args[0], report.QuoteShell(args[0]))
 }
 
 // completeNames completes the last of the names that a list flag has so far.

@@ -36,6 +36,8 @@ func rewriteArgs(args []string) ([]string, error) {
 		switch arg {
 		case "--":
 			return append(append(out, arg), rest...), nil
+		case "-N":
+			out = append(out, "--shell=none")
 		case "-P", "--parameter-scan":
 			if len(rest) == 0 || strings.Contains(rest[0], "=") {
 				out = append(out, arg)
@@ -197,8 +199,6 @@ func trimZeros(s string) string {
 func ownWay(complaint string) string {
 	flag := complaint[strings.LastIndexByte(complaint, ' ')+1:]
 	switch flag {
-	case "-N":
-		return "no shell is the default: leave it out"
 	case "--runs", "--min-runs", "-m", "--max-runs", "-M":
 		return "every command is measured once a round: write --rounds N"
 	case "--show-output":

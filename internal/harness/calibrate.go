@@ -236,7 +236,9 @@ func (h *Harness) sequential(ctx context.Context, d *draft, i, p, tasks int, dig
 	if digests != nil {
 		run.MinBatchNS, run.WarmupBatches = 0, 0
 	}
-	return runTrial(ctx, launch{program: d.offers[p].Program, cpus: firstCPUs(h.Place.CPUs, k), maxprocs: k, run: run, group: h.group, timeout: calibrationDeadline(d.spec, e, digests)})
+	o := runTrial(ctx, launch{program: d.offers[p].Program, cpus: firstCPUs(h.Place.CPUs, k), maxprocs: k, run: run, group: h.group, timeout: calibrationDeadline(d.spec, e, digests)})
+	checkedOutput(&o.trial, d.spec.Commands)
+	return o
 }
 
 // calibrationDeadline allows the digests of all task counts, which run one after another, ten times their expected time.

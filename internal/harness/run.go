@@ -271,6 +271,7 @@ func (r *runner) trial(ctx context.Context, cell, round, attempt int) (flagged b
 	if err != nil {
 		return false, err
 	}
+	checkedOutput(t, r.plan.Commands)
 	if want := r.want[cell]; t.Status == results.Wrong && t.Digest != "" && t.Digest != want && r.foreign(cell) {
 		t.Reason += "; if both mean the same, they digest it differently: docs/python.md has the rule for every type of result"
 	}

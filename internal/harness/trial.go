@@ -208,6 +208,13 @@ func clip(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "") + "…"
 }
 
+// checkedOutput words a difference in digests for who measures commands: only their output can have differed.
+func checkedOutput(t *results.Trial, c *results.Commands) {
+	if t.Status == results.Wrong && c != nil && c.CheckOutput {
+		t.Reason = clip("the command wrote something else to standard output than before, which --check-output forbids: "+t.Reason, maxReason)
+	}
+}
+
 // check compares the digest with the expected one.
 func check(t *results.Trial, want string) {
 	if t.Status != results.OK || want == "" || t.Digest == want {

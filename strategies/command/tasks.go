@@ -209,16 +209,20 @@ func (t *tasks) Task(ctx context.Context, i int) (uint64, error) {
 
 // failed words the failure of a task.
 func (t *tasks) failed(s spawn.State, number string) error {
-	args := t.command.args(number)
-	text := strings.Join(args, " ")
-	if t.all.Shell != "" {
-		text = args[2]
-	}
+	text := t.command.whole.at(number)
 	flag := "--ignore-failure"
 	if s.Signal == 0 {
 		flag += "=" + strconv.Itoa(s.Code)
 	}
-	return fmt.Errorf("%q %s; if that is no failure, add %s", short(text), ended(s), flag)
+	return fmt.Errorf("%s %s; if that is no failure, add %s", quoted(short(text)), ended(s), flag)
+}
+
+// quoted sets a line off from the text around it, with its own quotes as they are where that can be.
+func quoted(text string) string {
+	if strings.Contains(text, `"`) && strconv.CanBackquote(text) {
+		return "`" + text + "`"
+	}
+	return strconv.Quote(text)
 }
 
 // short is text of a length for a message.

@@ -81,6 +81,7 @@ func IsName(name string) bool { return name != "" && nameLength(name) == len(nam
 // line is a command line that is ready to run but for the task's number: the parameters stand in it.
 type line struct {
 	text  string // as the user would recognise it
+	whole word   // the same, cut where the task's number goes
 	words []word
 	path  string // of the program, where it has been found already
 }
@@ -90,7 +91,7 @@ type word []string
 
 // parse takes a line apart. With a shell it is the shell's one argument. A value is never split into words.
 func parse(shell, text string, value func(string) (string, bool)) (line, error) {
-	l := line{text: Expand(text, value)}
+	l := line{text: Expand(text, value), whole: cut(text, value)}
 	if shell != "" {
 		l.words = []word{{shell}, {"-c"}, cut(text, value)}
 		return l, nil

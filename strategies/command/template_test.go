@@ -71,6 +71,17 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %s", tc.text, diff)
 		}
 	}
+	// What is said of a line keeps the quotes that the user wrote.
+	l, err := parse("", `sh -c "echo {f} {i} {{i}} >&2"`, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := quoted(l.whole.at("7")); got != "`sh -c \"echo two words 7 {i} >&2\"`" {
+		t.Errorf("said of a line: %s", got)
+	}
+	if got := quoted("true\x1b"); got != `"true\x1b"` {
+		t.Errorf("said of a line: %s", got)
+	}
 	if _, err := parse("", "a | b", v); err == nil || !strings.Contains(err.Error(), "--shell") {
 		t.Errorf("a pipe without a shell: %v", err)
 	}
