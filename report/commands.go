@@ -36,6 +36,7 @@ func commandCells(c *analysis.CommandTable, unit quantity.Unit, notes []footnote
 		}
 	}
 	tookCells, relativeCells := took.cells(), relative.cells()
+	single := len(c.Rows) == 1 // there is nothing to be relative to
 	m.grid.cols = commandColumns(c, per, cpu, mem, took.level(), relative.level())
 	for i := range c.Rows {
 		r := &c.Rows[i]
@@ -47,8 +48,11 @@ func commandCells(c *analysis.CommandTable, unit quantity.Unit, notes []footnote
 			}
 			cells = append(cells, v)
 		}
-		cells = append(cells, tookCells[i], number(r.Costs.User, cpu), number(r.Costs.System, cpu), peakCell(&r.Row, mem), relativeCells[i],
-			fmt.Sprint(r.OK), marksOf(notes, &r.Row))
+		cells = append(cells, tookCells[i], number(r.Costs.User, cpu), number(r.Costs.System, cpu), peakCell(&r.Row, mem))
+		if !single {
+			cells = append(cells, relativeCells[i])
+		}
+		cells = append(cells, fmt.Sprint(r.OK), marksOf(notes, &r.Row))
 		st := plain
 		switch {
 		case marks[i] == winMark+" ":
@@ -66,12 +70,15 @@ func commandColumns(c *analysis.CommandTable, per, cpu, mem quantity.Unit, tookL
 	for _, p := range c.Params {
 		cols = append(cols, column{head: EscapeTerminal(clipped("{" + p + "}")), long: "{" + p + "}", key: true}) // as in the line: n is another column
 	}
-	return append(cols,
+	cols = append(cols,
 		column{head: strings.TrimSpace(per.Symbol + " per command\n" + level(tookLevel)), long: long(per.Symbol+" per command", tookLevel)},
 		column{head: "user\n" + cpu.Symbol, long: "user time, " + cpu.Symbol, drop: 2},
 		column{head: "system\n" + cpu.Symbol, long: "system time, " + cpu.Symbol, drop: 3},
-		column{head: "peak\n" + mem.Symbol, long: "peak memory, " + mem.Symbol, drop: 4},
-		column{head: strings.TrimSpace("relative\n" + level(relativeLevel)), long: long("time relative to the fastest", relativeLevel), drop: 1},
+		column{head: "peak\n" + mem.Symbol, long: "peak memory, " + mem.Symbol, drop: 4})
+	if len(c.Rows) > 1 {
+		cols = append(cols, column{head: strings.TrimSpace("relative\n" + level(relativeLevel)), long: long("time relative to the fastest", relativeLevel), drop: 1})
+	}
+	return append(cols,
 		column{head: "n", long: "n", drop: 5},
 		column{head: "", long: "notes", left: true})
 }
@@ -85,6 +92,13 @@ func commandRivals(c *analysis.CommandTable) int {
 		}
 	}
 	return n
+}
+
+func commandsTitle(c *analysis.CommandTable) string {
+	if len(c.Rows) == 1 {
+		return "command measured"
+	}
+	return "commands compared"
 }
 
 // peakCell is the peak memory of a cell: that of commands may be no more than a bound.
@@ -136,7 +150,7 @@ func (p *printer) commands() {
 		c := &p.rep.Commands[k]
 		m := commandCells(c, p.unit, p.notes)
 		p.b.WriteByte('\n')
-		p.para("", p.ink.paint(bold, "commands compared")+" · "+EscapeTerminal(c.Name()))
+		p.para("", p.ink.paint(bold, commandsTitle(c))+" · "+EscapeTerminal(c.Name()))
 		p.b.WriteByte('\n')
 		p.grid(&m.grid)
 		p.marked = p.marked || m.marked
@@ -155,7 +169,7 @@ func (p *page) commandsAlone() bool { return p.rep.Run.Header.Plan.Commands != n
 // commands compares the commands of the run on a page.
 func (p *page) commands() {
 	if len(p.rep.Commands) > 0 {
-		p.f("## Commands compared\n\n")
+		p.f("## %s\n\n", sentence(commandsTitle(&p.rep.Commands[0])))
 	}
 	for k := range p.rep.Commands {
 		c := &p.rep.Commands[k]

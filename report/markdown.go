@@ -86,12 +86,13 @@ func (p *page) title() {
 		keys = append(keys, p.rep.Tables[i].Entry.Key)
 	}
 	if title == "" {
+		on := " on "
 		title = "Ways of running tasks in parallel, compared"
 		if p.commandsAlone() {
-			title = "Commands, measured"
+			title, on = "Commands measured", ": "
 		}
 		if len(keys) > 0 && len(keys) <= 4 {
-			title += " on " + and(keys)
+			title += on + and(keys)
 		}
 	}
 	p.f("# %s\n\n", EscapeMarkdown(title))
@@ -100,7 +101,11 @@ func (p *page) title() {
 		return
 	}
 	if p.commandsAlone() {
-		p.f("**Question.** How long does a command take on this machine, and which is the fastest?\n\n")
+		which := ""
+		if len(keys) > 1 {
+			which = ", and which is the fastest"
+		}
+		p.f("**Question.** How long does a command take on this machine%s?\n\n", which)
 		return
 	}
 	p.f("**Question.** Which way of running the tasks of %s in parallel is fastest on this machine, and how does each scale with the number of cores?\n\n",

@@ -232,18 +232,21 @@ func (p *printer) legend() {
 	if p.marked {
 		parts = append(parts, winMark+" fastest, or not distinguishable from it (paired signed-rank tests, Holm-corrected).")
 	}
-	ratios, peak, busy := "speedups", "sum over all processes", "CPU s/wall s: cores kept busy. "
+	ratios, peak, busy := "; speedups are paired per round", "sum over all processes", "CPU s/wall s: cores kept busy. "
 	if p.rep.Run.Header.Plan.Commands != nil {
 		peak = "the largest single command (≤: no more than that)"
 	}
 	if len(p.rep.Commands) > 0 {
-		ratios = "speedups and relative times (the fastest is 1)"
-		if alone(p.rep) {
-			ratios, busy = "relative times (the fastest is 1)", "" // the comparison is all that there is
+		ratios = "; speedups and relative times (the fastest is 1) are paired per round"
+		if alone(p.rep) { // the comparison is all that there is
+			ratios, busy = "; relative times (the fastest is 1) are paired per round", ""
+		}
+		if len(p.rep.Commands[0].Rows) == 1 {
+			ratios = ""
 		}
 	}
 	parts = append(parts,
-		"Times are medians of n fresh processes with [order-statistic intervals]; "+ratios+" are paired per round; headings have the confidence attained.",
+		"Times are medians of n fresh processes with [order-statistic intervals]"+ratios+"; headings have the confidence attained.",
 		busy+"Peak: "+peak+".")
 	if s := overheadText(p.rep); s != "" {
 		parts = append(parts, s)

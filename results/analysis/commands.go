@@ -112,7 +112,7 @@ func exits(w *warnings, r *Row) {
 }
 
 // commandTables compares the commands of a run with several of them, under each strategy and on each number of cores that
-// at least two of them share.
+// at least two of them share. Where one command under one strategy is all that there is, it has a table too.
 func (a *analyser) commandTables(tables []Table) []CommandTable {
 	plan := &a.run.Header.Plan
 	if plan.Commands == nil {
@@ -140,7 +140,7 @@ func (a *analyser) commandTables(tables []Table) []CommandTable {
 	}
 	var out []CommandTable
 	for _, g := range order {
-		if len(rows[g]) < 2 {
+		if single := len(tables) == 1 && len(order) == 1; len(rows[g]) < 2 && !single {
 			continue
 		}
 		c := CommandTable{Strategy: g.label, Cores: g.cores, Rows: rows[g]}
@@ -169,10 +169,10 @@ func (a *analyser) fastestCommand(c *CommandTable) {
 	}
 	c.Winner = t.Winner
 	if t.Winner == nil {
-		c.Finding = sentences(nothing(&t), lost(&t))
+		c.Finding = sentences(nothing(&t), lostOf(&t, "command"))
 		return
 	}
-	c.Finding = sentences(a.ran(&t), a.open(&t), lost(&t))
+	c.Finding = sentences(a.ran(&t), a.open(&t), lostOf(&t, "command"))
 }
 
 // most runes of a command line in a sentence.
@@ -199,6 +199,8 @@ func (a *analyser) ran(t *Table) string {
 	}
 	slices.SortStableFunc(slower, func(i, j int) int { return cmp.Compare(t.Rows[i].VsBest.Point, t.Rows[j].VsBest.Point) })
 	switch {
+	case len(t.Rows) == 1:
+		return a.took(t)
 	case n == 1:
 		return fmt.Sprintf("Only %s gave usable times; there is nothing to compare it with.", best)
 	case !w.Decided():

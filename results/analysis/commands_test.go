@@ -39,8 +39,8 @@ func TestCommandFindings(t *testing.T) {
 		{"more of them need more rounds", 6, []runtest.Command{command("a", 20, .004), command("b", 10, .004), command("c", 30, .004)},
 			"Not decided: 'b' had the lowest median, but 6 rounds cannot tell 3 commands apart (--rounds 7 is the least)."},
 		{"one fails", 10, []runtest.Command{command("a", 20, .004), broken},
-			"Only 'a' gave usable times; there is nothing to compare it with. The cell 'c' failed (error) and is out of the comparison."},
-		{"all fail", 10, []runtest.Command{broken, {Name: "d", Time: .01, Fail: results.Crashed}}, "Nothing was measured. 2 cells failed"},
+			"Only 'a' gave usable times; there is nothing to compare it with. The command 'c' failed (error) and is out of the comparison."},
+		{"all fail", 10, []runtest.Command{broken, {Name: "d", Time: .01, Fail: results.Crashed}}, "Nothing was measured. 2 commands failed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -238,7 +238,9 @@ func bound(t *Table) string {
 }
 
 // lost lists the cells that failed.
-func lost(t *Table) string {
+func lost(t *Table) string { return lostOf(t, "cell") }
+
+func lostOf(t *Table, what string) string {
 	var failed []int
 	for i := range t.Rows {
 		if t.Rows[i].HasFailed() {
@@ -250,9 +252,9 @@ func lost(t *Table) string {
 		return ""
 	case 1:
 		r := &t.Rows[failed[0]]
-		return fmt.Sprintf("The cell %s failed (%s) and is out of the comparison.", name(t, failed[0]), r.Status)
+		return fmt.Sprintf("The %s %s failed (%s) and is out of the comparison.", what, name(t, failed[0]), r.Status)
 	}
-	return fmt.Sprintf("%d cells failed and are out of the comparison: %s.", len(failed), names(t, failed))
+	return fmt.Sprintf("%s failed and are out of the comparison: %s.", plural(len(failed), what), names(t, failed))
 }
 
 // overheads is the finding of a probe that chooses its own number of tasks: what a strategy costs per task.

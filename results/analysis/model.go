@@ -156,7 +156,7 @@ type Report struct {
 	Level  float64 // confidence asked for
 	Effect float64 // smallest difference that matters
 	Tables []Table
-	// Commands compares the commands of a run that has several.
+	// Commands compares the commands of a run; a table of a single row is the only command there was.
 	Commands []CommandTable
 	// Shell is what the start of the shell took that ran the commands, in seconds, and is part of each one's time. N = 0:
 	// there was none.
