@@ -169,7 +169,8 @@ func (l *local[In, Out]) next(slot int) turn[In, Out] {
 			return turn[In, Out]{}
 		}
 		if !polled && !l.keen.polling {
-			polled = l.keen.poll(&l.mu)
+			l.keen.poll(&l.mu)
+			polled = true // once is enough: bounded, as an idle pool costs nothing
 			continue
 		}
 		l.idle++

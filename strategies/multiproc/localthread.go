@@ -17,15 +17,14 @@ type keen struct {
 	posted  atomic.Uint64 // jobs posted so far
 }
 
-// poll looks for the next job that is posted, with mu unlocked meanwhile. It returns true: once is enough.
-func (k *keen) poll(mu *sync.Mutex) bool {
+// poll looks for the next job that is posted, with mu unlocked meanwhile.
+func (k *keen) poll(mu *sync.Mutex) {
 	k.polling = true
 	seen := k.posted.Load() // behind mu, so whatever was posted before has been seen
 	mu.Unlock()
 	pollFor(spinTime, func() bool { return k.posted.Load() != seen })
 	mu.Lock()
 	k.polling = false
-	return true
 }
 
 // await waits as those do who expect a short call, while calls are short.
