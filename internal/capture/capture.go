@@ -2,10 +2,13 @@
 package capture
 
 import (
+	"errors"
 	"hash"
+	"io"
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -16,6 +19,10 @@ type Tail struct {
 	most int
 	sum  hash.Hash64
 	done chan struct{}
+
+	chunk []byte // what is read goes through it; the reader's until done
+	ended bool   // the stream is; the reader's until done
+
 	mu   sync.Mutex
 	buf  []byte
 	lost bool
@@ -31,38 +38,72 @@ func Read(f *os.File, most int, sum hash.Hash64) *Tail {
 
 func (t *Tail) read() {
 	defer close(t.done)
-	chunk := make([]byte, 4096)
+	t.chunk = make([]byte, 4096)
 	for {
-		n, err := t.f.Read(chunk)
-		if t.sum != nil {
-			_, _ = t.sum.Write(chunk[:n]) // a hash takes everything
-		}
-		t.mu.Lock()
-		t.buf = append(t.buf, chunk[:n]...)
-		if len(t.buf) > 4*t.most {
-			t.buf = append(t.buf[:0], t.buf[len(t.buf)-t.most:]...)
-			t.lost = true
-		}
-		t.mu.Unlock()
+		n, err := t.f.Read(t.chunk)
+		t.take(t.chunk[:n])
 		if err != nil {
+			t.ended = errors.Is(err, io.EOF)
 			return
 		}
-		if n == len(chunk) && n < 64<<10 {
-			chunk = make([]byte, 64<<10) // somebody has a lot to say
+		if n == len(t.chunk) && n < 64<<10 {
+			t.chunk = make([]byte, 64<<10) // somebody has a lot to say
 		}
 	}
 }
 
-// straggle is how long Close waits for the end of the stream.
-const straggle = 50 * time.Millisecond
+func (t *Tail) take(b []byte) {
+	if t.sum != nil {
+		_, _ = t.sum.Write(b) // a hash takes everything
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, b...)
+	if len(t.buf) > 4*t.most {
+		t.buf = append(t.buf[:0], t.buf[len(t.buf)-t.most:]...)
+		t.lost = true
+	}
+}
 
-// Close ends the reading. Call it when the processes that write are reaped: what they wrote has arrived by then, and the
-// stream is at its end unless something that nobody waits for has inherited it.
+// Close ends the reading. Call it when the processes that write are reaped: what they wrote is in the stream by then, and
+// is read. It does not wait for the end of the stream, which something that nobody waits for may have inherited and keep
+// open.
 func (t *Tail) Close() {
-	_ = t.f.SetReadDeadline(time.Now().Add(straggle))
+	_ = t.f.SetReadDeadline(time.Unix(1, 0)) // long ago: it ends a Read that waits
 	<-t.done
+	if !t.ended {
+		t.drain()
+	}
 	t.f.Close()
 }
+
+// drain takes in what is in the stream and waits for nothing.
+func (t *Tail) drain() {
+	rc, err := t.f.SyscallConn()
+	if err != nil {
+		return
+	}
+	// Whoever else holds the stream may go on writing. What was written before Close fits into the pipe.
+	for left := pipeSize; left > 0; {
+		n := 0
+		// Not Read, which would look at the deadline first.
+		if rc.Control(func(fd uintptr) { n, err = syscall.Read(int(fd), t.chunk) }) != nil || err == syscall.EINTR {
+			if err == syscall.EINTR {
+				continue
+			}
+			return
+		}
+		if n <= 0 {
+			return
+		}
+		t.take(t.chunk[:n])
+		left -= n
+	}
+}
+
+// pipeSize is the most that a pipe holds: Linux gives one 64 KiB, and nobody here enlarges it; an unprivileged process that
+// has inherited one may make it as large as this (pipe(7), /proc/sys/fs/pipe-max-size).
+const pipeSize = 1 << 20
 
 // Sum returns the hash of everything that was read. Call it after Close.
 func (t *Tail) Sum() uint64 { return t.sum.Sum64() }

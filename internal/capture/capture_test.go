@@ -64,3 +64,44 @@ func TestCloseDoesNotWaitForOthers(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Everything that was written before Close is there, although Close waits for nothing and somebody keeps the stream open.
+func TestCloseTakesAllThatWasWritten(t *testing.T) {
+	for range 200 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tail := Read(r, 64<<10, nil)
+		said := bytes.Repeat([]byte("x"), 64<<10) // what the pipe holds: the write ends when most of it may not have been read
+		if _, err := w.Write(said); err != nil {
+			t.Fatal(err)
+		}
+		tail.Close()
+		w.Close()
+		if got := tail.String(); len(got) != len(said) {
+			t.Fatalf("%d bytes of %d", len(got), len(said))
+		}
+	}
+}
+
+// Somebody who writes without end does not keep Close from returning.
+func TestCloseDespiteAWriter(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tail := Read(r, 64, nil)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for chunk := make([]byte, 64<<10); ; {
+			if _, err := w.Write(chunk); err != nil {
+				return // nobody reads any more
+			}
+		}
+	}()
+	tail.Close()
+	<-done
+	w.Close()
+}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/strategies/command"
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
 	"github.com/parbench/parbench/strategies/thirdparty"
 	"github.com/parbench/parbench/strategies/trial"
 	"github.com/parbench/parbench/workloads/builtin"
@@ -26,6 +27,7 @@ import (
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	command.Main()
 	trial.Program{Workloads: builtin.Registry(), Strategies: ownStrategies()}.Main()
+	spawn.CloseInherited() // what is measured gets no descriptors that our caller forgot to close
 	defer func() {
 		if v := recover(); v != nil {
 			complain(stderr, fmt.Errorf("internal error: %v; the run file, if there was one, is still valid: please report this with the trace below", v))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +24,8 @@ type commandFlags struct {
 
 	all  *results.Commands   // what they mean; nil: no commands
 	ways []harness.Selection // the strategies
-	dir  string              // where the program finds what to run
+	// written is what the program reads to know what to run.
+	written *os.File
 }
 
 // commandOnly are flags without a meaning where no command is measured.
@@ -362,11 +362,8 @@ func (c *commandFlags) program(ctx context.Context) (harness.Offer, error) {
 	if err != nil {
 		return harness.Offer{}, err
 	}
-	if c.dir, err = os.MkdirTemp("", "parbench-commands-*"); err != nil {
-		return harness.Offer{}, err
-	}
-	file := filepath.Join(c.dir, "commands.json")
-	if err := command.Write(file, c.all); err != nil {
+	var file string
+	if c.written, file, err = command.Write(c.all); err != nil {
 		return harness.Offer{}, err
 	}
 	reference := command.Sequential
@@ -391,10 +388,10 @@ func (c *commandFlags) resume(plan *results.Plan) {
 // commandsLabel is what the program is called whose workloads are commands.
 const commandsLabel = "commands"
 
-// close removes what program has made.
+// close lets go of what program has made.
 func (c *commandFlags) close() {
-	if c.dir != "" {
-		os.RemoveAll(c.dir)
+	if c.written != nil {
+		c.written.Close()
 	}
 }
 

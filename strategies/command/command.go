@@ -27,7 +27,8 @@ const (
 	maxprocsVariable  = "PARBENCH_COMMANDS_GOMAXPROCS" // the user's own GOMAXPROCS, which a trial replaces by another
 )
 
-// Environment is what a trial process needs in its environment to be this program. file holds the commands, made by Write.
+// Environment is what a trial process needs in its environment to be this program. file leads to the commands, as Write
+// returns it.
 func Environment(file, reference string) []string {
 	env := []string{fileVariable + "=" + file, referenceVariable + "=" + reference}
 	if v, ok := os.LookupEnv("GOMAXPROCS"); ok {
@@ -36,13 +37,18 @@ func Environment(file, reference string) []string {
 	return env
 }
 
-// Write writes the commands to a file for Environment.
-func Write(file string, c *results.Commands) error {
+// Write writes the commands down for Environment. file leads to them until opened is closed, which the caller does; there is
+// nothing to remove, even after this process was killed.
+func Write(c *results.Commands) (opened *os.File, file string, err error) {
 	text, err := json.Marshal(c)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
-	return os.WriteFile(file, text, 0o600)
+	opened, file, err = anonymous(text)
+	if err != nil {
+		return nil, "", fmt.Errorf("write the commands down: %w", err)
+	}
+	return opened, file, nil
 }
 
 // Main takes over, and does not return, in a trial process that is to be this program.

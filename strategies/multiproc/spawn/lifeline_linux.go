@@ -2,6 +2,7 @@ package spawn
 
 import (
 	"os"
+	"strconv"
 	"syscall"
 	"unsafe"
 )
@@ -11,6 +12,34 @@ import (
 func CloseOnExec(fds ...int) {
 	for _, fd := range fds {
 		syscall.CloseOnExec(fd)
+	}
+}
+
+// CloseInherited marks every descriptor but the standard ones, so that nothing this process starts from now on inherits
+// what whoever started it had left open. It is for a process that is about to start others; what it has opened itself is
+// marked already.
+func CloseInherited() {
+	const (
+		first            = 3
+		closeRange       = 436 // SYS_CLOSE_RANGE, the same on every architecture of Go's
+		closeRangeOnExec = 4   // CLOSE_RANGE_CLOEXEC, since Linux 5.11
+	)
+	if _, _, e := syscall.RawSyscall(closeRange, first, uintptr(^uint32(0)), closeRangeOnExec); e == 0 {
+		return
+	}
+	closeInheritedOneByOne(first)
+}
+
+// closeInheritedOneByOne is the fallback for older kernels.
+func closeInheritedOneByOne(first int) {
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	for _, n := range names {
+		if fd, err := strconv.Atoi(n.Name()); err == nil && fd >= first {
+			syscall.CloseOnExec(fd) // no error where it is that of the listing, and closed again
+		}
 	}
 }
 

@@ -35,5 +35,8 @@ func Lifeline(int, func()) {}
 // CloseOnExec does nothing here, for the same reason.
 func CloseOnExec(...int) {}
 
+// CloseInherited does nothing here, for the same reason.
+func CloseInherited() {}
+
 // ShowName does nothing here, for the same reason.
 func ShowName(string) {}
