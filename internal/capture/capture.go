@@ -87,11 +87,11 @@ func (t *Tail) drain() {
 	for left := pipeSize; left > 0; {
 		n := 0
 		// Not Read, which would look at the deadline first.
-		if rc.Control(func(fd uintptr) { n, err = syscall.Read(int(fd), t.chunk) }) != nil || err == syscall.EINTR {
-			if err == syscall.EINTR {
-				continue
-			}
+		if rc.Control(func(fd uintptr) { n, err = syscall.Read(int(fd), t.chunk) }) != nil {
 			return
+		}
+		if errors.Is(err, syscall.EINTR) {
+			continue
 		}
 		if n <= 0 {
 			return

@@ -261,7 +261,11 @@ func calibrationFailure(ctx context.Context, e *results.PlanEntry, o outcome) (*
 		return nil, nil
 	}
 	reason := o.trial.Reason
-	if o.trial.Status == results.TimedOut {
+	switch {
+	case o.trial.Status != results.TimedOut:
+	case e.Kind == string(workloads.Command):
+		reason += "; end what hangs, or allow more with --timeout"
+	default:
 		reason += "; give the workload smaller parameters, or a longer --timeout"
 	}
 	return &FailedCalibration{Key: e.Key, Trial: o.trial, Reason: reason}, nil

@@ -41,10 +41,14 @@ type outcome struct {
 
 var errDeadline = errors.New("deadline")
 
+// reportGrace is how much longer than its deadline a program may take to say itself that it has passed it, and where: it
+// knows that better than who kills it.
+const reportGrace = 2 * time.Second
+
 // runTrial executes one cell in a fresh process and never fails: what went wrong is in the trial.
 func runTrial(ctx context.Context, l launch) outcome {
 	t := results.Trial{Type: "trial", Start: time.Now().UTC(), Status: results.OK}
-	ctx, cancel := context.WithTimeoutCause(ctx, l.timeout, errDeadline)
+	ctx, cancel := context.WithTimeoutCause(ctx, l.timeout+reportGrace, errDeadline)
 	defer cancel()
 	s, err := startTrial(l)
 	if err != nil {

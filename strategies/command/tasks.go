@@ -34,6 +34,8 @@ type tasks struct {
 	shown   sync.Once // the output of the first failure
 	ledger  ledger
 	closed  bool
+	// trial ends with the trial's deadline. Kept, because Close has no context of its own.
+	trial context.Context
 }
 
 var _ workloads.Tasks = (*tasks)(nil)
@@ -45,7 +47,7 @@ func (w workload) prepare(ctx context.Context, env workloads.Env, cpus []int) (t
 		v, ok := env.Params[name]
 		return v, ok
 	}
-	t = &tasks{all: w.all, env: w.env, seed: env.Seed, value: value, input: Expand(w.all.Input, value), allowed: tolerate(w.all.Allow)}
+	t = &tasks{all: w.all, env: w.env, seed: env.Seed, value: value, input: Expand(w.all.Input, value), allowed: tolerate(w.all.Allow), trial: ctx}
 	if t.command, err = parse(w.all.Shell, w.one.Line, value); err != nil {
 		return nil, err
 	}
@@ -132,7 +134,7 @@ func (t *tasks) shellStart(ctx context.Context) (time.Duration, error) {
 		began := time.Now()
 		x, err := t.run(ctx, nothing, "", nil)
 		if err != nil {
-			return 0, err
+			return 0, fmt.Errorf("--shell %s, asked to do nothing: %w", t.all.Shell, err)
 		}
 		if !x.state.Success() {
 			return 0, fmt.Errorf("--shell %s: it %s when asked to do nothing; name a shell that takes -c", t.all.Shell, ended(x.state))
@@ -193,6 +195,9 @@ func (t *tasks) Task(ctx context.Context, i int) (uint64, error) {
 	began := time.Now()
 	x, err := t.run(ctx, t.command, number, cpus)
 	if err != nil {
+		if ctx.Err() != nil { // other errors name the command
+			err = fmt.Errorf("%s: %w", quoted(short(t.command.whole.at(number))), err)
+		}
 		return 0, err
 	}
 	t.ledger.add(x.state, time.Since(began))
@@ -265,13 +270,17 @@ func (t *tasks) Close() error {
 		err = t.file.Close()
 	}
 	spawn.EndOrphans(orphanPatience)
-	ctx, cancel := context.WithTimeout(context.Background(), cleanupPatience)
-	defer cancel()
+	ctx := t.trial
+	if ctx.Err() != nil { // the commands have used up the time
+		var cancel func()
+		ctx, cancel = context.WithTimeoutCause(context.Background(), latePatience, fmt.Errorf("not finished within %v after the deadline", latePatience))
+		defer cancel()
+	}
 	return errors.Join(err, t.around(ctx, "cleanup", t.all.Cleanup))
 }
 
 const (
 	orphanPatience = time.Second
-	// cleanupPatience bounds the user's own cleaning up, which may come after a deadline.
-	cleanupPatience = 60 * time.Second
+	// latePatience bounds the user's own cleaning up that comes after a deadline: the harness soon kills what is left.
+	latePatience = 1500 * time.Millisecond
 )

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 	strategytest.HurryRace()
 	reg := workloads.NewRegistry(strategytest.Workload{}, simple{name: "fickle", task: fickle},
 		simple{name: "deaf", task: deaf}, simple{name: "probe", task: same, ownN: true},
-		simple{name: "leaves", task: leaves}, simple{name: "burns", task: burns}, simple{name: "talks", task: talks}, simple{name: "machine", task: same, auto: true})
+		simple{name: "leaves", task: leaves}, simple{name: "burns", task: burns}, simple{name: "talks", task: talks}, simple{name: "machine", task: same, auto: true}, unready{})
 	reg.AddFixture("marker", marker{})
 	one := 1
 	own := strategies.NewRegistry(append(strategies.Builtin().All(), plain{name: "simple"}, plain{name: "elsewhere", processes: true},
@@ -73,6 +74,18 @@ func fickle(context.Context, int) (uint64, error) { return calls.Add(1), nil }
 func deaf(context.Context, int) (uint64, error) { select {} }
 
 func leaves(context.Context, int) (uint64, error) { os.Exit(7); return 0, nil }
+
+// unready prepares for as long as it may, and says so.
+type unready struct{}
+
+func (unready) Info() workloads.Info {
+	return workloads.Info{Name: "unready", Kind: workloads.CPU, Doc: "for tests", Probe: true}
+}
+
+func (unready) Prepare(ctx context.Context, _ workloads.Env) (workloads.Tasks, error) {
+	<-ctx.Done()
+	return nil, fmt.Errorf("still preparing: %w", context.Cause(ctx))
+}
 
 // burned is how much processor time a task of "burns" takes of its process at least.
 const burned = 4 * time.Millisecond

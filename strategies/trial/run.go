@@ -18,8 +18,9 @@ import (
 const (
 	// closeGrace is how long a strategy may take to end its workers.
 	closeGrace = 2 * time.Second
-	// deadlineGrace is how long tasks and workers may take to end after the deadline, before the process just exits.
-	deadlineGrace = 250 * time.Millisecond
+	// deadlineGrace is how long tasks and workers may take to end after the deadline, and so to say what they were at, before
+	// the process just exits.
+	deadlineGrace = time.Second
 	// flushEvery is how often batch times are sent while batches go on.
 	flushEvery = time.Second
 	// probeBatch is how long a batch of a workload that chooses its own number of tasks takes at least.
@@ -42,22 +43,34 @@ func (s *session) run(received time.Time, q protocol.Run) int {
 	if err != nil {
 		return s.end(err)
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), received.Add(time.Duration(q.DeadlineNS)))
-	defer cancel()
 	errDeadline := failed(protocol.ErrDeadline, fmt.Errorf("not finished within %v", time.Duration(q.DeadlineNS)))
+	ctx, cancel := context.WithDeadlineCause(context.Background(), received.Add(time.Duration(q.DeadlineNS)), errDeadline)
+	defer cancel()
 	// A task that ignores its context cannot be ended, but the harness hears of the deadline, and the process goes.
 	defer context.AfterFunc(ctx, func() {
-		s.end(errDeadline)
 		time.Sleep(deadlineGrace)
+		if s.ended() {
+			return // what is still to be done bounds itself, and the harness waits for a moment only
+		}
+		s.end(errDeadline)
 		os.Exit(1)
 	})()
 	if err := s.measure(ctx, c); err != nil {
-		if ctx.Err() != nil {
-			err = errDeadline
-		}
-		return s.end(err)
+		return s.end(late(ctx, err))
 	}
 	return s.end(nil)
+}
+
+// late is what failed when the deadline had passed: the deadline, with what an error says of where it struck.
+func late(ctx context.Context, err error) error {
+	switch deadline := context.Cause(ctx); {
+	case deadline == nil:
+		return err
+	case errors.Is(err, deadline):
+		return failed(protocol.ErrDeadline, err)
+	default:
+		return deadline
+	}
 }
 
 // check turns a request into a cell; its errors are of the kind request and say what would be right.
@@ -141,6 +154,9 @@ func (s *session) measure(ctx context.Context, c *cell) (err error) {
 	}
 	defer func() {
 		if !closed {
+			if ctx.Err() != nil {
+				s.end(late(ctx, err)) // nobody has to wait for what follows
+			}
 			err = errors.Join(err, closeExecutor())
 		}
 	}()

@@ -128,6 +128,13 @@ func (s *session) end(err error) int {
 	return status
 }
 
+// ended reports whether the last record was sent.
+func (s *session) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
+}
+
 // serve answers one request and returns the exit status.
 func (s *session) serve(received time.Time) int {
 	q, err := s.next("describe", "run", "serve")

@@ -40,7 +40,7 @@ func TestDescribe(t *testing.T) {
 	if d.Protocol != protocol.Version || d.Program != "test program 1" || !strings.HasPrefix(d.Runtime, "go") {
 		t.Errorf("description %s", text(d))
 	}
-	if len(d.Workloads) != 8 || d.Workloads[0].Name != strategytest.Name || len(d.Workloads[0].Params) != 2 {
+	if len(d.Workloads) != 9 || d.Workloads[0].Name != strategytest.Name || len(d.Workloads[0].Params) != 2 {
 		t.Errorf("workloads %s", text(d.Workloads))
 	}
 	for k, s := range strategies.Builtin().All() {
@@ -267,6 +267,13 @@ func TestDeadline(t *testing.T) {
 			}
 		})
 	}
+	t.Run("told where", func(t *testing.T) {
+		p := start(t, true)
+		p.send(request(func(r *protocol.Run) { r.Workload, r.DeadlineNS = "unready", 100e6 }))
+		if e := p.wantError(protocol.ErrDeadline); !strings.Contains(e.Message, "still preparing: not finished within 100ms") {
+			t.Errorf("error %s", text(e))
+		}
+	})
 	t.Run("no go", func(t *testing.T) {
 		p := start(t, true)
 		p.send(request(func(r *protocol.Run) { r.DeadlineNS = 300e6 }))
