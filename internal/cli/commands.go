@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -249,15 +250,37 @@ func commandParameters(lists, scans []string) ([]results.CommandParameter, error
 	return out, nil
 }
 
+// flagText is a command line with the flag that it was given by.
+type flagText struct{ flag, value string }
+
+// texts are all the command lines.
+func texts(all *results.Commands) []flagText {
+	list := []flagText{{"setup", all.Setup}, {"cleanup", all.Cleanup}}
+	for _, c := range all.List {
+		list = append(list, flagText{"prepare", c.Prepare}, flagText{"cmd", c.Line})
+	}
+	return list
+}
+
+// hint says, once, that a word is not what a shell would have made of it. It may be meant so, and is no mistake.
+func (c *commandFlags) hint() string {
+	if c.all == nil {
+		return ""
+	}
+	for _, t := range texts(c.all) {
+		if word, meaning := command.Literal(c.all.Shell, t.value); word != "" {
+			return fmt.Sprintf("--%s %q: a shell would %s in %q, but none is used: the program gets it as it stands; add --shell, or quote it if that is meant",
+				t.flag, t.value, meaning, word)
+		}
+	}
+	return ""
+}
+
 // checkCommands refuses lines that cannot be taken apart, placeholders without a value and parameters without a use.
 func checkCommands(all *results.Commands, tasks bool) error {
-	type text struct{ flag, value string }
-	texts := []text{{"setup", all.Setup}, {"cleanup", all.Cleanup}}
-	for _, c := range all.List {
-		texts = append(texts, text{"prepare", c.Prepare}, text{"cmd", c.Line})
-	}
+	list := texts(all)
 	var used []string
-	for _, t := range append(texts, text{"input", all.Input}, text{"command-output", all.Output}) {
+	for _, t := range append(list, flagText{"input", all.Input}, flagText{"command-output", all.Output}) {
 		for _, name := range command.Placeholders(t.value) {
 			known := slices.ContainsFunc(all.Params, func(p results.CommandParameter) bool { return p.Name == name })
 			switch {
@@ -274,7 +297,7 @@ func checkCommands(all *results.Commands, tasks bool) error {
 			}
 		}
 	}
-	for _, t := range texts {
+	for _, t := range list {
 		if t.flag != "cmd" && t.value == "" {
 			continue
 		}

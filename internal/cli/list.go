@@ -17,6 +17,7 @@ import (
 	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/stat"
+	"github.com/parbench/parbench/strategies/command"
 	"github.com/parbench/parbench/workloads/builtin"
 )
 
@@ -124,6 +125,7 @@ func listJSON(w io.Writer, o *protocol.Description, py harness.Offer, what strin
 	}
 	if what != "workloads" {
 		doc["strategies"] = slices.Concat(o.Strategies, py.Strategies)
+		doc["command_strategies"] = commandStrategyList()
 	}
 	return encodeIndented(w, doc)
 }
@@ -137,8 +139,20 @@ func listText(w io.Writer, o *protocol.Description, py harness.Offer, what strin
 		}
 		fmt.Fprintf(w, "\nPython strategies (python=INTERPRETER chooses for one, --python for all; %s):\n", report.EscapeTerminal(with))
 		listStrategies(w, py.Strategies)
+		fmt.Fprintln(w, "\nStrategies of commands (run --cmd LINE -s NAME; pool and per-core also take workers=N):")
+		listStrategies(w, commandStrategyList())
 	}
 	return nil
+}
+
+// commandStrategyList describes the strategies that --cmd chooses from, which are none of the others.
+func commandStrategyList() []protocol.Strategy {
+	var out []protocol.Strategy
+	for _, s := range command.Strategies() {
+		i := s.Info()
+		out = append(out, protocol.Strategy{Name: i.Name, Doc: i.Doc, OneCore: i.OneCore, OneWorker: i.OneWorker})
+	}
+	return out
 }
 
 // listOffer lists the workloads, the strategies, or both, of one program.

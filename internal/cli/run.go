@@ -124,6 +124,10 @@ func completeNames(flag string) cobra.CompletionFunc {
 		var names []string
 		if own := namedPrograms(cmd.Flags()); len(own) > 0 {
 			names = offeredNames(flag, own)
+		} else if flag == "strategy" && cmd.Flags().Changed("cmd") {
+			for _, s := range command.Strategies() {
+				names = append(names, s.Info().Name)
+			}
 		} else if flag == "workload" {
 			for _, w := range builtin.Registry().All() {
 				names = append(names, w.Info().Name)
@@ -344,6 +348,9 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 	}
 	a.leftOut(draft.Plan)
 	a.warnRounds(draft.Plan)
+	if hint := f.command.hint(); hint != "" && !a.quiet {
+		fmt.Fprintln(a.stderr, "parbench: "+report.EscapeTerminal(hint))
+	}
 	if f.dry {
 		if spec.Hard && draft.Plan.Estimate > spec.Budget.Seconds() {
 			fmt.Fprintf(a.stderr, "parbench: --budget %v looks too small for this plan; without --dry-run the calibration decides\n", spec.Budget)

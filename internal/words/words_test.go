@@ -56,3 +56,31 @@ func TestQuotedWordsComeBack(t *testing.T) {
 		}
 	})
 }
+
+func TestLiteral(t *testing.T) {
+	for line, want := range map[string]string{
+		`ls ~`:                       "~",
+		`ls ~/x '*'`:                 "~/x",
+		`ls ~user/x`:                 "~user/x",
+		`ls '~/x' \~ "~"`:            "",
+		`ls a~ x=~`:                  "",
+		`cat log[0-9].txt`:           "log[0-9].txt",
+		`cat [!a]`:                   "[!a]",
+		`[ -f x ]`:                   "", // the command of that name
+		`cat 'log[0-9]' \[a] "[a]"`:  "",
+		`cat l"["a]`:                 "",
+		`cat [a"]" b`:                "",
+		`touch {a,b}`:                "{a,b}",
+		`touch x{1..3}y`:             "x{1..3}y",
+		`touch {a} {{b}} '{a,b}' {,`: "",
+		`touch '{'a,b}`:              "",
+		`awk {print}`:                "",
+		`true # x`:                   "#",
+		`true a#b '#'`:               "",
+		`true | ~`:                   "", // refused
+	} {
+		if got, meaning := Literal(line); got != want || (meaning != "") != (want != "") {
+			t.Errorf("%s: %q (%s), want %q", line, got, meaning, want)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/parbench/parbench/internal/words"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
@@ -176,6 +177,15 @@ func Parameters(all *results.Commands, c results.Command) []string {
 func Check(shell, text string) error {
 	_, err := parse(shell, text, func(string) (string, bool) { return "", false })
 	return err
+}
+
+// Literal returns the first word of a line that a shell would have changed, and what it would have done; empty where a shell
+// is asked for or there is no such word.
+func Literal(shell, text string) (word, meaning string) {
+	if shell != "" {
+		return "", ""
+	}
+	return words.Literal(text)
 }
 
 // Missing is an error where none of the commands can be found, and nothing that runs before them could make one: there is

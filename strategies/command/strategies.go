@@ -17,6 +17,9 @@ const (
 	PerCore    = "per-core"
 )
 
+// Strategies returns the strategies that commands can be run under, in the order in which reports show them.
+func Strategies() []strategies.Strategy { return ways(Sequential) }
+
 // ways are the strategies for commands, in the order in which reports show them.
 func ways(reference string) []strategies.Strategy {
 	list := []way{

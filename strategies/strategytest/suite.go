@@ -37,6 +37,8 @@ type Options struct {
 	// Prefetches marks a strategy that hands a worker its next tasks before it has asked for them, so that one worker may
 	// be idle for a moment while tasks wait at another.
 	Prefetches bool
+	// NoPanics marks a strategy whose tasks run none of the caller's code that could panic: they are commands.
+	NoPanics bool
 }
 
 // hang is how long something may take before the suite calls it stuck. It bounds failing tests only, and is a variable
@@ -194,6 +196,9 @@ func (c suite) usableOrClosable(t *testing.T, ex strategies.Executor, n int) {
 }
 
 func (c suite) taskPanic(t *testing.T) {
+	if c.o.NoPanics {
+		testenv.DoesNotApply(t, "a task cannot panic")
+	}
 	const at = 4
 	ex := c.start(t, 2, "panic", at, "")
 	_, err := run(t, t.Context(), ex, 6)
