@@ -124,8 +124,8 @@ type BatchPreparer interface {
 type Accounter interface {
 	// ResetAccount begins a new account.
 	ResetAccount()
-	// Account returns what the tasks used since ResetAccount. It may start one more process to find out, and honours ctx.
-	Account(ctx context.Context) Account
+	// Account returns what the tasks used since ResetAccount.
+	Account() Account
 }
 
 // Account is what tasks used that were processes of their own. It is a value.

@@ -11,12 +11,14 @@ import (
 
 	"github.com/parbench/parbench/internal/capture"
 	"github.com/parbench/parbench/strategies"
+	"github.com/parbench/parbench/strategies/command/launch"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
 
 // outcome is what one process did.
 type outcome struct {
 	state spawn.State
+	own   bool          // the peak in state is the command's own
 	tail  *capture.Tail // the end of what it wrote, if that was captured
 	sum   uint64        // hash of its standard output, where that is checked
 }
@@ -24,9 +26,35 @@ type outcome struct {
 // kept is how much of a command's output is kept, in bytes.
 const kept = 4 << 10
 
-// run starts a process in a group of its own, waits for its end, and ends what it has left in its group. The error says
-// that it could not be started, or is that of ctx, whose end kills it.
-func (t *tasks) run(ctx context.Context, l line, number string, cpus []int) (x outcome, err error) {
+// process is a command that was started, directly or by the launcher.
+type process interface {
+	Done() <-chan struct{}
+	Kill() error
+	Reap(context.Context) error
+	// State says how it ended, after Done, and whether what it used is its own.
+	State() (_ spawn.State, own bool, _ error)
+}
+
+// direct is a command that this process has started.
+type direct struct{ *spawn.Child }
+
+// State implements process. The peak of its memory is not its own: it is never below that of this process.
+func (d direct) State() (spawn.State, bool, error) {
+	s, err := d.Wait(context.Background())
+	return s, false, err
+}
+
+func start(l *launch.Launcher, cmd spawn.Command) (process, error) {
+	if l != nil {
+		return l.Start(cmd)
+	}
+	child, err := spawn.Start(cmd)
+	return direct{child}, err
+}
+
+// run starts a process in a group of its own, with the launcher unless that is nil, waits for its end, and ends what it has
+// left in its group. The error says that it could not be started, or is that of ctx, whose end kills it.
+func (t *tasks) run(ctx context.Context, by *launch.Launcher, l line, number string, cpus []int) (x outcome, err error) {
 	args := l.args(number)
 	path := l.path
 	if path == "" {
@@ -65,7 +93,7 @@ func (t *tasks) run(ctx context.Context, l line, number string, cpus []int) (x o
 	case t.all.Output == "":
 		cmd.Stdout = cmd.Stderr // one stream, in the order in which it was written
 	}
-	child, err := spawn.Start(cmd)
+	child, err := start(by, cmd)
 	for _, f := range ends {
 		f.Close()
 	}
@@ -88,7 +116,11 @@ func (t *tasks) run(ctx context.Context, l line, number string, cpus []int) (x o
 		<-child.Done()
 		err = context.Cause(ctx)
 	}
-	x.state, _ = child.Wait(context.Background()) // it is done
+	state, own, failed := child.State()
+	if err == nil {
+		err = failed
+	}
+	x.state, x.own = state, own
 	reap, cancel := context.WithTimeout(context.Background(), orphanPatience)
 	_ = child.Reap(reap) // what was in its group is killed, and on its way here
 	cancel()
@@ -102,19 +134,24 @@ func (t *tasks) run(ctx context.Context, l line, number string, cpus []int) (x o
 
 // ledger adds up what the tasks used. Safe for concurrent use.
 type ledger struct {
-	mu    sync.Mutex
-	sum   strategies.Account
-	wall  time.Duration // of all tasks together
-	count int
+	mu   sync.Mutex
+	sum  strategies.Account
+	peak int64         // bytes: the largest that is a command's own, of the whole trial
+	wall time.Duration // of all tasks of the trial together
+	ran  int           // tasks of the trial
 }
 
-func (l *ledger) add(s spawn.State, wall time.Duration) {
+func (l *ledger) add(x outcome, wall time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	u := &s.Usage
+	u := &x.state.Usage
 	l.sum.User += time.Duration(u.Utime.Nano())
 	l.sum.System += time.Duration(u.Stime.Nano())
-	l.sum.PeakBytes = max(l.sum.PeakBytes, u.Maxrss<<10)
+	if x.own {
+		l.peak = max(l.peak, u.Maxrss<<10)
+	} else {
+		l.sum.PeakBytes = max(l.sum.PeakBytes, u.Maxrss<<10)
+	}
 	l.sum.CtxVoluntary += u.Nvcsw
 	l.sum.CtxForced += u.Nivcsw
 	l.sum.FaultsMinor += u.Minflt
@@ -122,9 +159,20 @@ func (l *ledger) add(s spawn.State, wall time.Duration) {
 	if l.sum.Exits == nil {
 		l.sum.Exits = map[string]int{}
 	}
-	l.sum.Exits[exitName(s)]++
+	l.sum.Exits[exitName(x.state)]++
 	l.wall += wall
-	l.count++
+	l.ran++
+}
+
+// launchFrom is how long commands take whose times the launcher does not change by a thousandth.
+const launchFrom = 100 * time.Millisecond
+
+// launches reports whether the next command is to be started by the launcher, to learn its memory: all those for whose time
+// that is nothing, and the first of a trial, when nothing is known of them yet. It is the warm-up's if there is one.
+func (l *ledger) launches() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ran == 0 || l.wall/time.Duration(l.ran) >= launchFrom
 }
 
 // exitName is how reports call the end of a task.
@@ -135,41 +183,31 @@ func exitName(s spawn.State) string {
 	return strconv.Itoa(s.Code)
 }
 
-// take returns what was added up and begins anew.
-func (t *tasks) take() (sum strategies.Account, each time.Duration) {
-	l := &t.ledger
+// take returns what was added up since the last call.
+func (l *ledger) take() strategies.Account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sum, each = l.sum, l.wall/time.Duration(max(l.count, 1))
-	l.sum, l.wall, l.count = strategies.Account{}, 0, 0
-	return sum, each
+	sum := l.sum
+	l.sum = strategies.Account{}
+	return sum
 }
-
-// observeLimit is how long a command may take to be run once more for its memory.
-const observeLimit = 250 * time.Millisecond
 
 // account is what the tasks used since take.
 //
-// The kernel's peak of a process begins with that of the process that started it: what execve replaces counts as the new
-// program's. A command that needs less than this process therefore shows this process's memory, and is run once more, if
-// that does not take long, to be observed at its end.
-func (t *tasks) account(ctx context.Context) strategies.Account {
-	a, each := t.take()
+// Of those that this process started, the kernel's peak is the larger one of the command's and this process's, see package
+// launch: well above this process's it is the command's. Well above, because kernels from 6.2 on keep it by the CPU and add
+// up what is handy.
+func (t *tasks) account() strategies.Account {
+	a := t.ledger.take()
 	a.Shell = t.shell
-	if own := strategies.PeakMemory(); a.PeakBytes > own {
-		return a
-	}
-	a.PeakBound = true
-	if each > observeLimit || t.prepareBatch(ctx) != nil {
-		return a
-	}
-	args := t.command.args("0")
-	path := t.command.path
-	if path == "" {
-		path, _ = find(args[0]) // which was found before, for a task
-	}
-	if peak, err := observePeak(ctx, path, args, t.env, t.input); err == nil && peak > 0 {
-		a.PeakBytes, a.PeakBound = peak, false
+	own, mine := t.ledger.peak, strategies.PeakMemory()
+	switch {
+	case a.PeakBytes > mine+mine/4:
+		a.PeakBytes = max(a.PeakBytes, own)
+	case own > 0:
+		a.PeakBytes = own
+	default:
+		a.PeakBound = true
 	}
 	return a
 }

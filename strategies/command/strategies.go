@@ -101,7 +101,7 @@ var (
 func (e *executor) PrepareBatch(ctx context.Context) error { return e.tasks.prepareBatch(ctx) }
 
 // ResetAccount implements strategies.Accounter.
-func (e *executor) ResetAccount() { e.tasks.take() }
+func (e *executor) ResetAccount() { e.tasks.ledger.take() }
 
 // Account implements strategies.Accounter.
-func (e *executor) Account(ctx context.Context) strategies.Account { return e.tasks.account(ctx) }
+func (e *executor) Account() strategies.Account { return e.tasks.account() }

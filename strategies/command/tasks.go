@@ -14,26 +14,28 @@ import (
 
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/stat"
+	"github.com/parbench/parbench/strategies/command/launch"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
 	"github.com/parbench/parbench/workloads"
 )
 
 // tasks starts the commands of one trial. Task is safe for concurrent use, the other methods are not.
 type tasks struct {
-	all     *results.Commands
-	env     []string
-	seed    uint64
-	value   func(string) (string, bool)
-	command line
-	prepare *line // nil: none
-	input   string
-	file    *os.File      // standard output, where it goes to a file
-	cpus    chan int      // those that no pinned command has; nil: commands are not pinned
-	shell   time.Duration // what its start takes
-	allowed func(spawn.State) bool
-	shown   sync.Once // the output of the first failure
-	ledger  ledger
-	closed  bool
+	all      *results.Commands
+	env      []string
+	seed     uint64
+	value    func(string) (string, bool)
+	command  line
+	prepare  *line // nil: none
+	input    string
+	file     *os.File      // standard output, where it goes to a file
+	cpus     chan int      // those that no pinned command has; nil: commands are not pinned
+	shell    time.Duration // what its start takes
+	allowed  func(spawn.State) bool
+	shown    sync.Once        // the output of the first failure
+	launcher *launch.Launcher // nil: this system has none
+	ledger   ledger
+	closed   bool
 	// trial ends with the trial's deadline. Kept, because Close has no context of its own.
 	trial context.Context
 }
@@ -84,6 +86,7 @@ func (w workload) prepare(ctx context.Context, env workloads.Env, cpus []int) (t
 			t.cpus <- c
 		}
 	}
+	t.launcher, _ = launch.Open() // without it some peaks are bounds, and marked as such
 	if w.all.Shell != "" {
 		if t.shell, err = t.shellStart(ctx); err != nil {
 			return nil, err
@@ -132,7 +135,7 @@ func (t *tasks) shellStart(ctx context.Context) (time.Duration, error) {
 	var took []float64
 	for k := range shellStarts + 1 {
 		began := time.Now()
-		x, err := t.run(ctx, nothing, "", nil)
+		x, err := t.run(ctx, nil, nothing, "", nil)
 		if err != nil {
 			return 0, fmt.Errorf("--shell %s, asked to do nothing: %w", t.all.Shell, err)
 		}
@@ -156,7 +159,7 @@ func (t *tasks) around(ctx context.Context, flag, text string) error {
 	if err != nil {
 		return fmt.Errorf("--%s %q: %w", flag, text, err)
 	}
-	x, err := t.run(ctx, l, "", nil)
+	x, err := t.run(ctx, nil, l, "", nil)
 	if err != nil {
 		return fmt.Errorf("--%s %q: %w", flag, l.text, err)
 	}
@@ -172,7 +175,7 @@ func (t *tasks) prepareBatch(ctx context.Context) error {
 	if t.prepare == nil {
 		return nil
 	}
-	x, err := t.run(ctx, *t.prepare, "", nil)
+	x, err := t.run(ctx, nil, *t.prepare, "", nil)
 	if err != nil {
 		return fmt.Errorf("--prepare %q: %w", t.prepare.text, err)
 	}
@@ -192,15 +195,19 @@ func (t *tasks) Task(ctx context.Context, i int) (uint64, error) {
 		defer func() { t.cpus <- cpu }()
 		cpus = []int{cpu}
 	}
+	var by *launch.Launcher
+	if t.launcher != nil && t.ledger.launches() {
+		by = t.launcher
+	}
 	began := time.Now()
-	x, err := t.run(ctx, t.command, number, cpus)
+	x, err := t.run(ctx, by, t.command, number, cpus)
 	if err != nil {
 		if ctx.Err() != nil { // other errors name the command
 			err = fmt.Errorf("%s: %w", quoted(short(t.command.whole.at(number))), err)
 		}
 		return 0, err
 	}
-	t.ledger.add(x.state, time.Since(began))
+	t.ledger.add(x, time.Since(began))
 	if !t.allowed(x.state) {
 		t.show(x)
 		return 0, t.failed(x.state, number)
@@ -268,6 +275,9 @@ func (t *tasks) Close() error {
 	var err error
 	if t.file != nil {
 		err = t.file.Close()
+	}
+	if t.launcher != nil {
+		err = errors.Join(err, t.launcher.Close())
 	}
 	spawn.EndOrphans(orphanPatience)
 	ctx := t.trial

@@ -2,7 +2,6 @@ package multiproc
 
 import (
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -33,16 +32,10 @@ func StartImage() error {
 		if image.file, image.err = spawn.Image(); image.err != nil {
 			return
 		}
-		image.path.Store(imagePath())
+		path := spawn.Path(image.file)
+		image.path.Store(&path)
 	})
 	return image.err
-}
-
-// imagePath is where a child finds the image: by this process's number, because in a child that is about to begin its own
-// descriptors are being put in order.
-func imagePath() *string {
-	path := "/proc/" + strconv.Itoa(os.Getpid()) + "/fd/" + strconv.Itoa(int(image.file.Fd()))
-	return &path
 }
 
 // startPath returns the path by which the kernel finds the program of a child.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
 
 // startedAs returns what this process is called, and what it was started from.
@@ -60,7 +62,8 @@ func BenchmarkStartImage(b *testing.B) {
 	if err := StartImage(); err != nil {
 		b.Skip(err)
 	}
-	image.path.Store(imagePath())
+	path := spawn.Path(image.file)
+	image.path.Store(&path)
 	defer image.path.Store(nil)
 	BenchmarkProcess(b)
 }

@@ -245,7 +245,7 @@ func (s *session) batches(ctx context.Context, c *cell, ex strategies.Executor) 
 	t.flush(true)
 	begin = time.Now()
 	if accounts {
-		usage.take(accounter.Account(ctx), timed)
+		usage.take(accounter.Account(), timed)
 	} else {
 		usage.addMemory(ctx, ex)
 	}

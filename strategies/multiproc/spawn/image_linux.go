@@ -20,7 +20,7 @@ const (
 )
 
 // Image copies the executable of this process into anonymous memory made of huge pages and returns it: a process that
-// is started from ImagePath of it maps its code with a few page faults instead of hundreds. The copy is sealed, costs
+// is started from its Path maps its code with a few page faults instead of hundreds. The copy is sealed, costs
 // its size in memory, and is gone with its last user. An error says that this system has no such memory to give.
 func Image() (_ *os.File, err error) {
 	exe, err := os.Open("/proc/self/exe")
@@ -32,15 +32,10 @@ func Image() (_ *os.File, err error) {
 	if err != nil {
 		return nil, err
 	}
-	name := [...]byte{'p', 'r', 'o', 'c', 'e', 's', 's', 0}
-	fd, _, e := syscall.Syscall(sysMemfdCreate, uintptr(unsafe.Pointer(&name)), mfdCloexec|mfdAllowSealing|mfdExec, 0)
-	if e == syscall.EINVAL {
-		fd, _, e = syscall.Syscall(sysMemfdCreate, uintptr(unsafe.Pointer(&name)), mfdCloexec|mfdAllowSealing, 0)
+	f, err := MemoryFile("process image")
+	if err != nil {
+		return nil, err
 	}
-	if e != 0 {
-		return nil, os.NewSyscallError("memfd_create", e)
-	}
-	f := os.NewFile(fd, "process image")
 	defer func() {
 		if err != nil {
 			_ = f.Close()
@@ -53,13 +48,30 @@ func Image() (_ *os.File, err error) {
 	if _, err := io.Copy(f, exe); err != nil {
 		return nil, err
 	}
-	if err := collapse(fd, size); err != nil {
+	if err := collapse(f.Fd(), size); err != nil {
 		return nil, err
 	}
-	if _, _, e := syscall.Syscall(syscall.SYS_FCNTL, fd, addSeals, sealAll); e != 0 {
+	if _, _, e := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), addSeals, sealAll); e != 0 {
 		return nil, os.NewSyscallError("fcntl(F_ADD_SEALS)", e)
 	}
 	return f, nil
+}
+
+// MemoryFile returns an empty file that exists in memory only, can be executed (see Path) and sealed, and is gone with its
+// last user. The name is for those who look at /proc. An error says that this system has none to give.
+func MemoryFile(name string) (*os.File, error) {
+	b, err := syscall.ByteSliceFromString(name)
+	if err != nil {
+		return nil, err
+	}
+	fd, _, e := syscall.Syscall(sysMemfdCreate, uintptr(unsafe.Pointer(&b[0])), mfdCloexec|mfdAllowSealing|mfdExec, 0)
+	if e == syscall.EINVAL {
+		fd, _, e = syscall.Syscall(sysMemfdCreate, uintptr(unsafe.Pointer(&b[0])), mfdCloexec|mfdAllowSealing, 0)
+	}
+	if e != 0 {
+		return nil, os.NewSyscallError("memfd_create", e)
+	}
+	return os.NewFile(fd, name), nil
 }
 
 // collapse moves a memory file of that size into huge pages.

@@ -6,3 +6,6 @@ import "os"
 
 // Image returns ErrUnavailable.
 func Image() (*os.File, error) { return nil, ErrUnavailable }
+
+// MemoryFile returns ErrUnavailable.
+func MemoryFile(string) (*os.File, error) { return nil, ErrUnavailable }

@@ -70,6 +70,15 @@ type State struct {
 // Success reports an exit with status 0. The zero State, of a process that has not ended, is none.
 func (s State) Success() bool { return s.ended && s.Code == 0 && s.Signal == 0 }
 
+// Ended is the State of a process with that wait status, see wait4(2).
+func Ended(status syscall.WaitStatus, usage syscall.Rusage) State {
+	s := State{Code: status.ExitStatus(), Usage: usage, ended: true}
+	if status.Signaled() {
+		s.Signal = status.Signal()
+	}
+	return s
+}
+
 // String returns a phrase such as "exit status 2", "signal 9 (killed)" or, of the zero State, "not ended".
 func (s State) String() string {
 	if s == (State{}) {
@@ -120,4 +129,10 @@ func (c *Child) Wait(ctx context.Context) (State, error) {
 		}
 	}
 	return c.state, c.err
+}
+
+// Path returns where a child finds an open file of this process: by this process's number, because in a child that is
+// about to begin its own program the descriptor may have been replaced already.
+func Path(f *os.File) string {
+	return "/proc/" + strconv.Itoa(os.Getpid()) + "/fd/" + strconv.Itoa(int(f.Fd()))
 }

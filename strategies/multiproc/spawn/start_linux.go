@@ -229,8 +229,9 @@ func (c *Child) watch(pidfd int) {
 	}
 	c.mu.Lock()
 	var status syscall.WaitStatus
+	var usage syscall.Rusage
 	for {
-		_, err := syscall.Wait4(c.pid, &status, 0, &c.state.Usage)
+		_, err := syscall.Wait4(c.pid, &status, 0, &usage)
 		if err == syscall.EINTR {
 			continue
 		}
@@ -239,12 +240,9 @@ func (c *Child) watch(pidfd int) {
 	}
 	c.reaped = true
 	c.mu.Unlock()
-	c.state.Code, c.state.ended = status.ExitStatus(), true
+	c.state = Ended(status, usage)
 	if c.err != nil {
 		c.state.Code = -1
-	}
-	if status.Signaled() {
-		c.state.Signal = status.Signal()
 	}
 	close(c.done)
 }
