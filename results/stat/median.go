@@ -52,7 +52,14 @@ func medianRank(n int, level float64) (rank int, attained float64) {
 func medianRankLarge(n int, level float64) (rank int, attained float64) {
 	b := distuv.Binomial{N: float64(n), P: .5}
 	coverage := func(r int) float64 { return 1 - 2*b.CDF(float64(r-1)) }
-	lo, hi := 0, n/2+1 // coverage(lo) ≥ level > coverage(hi), counting coverage(0) as 1
+	return deepest(n, level, coverage)
+}
+
+// deepest returns the largest rank of m order statistics, from 1 and up to the middle, for which the interval from that
+// smallest to that largest one covers with probability of at least level, and that probability. 0, 0: there is none. coverage
+// falls with the rank, and is not asked beyond the middle.
+func deepest(m int, level float64, coverage func(rank int) float64) (rank int, attained float64) {
+	lo, hi := 0, m/2+1 // coverage(lo) ≥ level > coverage(hi), counting coverage(0) as 1 and what is beyond the middle as 0
 	for hi-lo > 1 {
 		mid := lo + (hi-lo)/2
 		if coverage(mid) >= level {

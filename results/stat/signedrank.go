@@ -192,19 +192,7 @@ func signedRankRank(n int, level float64) (k int, attained float64) {
 		cdf := signedRankCDF(ranks)
 		coverage = func(k int) float64 { return 1 - 2*cdf[k-1] }
 	}
-	lo, hi := 0, m/2+1 // coverage(lo) ≥ level, counting coverage(0) as 1; coverage(hi) ≤ 0
-	for hi-lo > 1 {
-		mid := lo + (hi-lo)/2
-		if coverage(mid) >= level {
-			lo = mid
-		} else {
-			hi = mid
-		}
-	}
-	if lo == 0 {
-		return 0, 0
-	}
-	return lo, coverage(lo)
+	return deepest(m, level, coverage)
 }
 
 // walsh returns the k-th smallest, from 1, of the averages (s[i]+s[j])/2 with i ≤ j of a sorted sample. It bisects over

@@ -280,19 +280,7 @@ func rankSumRank(n1, n2 int, level float64) (k int, attained float64) {
 		}
 		coverage = func(k int) float64 { return 1 - 2*(cdf[k-1]/cdf[len(cdf)-1]) }
 	}
-	lo, hi := 0, m/2+1 // coverage(lo) ≥ level, counting coverage(0) as 1; coverage(hi) ≤ 0
-	for hi-lo > 1 {
-		mid := lo + (hi-lo)/2
-		if coverage(mid) >= level {
-			lo = mid
-		} else {
-			hi = mid
-		}
-	}
-	if lo == 0 {
-		return 0, 0
-	}
-	return lo, coverage(lo)
+	return deepest(m, level, coverage)
 }
 
 // shift returns the k-th smallest, from 1, of the differences xs[i] − ys[j] of sorted samples, by bisecting over the
