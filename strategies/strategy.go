@@ -155,6 +155,9 @@ func (e *TaskError) Unwrap() error { return e.Err }
 // ErrPanic is wrapped by the TaskError of a task that panicked.
 var ErrPanic = errors.New("panic")
 
+// ErrDiffers is wrapped by the error of a task that has itself noticed that its result is not the one it gave before.
+var ErrDiffers = errors.New("result differs")
+
 // ErrUnknown is wrapped by Registry.Lookup's error.
 var ErrUnknown = errors.New("unknown strategy")
 

@@ -25,6 +25,7 @@ type Tail struct {
 
 	mu   sync.Mutex
 	buf  []byte
+	size int64
 	lost bool
 }
 
@@ -59,6 +60,7 @@ func (t *Tail) take(b []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = append(t.buf, b...)
+	t.size += int64(len(b))
 	if len(t.buf) > 4*t.most {
 		t.buf = append(t.buf[:0], t.buf[len(t.buf)-t.most:]...)
 		t.lost = true
@@ -107,6 +109,13 @@ const pipeSize = 1 << 20
 
 // Sum returns the hash of everything that was read. Call it after Close.
 func (t *Tail) Sum() uint64 { return t.sum.Sum64() }
+
+// Size returns how many bytes were read so far.
+func (t *Tail) Size() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.size
+}
 
 // String returns the end of the stream as valid UTF-8, with an ellipsis before it where that is not all.
 func (t *Tail) String() string {

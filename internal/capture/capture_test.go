@@ -49,6 +49,9 @@ func TestTailKeepsTheEnd(t *testing.T) {
 		if tail.Sum() != h.Sum64() {
 			t.Errorf("%s: the hash is not that of all that was written", name)
 		}
+		if tail.Size() != int64(len(tc.text)) {
+			t.Errorf("%s: %d bytes, want %d", name, tail.Size(), len(tc.text))
+		}
 		if cap(tail.buf) > 1<<20 {
 			t.Errorf("%s: %d bytes are kept", name, cap(tail.buf))
 		}

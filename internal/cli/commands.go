@@ -26,7 +26,7 @@ type commandFlags struct {
 	all  *results.Commands   // what they mean; nil: no commands
 	ways []harness.Selection // the strategies
 	// written is what the program reads to know what to run.
-	written *os.File
+	written *command.Written
 }
 
 // commandOnly are flags without a meaning where no command is measured.
@@ -255,11 +255,11 @@ type flagText struct{ flag, value string }
 
 // texts are all the command lines.
 func texts(all *results.Commands) []flagText {
-	list := []flagText{{"setup", all.Setup}, {"cleanup", all.Cleanup}}
+	var list []flagText
 	for _, c := range all.List {
-		list = append(list, flagText{"prepare", c.Prepare}, flagText{"cmd", c.Line})
+		list = append(list, flagText{"cmd", c.Line}, flagText{"prepare", c.Prepare})
 	}
-	return list
+	return append(list, flagText{"setup", all.Setup}, flagText{"cleanup", all.Cleanup})
 }
 
 // hint says, once, that a word is not what a shell would have made of it. It may be meant so, and is no mistake.
@@ -385,16 +385,15 @@ func (c *commandFlags) program(ctx context.Context) (harness.Offer, error) {
 	if err != nil {
 		return harness.Offer{}, err
 	}
-	var file string
-	if c.written, file, err = command.Write(c.all); err != nil {
+	if c.written, err = command.Write(c.all); err != nil {
 		return harness.Offer{}, err
 	}
 	reference := command.Sequential
 	if c.alone() {
 		reference = command.Alone
 	}
-	self.Label, self.Env, self.Orderly = commandsLabel, command.Environment(file, reference), true
-	self.Files = append(command.Files(c.all), file)
+	self.Label, self.Env, self.Orderly = commandsLabel, c.written.Environment(reference), true
+	self.Files = append(command.Files(c.all), c.written.File)
 	return harness.Ask(ctx, self)
 }
 

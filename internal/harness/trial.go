@@ -212,10 +212,13 @@ func clip(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "") + "…"
 }
 
-// checkedOutput words a difference in digests for who measures commands: only their output can have differed.
+// checkedOutput words a difference in digests for who measures commands: only their output can have differed. A trial that
+// has found the task says so itself.
 func checkedOutput(t *results.Trial, c *results.Commands) {
-	if t.Status == results.Wrong && c != nil && c.CheckOutput {
-		t.Reason = clip("the command wrote something else to standard output than before, which --check-output forbids: "+t.Reason, maxReason)
+	const flag = "--check-output"
+	if t.Status == results.Wrong && c != nil && c.CheckOutput && !strings.Contains(t.Reason, flag) {
+		t.Reason = clip("a task wrote something else to standard output than before, which "+flag+" forbids; --show-output shows what every task writes ("+
+			t.Reason+")", maxReason)
 	}
 }
 

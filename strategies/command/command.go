@@ -8,6 +8,7 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -25,31 +26,60 @@ import (
 const (
 	fileVariable      = "PARBENCH_COMMANDS"            // a file with results.Commands as JSON
 	referenceVariable = "PARBENCH_COMMANDS_REFERENCE"  // name of the strategy that the others are compared with
+	outputsVariable   = "PARBENCH_COMMANDS_OUTPUTS"    // a file in which trials remember what tasks wrote
 	maxprocsVariable  = "PARBENCH_COMMANDS_GOMAXPROCS" // the user's own GOMAXPROCS, which a trial replaces by another
 )
 
-// Environment is what a trial process needs in its environment to be this program. file leads to the commands, as Write
-// returns it.
-func Environment(file, reference string) []string {
-	env := []string{fileVariable + "=" + file, referenceVariable + "=" + reference}
+// Written is what trial processes need to know of the commands. Make it with Write; it must be closed. There is nothing to
+// remove, even after this process was killed.
+type Written struct {
+	// File leads to the commands until Close.
+	File string
+
+	outputs string // leads to where trials remember what tasks wrote; empty: they do not
+	opened  []*os.File
+}
+
+// Write writes the commands down for trial processes of this program.
+func Write(c *results.Commands) (*Written, error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	w := &Written{}
+	if w.File, err = w.add(text); err == nil && c.CheckOutput {
+		w.outputs, err = w.add(nil)
+	}
+	if err != nil {
+		w.Close()
+		return nil, fmt.Errorf("write the commands down: %w", err)
+	}
+	return w, nil
+}
+
+func (w *Written) add(content []byte) (path string, err error) {
+	f, path, err := anonymous(content)
+	if err == nil {
+		w.opened = append(w.opened, f)
+	}
+	return path, err
+}
+
+// Close lets go of what was written.
+func (w *Written) Close() {
+	for _, f := range w.opened {
+		f.Close()
+	}
+}
+
+// Environment is what a trial process needs in its environment to be this program. reference is the strategy that the
+// others are compared with.
+func (w *Written) Environment(reference string) []string {
+	env := []string{fileVariable + "=" + w.File, referenceVariable + "=" + reference, outputsVariable + "=" + w.outputs}
 	if v, ok := os.LookupEnv("GOMAXPROCS"); ok {
 		env = append(env, maxprocsVariable+"="+v)
 	}
 	return env
-}
-
-// Write writes the commands down for Environment. file leads to them until opened is closed, which the caller does; there is
-// nothing to remove, even after this process was killed.
-func Write(c *results.Commands) (opened *os.File, file string, err error) {
-	text, err := json.Marshal(c)
-	if err != nil {
-		return nil, "", err
-	}
-	opened, file, err = anonymous(text)
-	if err != nil {
-		return nil, "", fmt.Errorf("write the commands down: %w", err)
-	}
-	return opened, file, nil
 }
 
 // Main takes over, and does not return, in a trial process that is to be this program.
@@ -89,14 +119,14 @@ func load(file string) (trial.Program, error) {
 			return trial.Program{}, fmt.Errorf("the parameter %q has no value", p.Name)
 		}
 	}
-	return program(&c, os.Getenv(referenceVariable), environment()), nil
+	return program(&c, os.Getenv(referenceVariable), os.Getenv(outputsVariable), environment()), nil
 }
 
 // program offers the commands under this package's strategies.
-func program(c *results.Commands, reference string, env []string) trial.Program {
+func program(c *results.Commands, reference, outputs string, env []string) trial.Program {
 	p := trial.Program{Name: "commands", Workloads: &workloads.Registry{}}
 	for _, cmd := range c.List {
-		p.Workloads.Add(workload{all: c, one: cmd, env: env})
+		p.Workloads.Add(workload{all: c, one: cmd, env: env, outputs: outputs})
 	}
 	p.Strategies = strategies.NewRegistry(ways(reference)...)
 	return p
@@ -122,6 +152,8 @@ type workload struct {
 	all *results.Commands
 	one results.Command
 	env []string
+	// outputs is the file in which trials remember what tasks wrote; empty: none.
+	outputs string
 }
 
 var (
@@ -147,9 +179,12 @@ func (w workload) Info() workloads.Info {
 
 // Prepare implements workloads.Workload.
 func (w workload) Prepare(ctx context.Context, env workloads.Env) (workloads.Tasks, error) {
-	t, err := w.prepare(ctx, env, nil)
+	t, err := w.prepare(ctx, env, Sequential, nil)
 	if err != nil {
 		return nil, err
+	}
+	if err := t.prepareBatch(ctx); err != nil { // whoever prepares tasks without a strategy runs them as one batch
+		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
 }

@@ -20,7 +20,8 @@ type outcome struct {
 	state spawn.State
 	own   bool          // the peak in state is the command's own
 	tail  *capture.Tail // the end of what it wrote, if that was captured
-	sum   uint64        // hash of its standard output, where that is checked
+	out   *capture.Tail // its standard output, where that is checked
+	sum   uint64        // the hash of that
 }
 
 // kept is how much of a command's output is kept, in bytes.
@@ -105,9 +106,8 @@ func (t *tasks) run(ctx context.Context, by *launch.Launcher, l line, number str
 		return x, err
 	}
 	x.tail = capture.Read(stderr, kept, nil)
-	var output *capture.Tail
 	if stdout != nil {
-		output = capture.Read(stdout, kept, fnv.New64a())
+		x.out = capture.Read(stdout, kept, fnv.New64a())
 	}
 	select {
 	case <-child.Done():
@@ -125,9 +125,9 @@ func (t *tasks) run(ctx context.Context, by *launch.Launcher, l line, number str
 	_ = child.Reap(reap) // what was in its group is killed, and on its way here
 	cancel()
 	x.tail.Close()
-	if output != nil {
-		output.Close()
-		x.sum = output.Sum()
+	if x.out != nil {
+		x.out.Close()
+		x.sum = x.out.Sum()
 	}
 	return x, err
 }

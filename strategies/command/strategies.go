@@ -64,7 +64,11 @@ func (w way) Start(ctx context.Context, cfg strategies.Config) (strategies.Execu
 			cpus = append(cpus, u.CPUs[k%len(u.CPUs)])
 		}
 	}
-	t, err := found.(workload).prepare(ctx, workloads.Env{Params: cfg.Job.Params, Seed: cfg.Job.Seed}, cpus)
+	under := w.info.Name
+	if cfg.Workers > 1 && !w.info.OneCore && !w.info.OneWorker {
+		under = fmt.Sprintf("%s with %d workers", under, cfg.Workers)
+	}
+	t, err := found.(workload).prepare(ctx, workloads.Env{Params: cfg.Job.Params, Seed: cfg.Job.Seed}, under, cpus)
 	if err != nil {
 		return nil, err
 	}

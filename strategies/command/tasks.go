@@ -35,6 +35,7 @@ type tasks struct {
 	shown    sync.Once        // the output of the first failure
 	launcher *launch.Launcher // nil: this system has none
 	ledger   ledger
+	outputs  *outputs // nil: not checked
 	closed   bool
 	// trial ends with the trial's deadline. Kept, because Close has no context of its own.
 	trial context.Context
@@ -42,9 +43,9 @@ type tasks struct {
 
 var _ workloads.Tasks = (*tasks)(nil)
 
-// prepare makes everything ready, and runs what the user wants to be run before a trial. cpus, if any, are given to one
-// command each.
-func (w workload) prepare(ctx context.Context, env workloads.Env, cpus []int) (t *tasks, err error) {
+// prepare makes everything ready, and runs what the user wants to be run before a trial. under says how the tasks are run.
+// cpus, if any, are given to one command each.
+func (w workload) prepare(ctx context.Context, env workloads.Env, under string, cpus []int) (t *tasks, err error) {
 	value := func(name string) (string, bool) {
 		v, ok := env.Params[name]
 		return v, ok
@@ -62,6 +63,12 @@ func (w workload) prepare(ctx context.Context, env workloads.Env, cpus []int) (t
 	}
 	if err := t.around(ctx, "setup", w.all.Setup); err != nil {
 		return nil, err
+	}
+	if w.all.CheckOutput {
+		of := fmt.Sprintf("%q %d %q", w.one.Name, env.Seed, env.Params) // maps are written in the order of their keys
+		if t.outputs, err = recall(w.outputs, of, under); err != nil {
+			return nil, err
+		}
 	}
 	defer func(made *tasks) {
 		if err != nil {
@@ -213,7 +220,10 @@ func (t *tasks) Task(ctx context.Context, i int) (uint64, error) {
 		return 0, t.failed(x.state, number)
 	}
 	digest := workloads.Key(t.seed, i)
-	if t.all.CheckOutput {
+	if t.outputs != nil {
+		if err := t.outputs.check(i, x); err != nil {
+			return 0, fmt.Errorf("%s %w", quoted(cutTo(t.command.whole.at(number), shorter)), err)
+		}
 		digest = workloads.Fold(digest, x.sum)
 	}
 	return digest, nil
@@ -237,9 +247,14 @@ func quoted(text string) string {
 	return strconv.Quote(text)
 }
 
+// shorter is the length of a line where a message has more to say.
+const shorter = 80
+
 // short is text of a length for a message.
-func short(text string) string {
-	const most = 200
+func short(text string) string { return cutTo(text, 200) }
+
+// cutTo shortens text to so many characters.
+func cutTo(text string, most int) string {
 	if r := []rune(text); len(r) > most {
 		return string(r[:most-1]) + "…"
 	}
@@ -278,6 +293,9 @@ func (t *tasks) Close() error {
 	}
 	if t.launcher != nil {
 		err = errors.Join(err, t.launcher.Close())
+	}
+	if t.outputs != nil {
+		err = errors.Join(err, t.outputs.close())
 	}
 	spawn.EndOrphans(orphanPatience)
 	ctx := t.trial

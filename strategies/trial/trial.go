@@ -194,6 +194,9 @@ func errorRecord(err error) *protocol.Error {
 			rec.Kind = protocol.ErrPanic
 		}
 	}
+	if errors.Is(err, strategies.ErrDiffers) {
+		rec.Kind = protocol.ErrDigest
+	}
 	var f *failure
 	if errors.As(err, &f) {
 		rec.Kind = f.kind
