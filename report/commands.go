@@ -27,11 +27,11 @@ func commandCells(c *analysis.CommandTable, unit quantity.Unit, notes []footnote
 	for i := range c.Rows {
 		r := &c.Rows[i]
 		took.add(r.PerTask, per.Scale)
-		relative.add(r.VsBest, 1)
+		relative.add(r.Relative, 1)
 		switch {
 		case r.OK == 0:
 			took.points[i] = outcome(&r.Row)
-		case c.Winner != nil && i == c.Winner.Best:
+		case i == c.Base():
 			relative.points[i] = quantity.Fixed(1, 2)
 		}
 	}
@@ -76,11 +76,19 @@ func commandColumns(c *analysis.CommandTable, per, cpu, mem quantity.Unit, tookL
 		column{head: "system\n" + cpu.Symbol, long: "system time, " + cpu.Symbol, drop: 3},
 		column{head: "peak\n" + mem.Symbol, long: "peak memory, " + mem.Symbol, drop: 4})
 	if len(c.Rows) > 1 {
-		cols = append(cols, column{head: strings.TrimSpace("relative\n" + level(relativeLevel)), long: long("time relative to the fastest", relativeLevel), drop: 1})
+		cols = append(cols, column{head: strings.TrimSpace("relative\n" + level(relativeLevel)), long: long("time relative to "+relativeTo(c), relativeLevel), drop: 1})
 	}
 	return append(cols,
 		column{head: "n", long: "n", drop: 5},
 		column{head: "", long: "notes", left: true})
+}
+
+// relativeTo is what times are relative to.
+func relativeTo(c *analysis.CommandTable) string {
+	if c.Reference >= 0 {
+		return "the reference"
+	}
+	return "the fastest"
 }
 
 // commandRivals counts the commands that could have won.

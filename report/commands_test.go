@@ -50,6 +50,14 @@ func TestTablesThatTheComparisonReplaces(t *testing.T) {
 	if strings.Contains(out, "sum over all processes") || !strings.Contains(out, "≤ 13") {
 		t.Errorf("the peak of a command is called a sum, or its bound a value:\n%s", out)
 	}
+	run.Header.Plan.Commands.Reference = run.Header.Plan.Commands.List[1].Name
+	out = textOf(t, analysed(t, run), TextOptions{})
+	if !strings.Contains(out, "(the reference is 1)") || strings.Contains(out, "(the fastest is 1)") {
+		t.Errorf("the reference is not said:\n%s", out)
+	}
+	if page := pageOf(t, analysed(t, run), MDOptions{}); !strings.Contains(page, "time relative to the reference") {
+		t.Errorf("the page does not say what times are relative to:\n%s", page)
+	}
 	run.Header.Plan.Workloads, run.Header.Plan.Cells = run.Header.Plan.Workloads[:1], run.Header.Plan.Cells[:1]
 	out = textOf(t, analysed(t, run), TextOptions{})
 	if strings.Contains(out, "relative") || !strings.Contains(out, "command measured · alone on 2 cores") || !strings.Contains(out, "It takes 13.") {

@@ -237,9 +237,10 @@ func (p *printer) legend() {
 		peak = "the largest single command (≤: no more than that)"
 	}
 	if len(p.rep.Commands) > 0 {
-		ratios = "; speedups and relative times (the fastest is 1) are paired per round"
+		relative := "relative times (" + relativeTo(&p.rep.Commands[0]) + " is 1) are paired per round"
+		ratios = "; speedups and " + relative
 		if alone(p.rep) { // the comparison is all that there is
-			ratios, busy = "; relative times (the fastest is 1) are paired per round", ""
+			ratios, busy = "; "+relative, ""
 		}
 		if len(p.rep.Commands[0].Rows) == 1 {
 			ratios = ""

@@ -21,6 +21,7 @@ type commandFlags struct {
 	lines, names, prepare []string
 	setup, cleanup, shell string
 	input, output, step   string
+	reference             string
 	checkOutput           bool
 
 	all  *results.Commands   // what they mean; nil: no commands
@@ -30,7 +31,7 @@ type commandFlags struct {
 }
 
 // commandOnly are flags without a meaning where no command is measured.
-var commandOnly = []string{"command-name", "prepare", "setup", "cleanup", "shell", "input", "command-output", "check-output", "parameter-step-size"}
+var commandOnly = []string{"command-name", "prepare", "setup", "cleanup", "shell", "input", "command-output", "check-output", "parameter-step-size", "reference"}
 
 func (c *commandFlags) add(fl *pflag.FlagSet) {
 	fl.StringArrayVar(&c.lines, "cmd", nil, "measure this command line: each task runs it once; {i} is the task's number, {NAME} a parameter; again for others to compare")
@@ -43,6 +44,7 @@ func (c *commandFlags) add(fl *pflag.FlagSet) {
 	fl.StringVar(&c.input, "input", "", "with --cmd: file that each command reads as standard input (default /dev/null)")
 	fl.StringVar(&c.output, "command-output", "capture", "with --cmd: where standard output goes: capture (its end is shown when a command fails), null, or a file")
 	fl.BoolVar(&c.checkOutput, "check-output", false, "with --cmd: a task must write the same to standard output every time, under every strategy")
+	fl.StringVar(&c.reference, "reference", "", "with --cmd: the command that the others are compared with: the line or name of one, or a line of its own (default: the fastest)")
 	fl.StringVarP(&c.step, "parameter-step-size", "D", "", "with --cmd: step of the -P before it (default 1)")
 }
 
@@ -161,6 +163,9 @@ func (c *commandFlags) parse(lists, scans []string, ignore string, tasks bool) e
 	if n := len(c.prepare); n > 1 && n != len(c.lines) {
 		return usagef("--prepare: given %d times for %s; give it once for all, or once for each", n, plural(len(c.lines), "command"))
 	}
+	if err := c.addReference(all); err != nil {
+		return err
+	}
 	for k, text := range c.lines {
 		if strings.TrimSpace(text) == "" {
 			return usagef("--cmd %q: an empty line runs nothing; write a command line", text)
@@ -186,6 +191,37 @@ func (c *commandFlags) parse(lists, scans []string, ignore string, tasks bool) e
 		return err
 	}
 	c.all = all
+	return nil
+}
+
+// addReference finds the command that the others are compared with by its name or line, or makes it one more command.
+func (c *commandFlags) addReference(all *results.Commands) error {
+	if c.reference == "" {
+		return nil
+	}
+	if len(command.Placeholders(c.reference)) > 0 && slices.ContainsFunc(all.Params, func(p results.CommandParameter) bool {
+		return slices.Contains(command.Placeholders(c.reference), p.Name)
+	}) {
+		return usagef("--reference %q: a parameter makes several commands of it; name one without", c.reference)
+	}
+	for k, line := range c.lines {
+		name := line
+		if k < len(c.names) {
+			name = c.names[k]
+		}
+		if c.reference == name || c.reference == line {
+			all.Reference = name
+			return nil
+		}
+	}
+	if len(c.prepare) > 1 {
+		return usagef("--reference %q: it has no --prepare of its own; make it one of the --cmd, or give one --prepare for all", c.reference)
+	}
+	all.Reference = c.reference
+	c.lines = slices.Insert(c.lines, 0, c.reference)
+	if len(c.names) > 0 {
+		c.names = slices.Insert(c.names, 0, c.reference)
+	}
 	return nil
 }
 
@@ -433,6 +469,7 @@ func (c *commandFlags) again() []string {
 			add("command-name", one.Name)
 		}
 	}
+	add("reference", c.all.Reference)
 	if p := c.all.List; slices.ContainsFunc(p, func(o results.Command) bool { return o.Prepare != p[0].Prepare }) {
 		for _, one := range p {
 			args = append(args, "--prepare="+one.Prepare)

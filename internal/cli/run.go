@@ -440,7 +440,7 @@ func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
 	for _, name := range []string{
 		"workload", "strategy", "cores", "parameter-list", "parameter-scan", "rounds", "tasks", "warmup", "split-rounds", "budget", "timeout",
 		"seed", "output", "oversubscribe", "quick", "rigorous", "dry-run", "cmd", "command-name", "prepare", "setup", "cleanup",
-		"shell", "input", "command-output", "check-output", "parameter-step-size",
+		"shell", "input", "command-output", "check-output", "parameter-step-size", "reference",
 	} {
 		if cmd.Flags().Changed(name) && !a.fromEnv[name] {
 			return usagef("--resume %s: --%s cannot be changed, the plan is in the file; leave it out", f.resume, name)

@@ -201,11 +201,11 @@ func ownWay(complaint string) string {
 	switch flag {
 	case "--runs", "--min-runs", "-m", "--max-runs", "-M":
 		return "every command is measured once a round: write --rounds N"
-	case "--show-output":
-		return "write --command-output FILE to keep what the commands say"
 	case "--export-json", "--export-csv", "--export-markdown", "--export-asciidoc", "--export-orgmode":
 		return "the run is kept in run.jsonl and report.md under --output: for another format see parbench convert"
-	case "--reference", "--reference-name", "--sort", "--style", "--conclude":
+	case "--reference-name":
+		return "give the reference its name with --cmd and --command-name, and write --reference NAME"
+	case "--sort", "--style", "--conclude":
 		return "it is hyperfine's, and not one of parbench's: leave it out"
 	}
 	return ""

@@ -31,6 +31,8 @@ type CommandTable struct {
 	// Winner says which commands are the fastest, as in a Table; indices are into Rows. Ratio is not set: commands have no
 	// reference. nil: nothing was measured.
 	Winner *Winner
+	// Reference is the index of the row that the user wants the others to be compared with; -1: none, or it gave no times.
+	Reference int
 	// Finding is a few plain sentences, the answer first. It holds names from the file: back ends escape it.
 	Finding string
 }
@@ -38,12 +40,25 @@ type CommandTable struct {
 // Name says under what the commands were compared: "alone on 2 cores". It holds names from the file.
 func (c *CommandTable) Name() string { return c.Strategy + " on " + plural(c.Cores, "core") }
 
+// Base is the index of the row that the others' times are relative to: the reference, or else the fastest; -1: nothing was
+// measured.
+func (c *CommandTable) Base() int {
+	switch {
+	case c.Reference >= 0:
+		return c.Reference
+	case c.Winner != nil:
+		return c.Winner.Best
+	}
+	return -1
+}
+
 // CommandRow is one command with one choice of parameters. VsBest is its time over that of the fastest.
 type CommandRow struct {
 	Row
-	Command string            // as the user calls it
-	Key     string            // the workload's: with the parameters' values
-	Params  map[string]string // those that it uses
+	Relative Interval          // its time over that of the table's Base, paired; N = 0 for that itself
+	Command  string            // as the user calls it
+	Key      string            // the workload's: with the parameters' values
+	Params   map[string]string // those that it uses
 }
 
 // commandCost adds up what the commands of a cell used; nil where tasks are no commands.
@@ -169,10 +184,60 @@ func (a *analyser) fastestCommand(c *CommandTable) {
 	}
 	c.Winner = t.Winner
 	if t.Winner == nil {
+		c.Reference = -1
 		c.Finding = sentences(nothing(&t), lostOf(&t, "command"))
 		return
 	}
-	c.Finding = sentences(a.ran(&t), a.open(&t), lostOf(&t, "command"))
+	c.Finding = sentences(a.ran(&t), a.againstReference(c, &t), a.open(&t), lostOf(&t, "command"))
+}
+
+// reference finds the row that the others are to be compared with.
+func (c *CommandTable) reference(name string) int {
+	return slices.IndexFunc(c.Rows, func(r CommandRow) bool { return name != "" && r.Command == name })
+}
+
+// againstReference relates the rows to their base, and says what that is of a reference of the user's.
+func (a *analyser) againstReference(c *CommandTable, t *Table) string {
+	asked := c.reference(a.run.Header.Plan.Commands.Reference)
+	if c.Reference = asked; asked >= 0 && (c.Rows[asked].OK == 0 || c.Rows[asked].HasFailed()) {
+		c.Reference = -1
+	}
+	base := c.Base()
+	var others []string
+	for i := range c.Rows {
+		r := &c.Rows[i]
+		if i == base {
+			continue
+		}
+		if c.Reference < 0 {
+			r.Relative = r.VsBest
+			continue
+		}
+		r.Relative, _ = a.ratio(r.Index, c.Rows[base].Index)
+		if r.Relative.Has() && !r.HasFailed() {
+			others = append(others, fmt.Sprintf("%s took %s%s times as long", name(t, i), ratio(r.Relative), brackets(r.Relative)))
+		}
+	}
+	const most = 3
+	rest := ""
+	switch more := len(others) - most; {
+	case c.Reference < 0 && asked >= 0:
+		return fmt.Sprintf("The reference %s gave no usable times: times are relative to the fastest.", name(t, asked))
+	case len(others) == 0, base == c.Winner.Best: // which has been said of it
+		return ""
+	case more > 1:
+		others, rest = others[:most], fmt.Sprintf("; the table has the other %d", more)
+	}
+	return fmt.Sprintf("Against the reference %s, %s%s.", name(t, base), list(others), rest)
+}
+
+// brackets is the interval of a ratio after it, where there is one.
+func brackets(v Interval) string {
+	if !v.Has() {
+		return ""
+	}
+	d := decimals(v)
+	return fmt.Sprintf(" [%s, %s]", quantity.Fixed(v.Lo, d), quantity.Fixed(v.Hi, d))
 }
 
 // most runes of a command line in a sentence.
@@ -230,11 +295,7 @@ func (a *analyser) timesAsFast(t *Table, slower []int) string {
 	var parts []string
 	for k, i := range slower {
 		v := t.Rows[i].VsBest
-		d := decimals(v)
-		said := quantity.Fixed(v.Point, d)
-		if v.Has() {
-			said += fmt.Sprintf(" [%s, %s]", quantity.Fixed(v.Lo, d), quantity.Fixed(v.Hi, d))
-		}
+		said := ratio(v) + brackets(v)
 		if k == 0 {
 			said += " times as fast"
 		}

@@ -175,3 +175,48 @@ func TestCommandTables(t *testing.T) {
 		t.Error("a run without commands compares some")
 	}
 }
+
+// The user may want another row than the fastest to be what the others are compared with.
+func TestCommandReference(t *testing.T) {
+	broken := command("c", 5, .01)
+	broken.Fail = results.TaskFailed
+	abc := []runtest.Command{command("a", 20, .002), command("b", 10, .002), command("c", 30, .002)}
+	for _, tt := range []struct {
+		name, reference string
+		rounds          int
+		commands        []runtest.Command
+		base            int
+		want, not       string
+	}{
+		{"a slower one", "a", 10, abc, 0, "Against the reference 'a', 'b' took 0.", ""},
+		{"the fastest", "b", 10, abc, 1, "'b' ran", "Against"},
+		{"none", "", 10, abc, 1, "'b' ran", "reference"},
+		{"too few rounds to tell", "a", 3, abc, 0, "Not decided", "Against"},
+		{"one that failed", "c", 10, []runtest.Command{command("a", 20, .002), command("b", 10, .002), broken}, 1,
+			"The reference 'c' gave no usable times: times are relative to the fastest.", "Against"},
+		{"one that is not there", "z", 10, abc, 1, "'b' ran", "reference"},
+		{"all failed", "c", 10, []runtest.Command{broken}, -1, "Nothing was measured", "Against"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := analyse(t, runtest.Commands(rounds(tt.rounds), results.Commands{Reference: tt.reference}, tt.commands...)).Commands[0]
+			if c.Base() != tt.base {
+				t.Errorf("times are relative to row %d, want %d", c.Base(), tt.base)
+			}
+			if !strings.Contains(c.Finding, tt.want) || tt.not != "" && strings.Contains(c.Finding, tt.not) {
+				t.Errorf("finding: %s", c.Finding)
+			}
+			for i, r := range c.Rows {
+				if i == tt.base || r.OK == 0 {
+					if r.Relative.N != 0 {
+						t.Errorf("row %d has a ratio: %v", i, r.Relative)
+					}
+					continue
+				}
+				want := tt.commands[i].Time / tt.commands[tt.base].Time
+				if math.Abs(r.Relative.Point/want-1) > .05 || r.Relative.Has() && (r.Relative.Lo > want*1.02 || r.Relative.Hi < want*.98) {
+					t.Errorf("row %d took %v times as long, want %v", i, r.Relative, want)
+				}
+			}
+		})
+	}
+}
