@@ -67,8 +67,13 @@ func readFrom(f *os.File, path string) (*Run, error) {
 // is skipped and its length put in Run.Torn. Whole records of a type this version does not know are skipped and counted
 // in Run.Skipped; unknown fields are ignored. Anything else that is not a run file is a *FormatError with the line.
 // Memory grows with the input, never with what the input claims; lines and records are bounded by MaxHeader, MaxLine and MaxRecords.
+// A file compressed with gzip is read as well, as Plain does, line by line.
 func Read(r io.Reader) (*Run, error) {
-	in := lines{r: bufio.NewReaderSize(r, 256<<10)}
+	plain, err := Plain(r)
+	if err != nil {
+		return nil, err
+	}
+	in := lines{r: plain}
 	// A header turns into some seventy times its length of memory at worst (a list of empty cells), hence its own bound.
 	line, whole, err := in.next(MaxHeader)
 	if err != nil {
@@ -147,8 +152,6 @@ func readHeader(line []byte, whole bool, h *Header) string {
 	switch {
 	case len(line) == 0 && !whole:
 		return "the file is empty; " + remedy
-	case bytes.HasPrefix(line, []byte{0x1f, 0x8b}):
-		return foreign + ": compressed with gzip; decompress it first (gzip -dc FILE | parbench report -)"
 	case len(text) == 0 || text[0] != '{':
 		return foreign + ": the first line is not a header record; " + remedy
 	}

@@ -114,6 +114,11 @@ func appendTo(f *os.File, path string) (*Writer, *Run, error) {
 	if err := lock(f); err != nil {
 		return nil, nil, fmt.Errorf("resuming the run %s: %w", path, err)
 	}
+	// What would be appended to a compressed file is not compressed.
+	var head [len(gzipMagic)]byte
+	if n, _ := f.ReadAt(head[:], 0); string(head[:n]) == gzipMagic {
+		return nil, nil, &FormatError{Path: path, Msg: "compressed with gzip, so that nothing can be appended; decompress it first (gzip -d)"}
+	}
 	run, err := readFrom(f, path)
 	if err != nil {
 		return nil, nil, err

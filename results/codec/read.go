@@ -3,8 +3,6 @@ package codec
 import (
 	"bufio"
 	"bytes"
-	"compress/flate"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,8 +14,8 @@ import (
 	"github.com/parbench/parbench/results"
 )
 
-// MaxFile is the size up to which Read takes another tool's file, and anything compressed, in bytes after decompression.
-// A run of parbench that is not compressed has the bounds of results.Read instead.
+// MaxFile is the size up to which Read takes another tool's file, in bytes after decompression. A run of parbench has the
+// bounds of results.Read instead.
 const MaxFile = 256 << 20
 
 // ReadFile reads the file at path as Read does; "-" is not special here. Errors about the content are of type
@@ -51,22 +49,30 @@ func Read(r io.Reader) (*Suite, error) { return read(r, MaxFile) }
 
 // read is Read with another limit than MaxFile.
 func read(r io.Reader, limit int64) (*Suite, error) {
-	in := bufio.NewReaderSize(r, 64<<10)
+	in, err := results.Plain(r)
+	if err != nil {
+		return nil, translate(err)
+	}
 	head, err := peek(in)
 	if err != nil {
-		return nil, err
-	}
-	if bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
-		return readGzip(in, limit)
+		return nil, translate(err)
 	}
 	if isRun(head) {
 		return readRun(in) // streamed: such a file may be large
 	}
-	data, err := readAll(in, limit, "the file")
+	data, err := readAll(in, limit)
 	if err != nil {
-		return nil, err
+		return nil, translate(err)
 	}
 	return recognise(data)
+}
+
+// translate makes this package's error of what results.Plain says of compressed data.
+func translate(err error) error {
+	if fe, ok := errors.AsType[*results.FormatError](err); ok {
+		return &FormatError{Msg: fe.Msg, Err: fe}
+	}
+	return err
 }
 
 func peek(in *bufio.Reader) ([]byte, error) {
@@ -77,38 +83,13 @@ func peek(in *bufio.Reader) ([]byte, error) {
 	return head, nil
 }
 
-func readGzip(in *bufio.Reader, limit int64) (*Suite, error) {
-	damaged := func(err error) error {
-		return &FormatError{Msg: fmt.Sprintf("compressed with gzip, and damaged: %v; copy or make the file again", err)}
-	}
-	z, err := gzip.NewReader(in)
-	if err != nil {
-		return nil, damaged(err)
-	}
-	data, err := readAll(z, limit, "what the gzip file holds")
-	if _, ok := errors.AsType[*FormatError](err); ok {
-		return nil, err
-	}
-	_, corrupt := errors.AsType[flate.CorruptInputError](err)
-	switch {
-	case corrupt, errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, damaged(err)
-	case err != nil:
-		return nil, err
-	}
-	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
-		return nil, &FormatError{Msg: "compressed with gzip twice; decompress it once (gzip -dc)"}
-	}
-	return recognise(data)
-}
-
-func readAll(r io.Reader, limit int64, what string) ([]byte, error) {
+func readAll(r io.Reader, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(data)) > limit {
-		return nil, &FormatError{Msg: fmt.Sprintf("%s is larger than %d MiB; split it", what, limit>>20)}
+		return nil, &FormatError{Msg: fmt.Sprintf("the file is larger than %d MiB; split it", limit>>20)}
 	}
 	return data, nil
 }

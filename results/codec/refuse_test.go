@@ -75,9 +75,9 @@ func TestRefusals(t *testing.T) {
 		{"[" + strings.Repeat("{},", maxObjects) + "{}]", "", "objects; split"},
 		{strings.Repeat(",", maxValues) + "{", "", "results of no tool"},
 		{"[" + strings.Repeat(",", maxValues) + "]", "", "values; split"},
-		{"\x1f\x8b", "", "damaged"},
+		{"\x1f\x8b", "", "incomplete"},
 		{"\x1f\x8bgarbage!!", "", "damaged"},
-		{zip("hello")[:20], "", "damaged"},
+		{zip("hello")[:20], "", "incomplete"},
 		{zip(zip("hello")), "", "twice"},
 		{zip(""), "", "the file is empty"},
 	} {
