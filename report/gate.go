@@ -83,22 +83,27 @@ func GateMarkdown(w io.Writer, o *gating.Outcome, opt MDOptions) error {
 
 // gateHeadline is the verdict in a few words.
 func gateHeadline(o *gating.Outcome) string {
+	tolerated := ""
 	switch {
-	case len(o.Failures) > 0 && o.Verdict != gating.Regressed:
+	case len(o.Failures) == 0:
+	case o.Tolerated && len(o.Families) > 0: // judged is only what ran
+		tolerated = ", of what did not fail"
+	case o.Verdict != gating.Regressed:
 		return "! gate: failed"
-	case len(o.Different) > 0 && !o.Allowed:
+	}
+	if len(o.Different) > 0 && !o.Allowed {
 		return "! gate: different results"
 	}
 	switch o.Verdict {
 	case gating.Regressed:
-		return "▲ gate: regressed"
+		return "▲ gate: regressed" + tolerated
 	case gating.Passed:
 		if n := o.Count(comparison.Improved); n > 0 {
-			return "▼ gate: passed, improved"
+			return "▼ gate: passed, improved" + tolerated
 		}
-		return "= gate: passed"
+		return "= gate: passed" + tolerated
 	}
-	return "? gate: inconclusive"
+	return "? gate: inconclusive" + tolerated
 }
 
 func gateProtection(o *gating.Outcome) string {

@@ -197,6 +197,12 @@ func GateJUnit(w io.Writer, o *gating.Outcome, strict bool) error {
 				c.Failure = p
 				s.Failures++
 			case r.Verdict == comparison.Inconclusive && strings.HasPrefix(r.Undecidable, "failed"):
+				if o.Tolerated {
+					p.Type, p.Text = "", ""
+					c.Skipped = p
+					s.Skipped++
+					break
+				}
 				c.Error = p
 				p.Type = "failed"
 				for _, x := range o.Failures {
@@ -256,8 +262,15 @@ func withoutRow(o *gating.Outcome, strict bool) junitSuite {
 	for _, x := range o.Failures {
 		if !hasRow(o, x.Name) {
 			text := visible(gateFailure(x))
-			s.Cases = append(s.Cases, junitCase{Class: class, Name: visible(x.Name), Time: "0", Error: &junitProblem{Message: text, Type: "failed", Text: text}})
-			s.Errors++
+			c := junitCase{Class: class, Name: visible(x.Name), Time: "0"}
+			if o.Tolerated {
+				c.Skipped = &junitProblem{Message: text}
+				s.Skipped++
+			} else {
+				c.Error = &junitProblem{Message: text, Type: "failed", Text: text}
+				s.Errors++
+			}
+			s.Cases = append(s.Cases, c)
 		}
 	}
 	for _, m := range o.OnlyBase {
@@ -345,7 +358,11 @@ func GateAnnotations(w io.Writer, o *gating.Outcome, strict bool) error {
 	var errs, warns [][2]string
 	add := func(list *[][2]string, title, text string) { *list = append(*list, [2]string{title, text}) }
 	for _, f := range o.Failures {
-		add(&errs, "parbench: "+f.Name+" failed", gateFailure(f))
+		list := &errs
+		if o.Tolerated && len(o.Families) > 0 {
+			list = &warns
+		}
+		add(list, "parbench: "+f.Name+" failed", gateFailure(f))
 	}
 	for _, d := range o.Different {
 		list := &errs

@@ -27,6 +27,10 @@ type Tail struct {
 	buf  []byte
 	size int64
 	lost bool
+
+	came   int64  // bytes so far
+	limit  int64  // onMore is called when more than that have come
+	onMore func() // nil: nobody asked, or it was called
 }
 
 // Read begins to take in f, the reading end of a pipe, which it owns from now on, and keeps its last most bytes. All that
@@ -59,12 +63,28 @@ func (t *Tail) take(b []byte) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.came += int64(len(b)); t.onMore != nil && t.came > t.limit {
+		go t.onMore() // whatever it does, the stream goes on being read
+		t.onMore = nil
+	}
 	t.buf = append(t.buf, b...)
 	t.size += int64(len(b))
 	if len(t.buf) > 4*t.most {
 		t.buf = append(t.buf[:0], t.buf[len(t.buf)-t.most:]...)
 		t.lost = true
 	}
+}
+
+// OnMore has f called once, on a goroutine of its own, when more than limit bytes have come: at once where they have already.
+// A second call replaces the first one, and a nil f takes it back.
+func (t *Tail) OnMore(limit int64, f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f != nil && t.came > limit {
+		go f()
+		f = nil
+	}
+	t.limit, t.onMore = limit, f
 }
 
 // Close ends the reading. Call it when the processes that write are reaped: what they wrote is in the stream by then, and

@@ -108,3 +108,24 @@ func TestCloseDespiteAWriter(t *testing.T) {
 	<-done
 	w.Close()
 }
+
+// Who asks is called once when more has come than the limit, also where it has come already, and not for less.
+func TestOnMore(t *testing.T) {
+	tail, w := stream(t, []byte("12345678"), 64)
+	never := func() { t.Error("called for less than more") }
+	tail.OnMore(12, never)
+	first, second := make(chan bool), make(chan bool)
+	tail.OnMore(8, func() { first <- true })
+	if _, err := w.WriteString("9"); err != nil {
+		t.Fatal(err)
+	}
+	<-first
+	tail.OnMore(8, func() { second <- true })
+	<-second
+	tail.OnMore(12, nil)
+	if _, err := w.WriteString("0123456789"); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	tail.Close()
+}

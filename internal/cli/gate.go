@@ -436,7 +436,7 @@ func drawSeed(cmd *cobra.Command, r *runFlags) error {
 
 // concludeGate writes the outcome in every format and turns it into an exit status. signal is the code of a signal that came.
 func (a *app) concludeGate(f *gateFlags, o *gating.Outcome, signal int) error {
-	o.Allowed = f.different
+	o.Allowed, o.Tolerated = f.different, f.run.ignoreFailure
 	if err := a.writeGate(f, o); err != nil {
 		return err
 	}

@@ -218,6 +218,7 @@ func (a *app) measureGate(cmd *cobra.Command, f *gateFlags, s *gateSession, fixt
 	}
 	o.Base.Label, o.Head.Label = f.baseLabel, f.headLabel
 	o.Differ(p.Different)
+	o.Tolerated = f.run.ignoreFailure
 	if w != nil {
 		if err := a.keepGate(f, w, o, path); err != nil {
 			return err
@@ -280,6 +281,9 @@ func (a *app) unprepared(f *gateFlags, stop *interrupts, err error) error {
 	o.Warnings = []analysis.Warning{}
 	if werr := a.writeGate(f, o); werr != nil {
 		return werr
+	}
+	if side != nil && f.baseCmd != "" && side.Trial.Status == results.Crashed {
+		err = fmt.Errorf("%w; a command of a gate has to exit with status 0: where another one is no failure, as of grep, write sh -c 'grep …; [ $? -le 1 ]'", err)
 	}
 	return &exitError{exitFailed, err}
 }

@@ -26,17 +26,27 @@ func (e *OfferError) Unwrap() error { return e.Err }
 // errSilent is the cause of a program's end that did not answer in time.
 var errSilent = errors.New("no answer")
 
+// mostTalk is what a program may print before it says what it offers: none that speaks the protocol has more to say before
+// the first statement of its main, and those that never end are told at once.
+const mostTalk = 1 << 20
+
+// errTalk is the cause of the end of a program that printed more than mostTalk and did not answer.
+var errTalk = errors.New("no answer, and much else")
+
 // Describe asks a program what it offers, and refuses a description that no plan could be made of. It waits for as long as
 // the program's Patience.
 func (p Program) Describe(ctx context.Context) (*protocol.Description, error) {
 	limit := cmp.Or(p.Patience, describeTimeout)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errSilent)
 	defer cancel()
+	ctx, refuse := context.WithCancelCause(ctx)
+	defer refuse(nil)
 	s, err := startSession(p, nil, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer s.end()
+	s.tail.OnMore(mostTalk, func() { refuse(errTalk) })
 	// One that has ended by now may have said something before.
 	if err := s.send(protocol.Request{Op: "describe"}); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return nil, s.explain(err)
@@ -45,7 +55,9 @@ func (p Program) Describe(ctx context.Context) (*protocol.Description, error) {
 		rec, err := s.next(ctx)
 		switch {
 		case errors.Is(err, errSilent):
-			return nil, fmt.Errorf("program %s did not answer within %v", p.Label, limit.Round(time.Second))
+			return nil, s.instead(fmt.Sprintf("program %s did not answer within %v", p.Label, limit.Round(time.Second)))
+		case errors.Is(err, errTalk):
+			return nil, s.instead(fmt.Sprintf("program %s did not answer, and printed more than %d MiB instead", p.Label, mostTalk>>20))
 		case err != nil:
 			return nil, s.explain(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -186,5 +187,25 @@ func TestAFixtureThatCannotStart(t *testing.T) {
 	defer h.Close()
 	if _, err := h.Run(ctx, run.Header.Plan, nil, nil); err == nil || !strings.Contains(err.Error(), "fixture svc: the port is taken") {
 		t.Errorf("a run without its fixture: %v", err)
+	}
+}
+
+// A program that speaks no protocol is refused for the first thing that shows it, and not when its patience ends.
+func TestDescribeSomethingElse(t *testing.T) {
+	testenv.Need(t, "a Unix shell", runtime.GOOS != "windows")
+	for script, want := range map[string]string{
+		"while :; do echo no protocol; done": "did not answer, and printed more than 1 MiB instead; its last output: no protocol",
+		"echo begins; echo garbage >&4; exec sleep 1000": "malformed line: invalid character 'g' looking for beginning of value in \"garbage\"; " +
+			"its last output: begins",
+		"echo usage: x FILE >&2; exit 2": "exited with status 2 without answering; its last output: usage: x FILE",
+	} {
+		path := filepath.Join(t.TempDir(), "x")
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Program{Label: "x", Path: path, Patience: time.Hour}.Describe(t.Context())
+		if err == nil || !strings.HasPrefix(err.Error(), "program x") || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", script, err, want)
+		}
 	}
 }

@@ -162,14 +162,20 @@ func (s *session) end() {
 // output returns the end of what the program wrote to stdout and stderr. Call it after end.
 func (s *session) output() string { return s.tail.String() }
 
-// explain ends the session and turns a broken conversation into an error that says how the program ended.
+// explain ends the session and turns a broken conversation into an error that says how the program ended, or what it said
+// that is no protocol; then it is not worth waiting for.
 func (s *session) explain(err error) error {
-	s.end()
-	how := exitText(s.state)
-	msg := fmt.Sprintf("program %s %s without answering", s.program.Label, how)
 	if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.EPIPE) {
-		msg = fmt.Sprintf("program %s: %v; it %s", s.program.Label, err, how)
+		s.kill()
+		return s.instead(fmt.Sprintf("program %s: %v", s.program.Label, err))
 	}
+	s.end()
+	return s.instead(fmt.Sprintf("program %s %s without answering", s.program.Label, exitText(s.state)))
+}
+
+// instead ends the session and adds to msg the last that the program printed.
+func (s *session) instead(msg string) error {
+	s.end()
 	if out := s.output(); out != "" {
 		msg += "; its last output: " + clip(gist(out), maxReason)
 	}

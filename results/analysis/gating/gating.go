@@ -141,6 +141,9 @@ type Outcome struct {
 	// the same.
 	Pairs, Repeated, Disturbed int
 	Failures                   []Failure
+	// Tolerated says that what ran is judged although a side failed. Otherwise a failure is worse than any verdict but a
+	// regression.
+	Tolerated bool
 	// Different names the workloads of which the two sides computed different results.
 	Different []string
 	// Allowed says that different results are what the change is for. Otherwise they are worse than any verdict on times.
