@@ -59,7 +59,7 @@ type Job struct {
 	Fixture  string
 }
 
-// Config is what Start receives. Every field is set, except Probed where nobody will watch.
+// Config is what Start receives. Every field is set, except Grain where it is not known and Probed where nobody will watch.
 type Config struct {
 	Job Job
 	// Workloads resolves Job.Workload for strategies that run tasks in this process.
@@ -67,6 +67,7 @@ type Config struct {
 	Params    workloads.Params // the strategy's own, complete and checked
 	Workers   int              // >= 1
 	Cores     int              // >= 1
+	Grain     time.Duration    // about how long one task takes alone
 	// Probed says that Prober.Probe may be called, for executors that have to provide for it.
 	Probed bool
 }
@@ -124,8 +125,8 @@ type BatchPreparer interface {
 type Accounter interface {
 	// ResetAccount begins a new account.
 	ResetAccount()
-	// Account returns what the tasks used since ResetAccount.
-	Account() Account
+	// Account returns what the tasks used since ResetAccount. It may start one more process to find out, and honours ctx.
+	Account(ctx context.Context) Account
 }
 
 // Account is what tasks used that were processes of their own. It is a value.

@@ -43,6 +43,8 @@ type Run struct {
 	Cores          int               `json:"cores"`
 	Seed           uint64            `json:"seed,string"`
 	Tasks          int               `json:"tasks"` // 0: the probe chooses (Info.OwnN)
+	// GrainNS is about how long one task takes alone; 0: it is not known yet.
+	GrainNS int64 `json:"grain_ns,omitempty"`
 	// MinBatchNS: measured batches go on until they add up to this and there are MinBatches of them.
 	MinBatchNS int64 `json:"min_batch_ns"`
 	MinBatches int   `json:"min_batches"`

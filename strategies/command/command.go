@@ -179,7 +179,7 @@ func (w workload) Info() workloads.Info {
 
 // Prepare implements workloads.Workload.
 func (w workload) Prepare(ctx context.Context, env workloads.Env) (workloads.Tasks, error) {
-	t, err := w.prepare(ctx, env, Sequential, nil)
+	t, err := w.prepare(ctx, 0, env, Sequential, nil)
 	if err != nil {
 		return nil, err
 	}

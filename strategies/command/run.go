@@ -11,7 +11,6 @@ import (
 
 	"github.com/parbench/parbench/internal/capture"
 	"github.com/parbench/parbench/strategies"
-	"github.com/parbench/parbench/strategies/command/launch"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
 
@@ -27,43 +26,46 @@ type outcome struct {
 // kept is how much of a command's output is kept, in bytes.
 const kept = 4 << 10
 
-// process is a command that was started, directly or by the launcher.
-type process interface {
-	Done() <-chan struct{}
-	Kill() error
-	Reap(context.Context) error
-	// State says how it ended, after Done, and whether what it used is its own.
-	State() (_ spawn.State, own bool, _ error)
+// starter starts a command and waits for its end: this process itself, or the launcher.
+type starter interface {
+	// Run hands the process to started, and says how the command ended and whether the peak of its memory is its own. An
+	// error says that the command could not be started.
+	Run(cmd spawn.Command, started func(*spawn.Child)) (_ spawn.State, own bool, _ error)
 }
 
-// direct is a command that this process has started.
-type direct struct{ *spawn.Child }
+// direct starts commands itself: their peak is never below that of this process.
+type direct struct{}
 
-// State implements process. The peak of its memory is not its own: it is never below that of this process.
-func (d direct) State() (spawn.State, bool, error) {
-	s, err := d.Wait(context.Background())
-	return s, false, err
-}
-
-func start(l *launch.Launcher, cmd spawn.Command) (process, error) {
-	if l != nil {
-		return l.Start(cmd)
+// Run implements starter.
+func (direct) Run(cmd spawn.Command, started func(*spawn.Child)) (state spawn.State, own bool, err error) {
+	var child *spawn.Child
+	if err := spawn.Run(cmd, func(c *spawn.Child) { child = c; started(c) }); err != nil {
+		return state, false, err
 	}
-	child, err := spawn.Start(cmd)
-	return direct{child}, err
+	state, err = child.Wait(context.Background()) // it has ended
+	return state, false, err
 }
 
-// run starts a process in a group of its own, with the launcher unless that is nil, waits for its end, and ends what it has
+// call is a command to be run.
+type call struct {
+	line
+	number string   // in place of {i}
+	by     starter  // nil: this process
+	cpus   []int    // nil: those of this process
+	out    *os.File // standard output where that is not captured; nil: /dev/null
+}
+
+// run starts a process in a group of its own, waits for its end, and ends what it has
 // left in its group. The error says that it could not be started, or is that of ctx, whose end kills it.
-func (t *tasks) run(ctx context.Context, by *launch.Launcher, l line, number string, cpus []int) (x outcome, err error) {
-	args := l.args(number)
-	path := l.path
+func (t *tasks) run(ctx context.Context, c call) (x outcome, err error) {
+	args := c.args(c.number)
+	path := c.path
 	if path == "" {
 		if path, err = find(args[0]); err != nil {
 			return x, err
 		}
 	}
-	cmd := spawn.Command{Path: path, Args: args, Env: t.env, CPUs: cpus, NewGroup: true, Stdout: t.file}
+	cmd := spawn.Command{Path: path, Args: args, Env: t.env, CPUs: c.cpus, NewGroup: true, Stdout: c.out}
 	if t.input != "" {
 		if cmd.Stdin, err = os.Open(t.input); err != nil {
 			return x, fmt.Errorf("--input: %w", err)
@@ -94,33 +96,32 @@ func (t *tasks) run(ctx context.Context, by *launch.Launcher, l line, number str
 	case t.all.Output == "":
 		cmd.Stdout = cmd.Stderr // one stream, in the order in which it was written
 	}
-	child, err := start(by, cmd)
-	for _, f := range ends {
-		f.Close()
+	var child *spawn.Child
+	var stop func() bool
+	by := c.by
+	if by == nil {
+		by = direct{}
 	}
-	if err != nil {
-		stderr.Close()
+	x.state, x.own, err = by.Run(cmd, func(p *spawn.Child) {
+		for _, f := range ends {
+			f.Close()
+		}
+		x.tail = capture.Read(stderr, kept, nil)
 		if stdout != nil {
-			stdout.Close()
+			x.out = capture.Read(stdout, kept, fnv.New64a())
+		}
+		child, stop = p, context.AfterFunc(ctx, func() { _ = p.Kill() })
+	})
+	if child == nil {
+		for _, f := range append(ends, stderr, stdout) {
+			f.Close() // of a nil file an error
 		}
 		return x, err
 	}
-	x.tail = capture.Read(stderr, kept, nil)
-	if stdout != nil {
-		x.out = capture.Read(stdout, kept, fnv.New64a())
-	}
-	select {
-	case <-child.Done():
-	case <-ctx.Done():
-		_ = child.Kill()
-		<-child.Done()
+	stop()
+	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	state, own, failed := child.State()
-	if err == nil {
-		err = failed
-	}
-	x.state, x.own = state, own
 	reap, cancel := context.WithTimeout(context.Background(), orphanPatience)
 	_ = child.Reap(reap) // what was in its group is killed, and on its way here
 	cancel()
@@ -134,11 +135,11 @@ func (t *tasks) run(ctx context.Context, by *launch.Launcher, l line, number str
 
 // ledger adds up what the tasks used. Safe for concurrent use.
 type ledger struct {
-	mu   sync.Mutex
-	sum  strategies.Account
-	peak int64         // bytes: the largest that is a command's own, of the whole trial
-	wall time.Duration // of all tasks of the trial together
-	ran  int           // tasks of the trial
+	mu    sync.Mutex
+	sum   strategies.Account // its peak is the largest of those that are not known to be a command's own
+	peak  int64              // bytes: the largest that is
+	wall  time.Duration      // of all tasks together
+	count int
 }
 
 func (l *ledger) add(x outcome, wall time.Duration) {
@@ -161,18 +162,17 @@ func (l *ledger) add(x outcome, wall time.Duration) {
 	}
 	l.sum.Exits[exitName(x.state)]++
 	l.wall += wall
-	l.ran++
+	l.count++
 }
 
-// launchFrom is how long commands take whose times the launcher does not change by a thousandth.
-const launchFrom = 100 * time.Millisecond
-
-// launches reports whether the next command is to be started by the launcher, to learn its memory: all those for whose time
-// that is nothing, and the first of a trial, when nothing is known of them yet. It is the warm-up's if there is one.
-func (l *ledger) launches() bool {
+// each is how long a task took, and otherwise, before there was one, what it is said to take.
+func (l *ledger) each(otherwise time.Duration) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ran == 0 || l.wall/time.Duration(l.ran) >= launchFrom
+	if l.count == 0 {
+		return otherwise
+	}
+	return l.wall / time.Duration(l.count)
 }
 
 // exitName is how reports call the end of a task.
@@ -183,29 +183,49 @@ func exitName(s spawn.State) string {
 	return strconv.Itoa(s.Code)
 }
 
-// take returns what was added up since the last call.
-func (l *ledger) take() strategies.Account {
+// take returns what was added up and begins anew.
+func (t *tasks) take() (sum strategies.Account, peak int64) {
+	l := &t.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sum := l.sum
-	l.sum = strategies.Account{}
-	return sum
+	sum, peak = l.sum, l.peak
+	if l.count > 0 {
+		t.grain = l.wall / time.Duration(l.count)
+	}
+	l.sum, l.peak, l.wall, l.count = strategies.Account{}, 0, 0, 0
+	return sum, peak
+}
+
+// launchFrom is how long commands take that the launcher starts to be timed: it adds 0.2 ms to them.
+const launchFrom = 100 * time.Millisecond
+
+// starter is what is to start the next command.
+func (t *tasks) starter() starter {
+	if t.launcher != nil && t.ledger.each(t.grain) >= launchFrom {
+		return t.launcher
+	}
+	return direct{}
 }
 
 // account is what the tasks used since take.
 //
 // Of those that this process started, the kernel's peak is the larger one of the command's and this process's, see package
-// launch: well above this process's it is the command's. Well above, because kernels from 6.2 on keep it by the CPU and add
-// up what is handy.
-func (t *tasks) account() strategies.Account {
-	a := t.ledger.take()
+// launch: well above this process's it is the command's. (Well above, because kernels from 6.2 on keep it by the CPU and
+// add up what is handy.) Where no peak is a command's own, the command is run once more, by the launcher.
+func (t *tasks) account(ctx context.Context) strategies.Account {
+	a, peak := t.take()
 	a.Shell = t.shell
-	own, mine := t.ledger.peak, strategies.PeakMemory()
+	mine := strategies.PeakMemory()
+	if a.PeakBytes <= mine+mine/4 && peak == 0 && t.launcher != nil && t.grain < launchFrom && t.prepareBatch(ctx) == nil {
+		if x, err := t.run(ctx, call{line: t.command, number: "0", by: t.launcher}); err == nil && x.own {
+			peak = x.state.Usage.Maxrss << 10
+		}
+	}
 	switch {
 	case a.PeakBytes > mine+mine/4:
-		a.PeakBytes = max(a.PeakBytes, own)
-	case own > 0:
-		a.PeakBytes = own
+		a.PeakBytes = max(a.PeakBytes, peak)
+	case peak > 0:
+		a.PeakBytes = peak
 	default:
 		a.PeakBound = true
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parbench/parbench/strategies"
+	"github.com/parbench/parbench/strategies/command/launch"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
 
@@ -24,43 +25,57 @@ func TestAccountPeak(t *testing.T) {
 	}
 	small, large := int64(1<<20), 4*mine
 	for name, tc := range map[string]struct {
-		before, measured []outcome // of the warm-up, and of what is measured
-		want             int64
-		bound            bool
+		ran   []outcome
+		want  int64
+		bound bool
 	}{
-		"all launched":                  {nil, []outcome{used(small, true), used(2*small, true)}, 2 * small, false},
-		"the first launched":            {nil, []outcome{used(small, true), used(mine, false)}, small, false},
-		"the warm-up's first launched":  {[]outcome{used(small, true)}, []outcome{used(mine, false)}, small, false},
-		"larger than this process":      {nil, []outcome{used(small, true), used(large, false)}, large, false},
-		"as large as this process":      {nil, []outcome{used(mine, false)}, mine, true},
-		"larger, nobody launched":       {nil, []outcome{used(large, false)}, large, false},
-		"the launched one is larger":    {nil, []outcome{used(2*large, true), used(large, false)}, 2 * large, false},
-		"hardly larger, first launched": {nil, []outcome{used(small, true), used(mine+mine/8, false)}, small, false},
+		"all launched":                 {[]outcome{used(small, true), used(2*small, true)}, 2 * small, false},
+		"some launched":                {[]outcome{used(small, true), used(mine, false)}, small, false},
+		"larger than this process":     {[]outcome{used(small, true), used(large, false)}, large, false},
+		"as large as this process":     {[]outcome{used(mine, false)}, mine, true},
+		"larger, nobody launched":      {[]outcome{used(large, false)}, large, false},
+		"the launched one is larger":   {[]outcome{used(2*large, true), used(large, false)}, 2 * large, false},
+		"hardly larger, some launched": {[]outcome{used(small, true), used(mine+mine/8, false)}, small, false},
 	} {
-		var k tasks
-		for _, x := range tc.before {
+		var k tasks // without a launcher
+		k.ledger.add(used(8*large, true), time.Second)
+		k.take() // the warm-up's
+		for _, x := range tc.ran {
 			k.ledger.add(x, time.Millisecond)
 		}
-		k.ledger.take()
-		for _, x := range tc.measured {
-			k.ledger.add(x, time.Millisecond)
-		}
-		if a := k.account(); a.PeakBytes>>10 != tc.want>>10 || a.PeakBound != tc.bound {
+		if a := k.account(t.Context()); a.PeakBytes>>10 != tc.want>>10 || a.PeakBound != tc.bound {
 			t.Errorf("%s: %d bytes, bound %v; want %d, %v", name, a.PeakBytes, a.PeakBound, tc.want, tc.bound)
 		}
 	}
 }
 
-// The launcher starts what is long enough not to notice, and the first of a trial.
-func TestLaunches(t *testing.T) {
-	var l ledger
-	for _, step := range []struct {
-		want bool
-		wall time.Duration // of the command then
-	}{{true, 300 * time.Millisecond}, {true, time.Millisecond}, {true, time.Millisecond}, {true, time.Millisecond}, {false, time.Second}, {true, 0}} {
-		if got := l.launches(); got != step.want {
-			t.Errorf("after %d commands in %v: %v", l.ran, l.wall, got)
+// The launcher starts what is long enough not to notice, as far as that is known.
+func TestStarter(t *testing.T) {
+	const short, long = launchFrom - 1, launchFrom
+	for name, tc := range map[string]struct {
+		expected  time.Duration
+		warmed, k []time.Duration // what commands took, before and in the measured batches
+		want      bool
+	}{
+		"nothing known":              {0, nil, nil, false},
+		"said to be short":           {short, nil, nil, false},
+		"said to be long":            {long, nil, nil, true},
+		"short, against expectation": {long, nil, []time.Duration{short}, false},
+		"long, against expectation":  {short, nil, []time.Duration{long}, true},
+		"short on average":           {0, nil, []time.Duration{long, short, short}, false},
+		"long warm-up":               {short, []time.Duration{long}, nil, true},
+		"short warm-up":              {long, []time.Duration{short}, nil, false},
+	} {
+		k := tasks{grain: tc.expected, launcher: new(launch.Launcher)}
+		for _, wall := range tc.warmed {
+			k.ledger.add(used(0, false), wall)
 		}
-		l.add(used(0, true), step.wall)
+		k.take()
+		for _, wall := range tc.k {
+			k.ledger.add(used(0, false), wall)
+		}
+		if _, got := k.starter().(*launch.Launcher); got != tc.want {
+			t.Errorf("%s: by the launcher: %v", name, got)
+		}
 	}
 }

@@ -68,7 +68,7 @@ func (w way) Start(ctx context.Context, cfg strategies.Config) (strategies.Execu
 	if cfg.Workers > 1 && !w.info.OneCore && !w.info.OneWorker {
 		under = fmt.Sprintf("%s with %d workers", under, cfg.Workers)
 	}
-	t, err := found.(workload).prepare(ctx, workloads.Env{Params: cfg.Job.Params, Seed: cfg.Job.Seed}, under, cpus)
+	t, err := found.(workload).prepare(ctx, cfg.Grain, workloads.Env{Params: cfg.Job.Params, Seed: cfg.Job.Seed}, under, cpus)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ var (
 func (e *executor) PrepareBatch(ctx context.Context) error { return e.tasks.prepareBatch(ctx) }
 
 // ResetAccount implements strategies.Accounter.
-func (e *executor) ResetAccount() { e.tasks.ledger.take() }
+func (e *executor) ResetAccount() { e.tasks.take() }
 
 // Account implements strategies.Accounter.
-func (e *executor) Account() strategies.Account { return e.tasks.account() }
+func (e *executor) Account(ctx context.Context) strategies.Account { return e.tasks.account(ctx) }

@@ -34,6 +34,7 @@ type tasks struct {
 	allowed  func(spawn.State) bool
 	shown    sync.Once        // the output of the first failure
 	launcher *launch.Launcher // nil: this system has none
+	grain    time.Duration    // how long a command takes, as far as that is known
 	ledger   ledger
 	outputs  *outputs // nil: not checked
 	closed   bool
@@ -45,12 +46,12 @@ var _ workloads.Tasks = (*tasks)(nil)
 
 // prepare makes everything ready, and runs what the user wants to be run before a trial. under says how the tasks are run.
 // cpus, if any, are given to one command each.
-func (w workload) prepare(ctx context.Context, env workloads.Env, under string, cpus []int) (t *tasks, err error) {
+func (w workload) prepare(ctx context.Context, grain time.Duration, env workloads.Env, under string, cpus []int) (t *tasks, err error) {
 	value := func(name string) (string, bool) {
 		v, ok := env.Params[name]
 		return v, ok
 	}
-	t = &tasks{all: w.all, env: w.env, seed: env.Seed, value: value, input: Expand(w.all.Input, value), allowed: tolerate(w.all.Allow), trial: ctx}
+	t = &tasks{all: w.all, env: w.env, seed: env.Seed, value: value, input: Expand(w.all.Input, value), allowed: tolerate(w.all.Allow), trial: ctx, grain: grain}
 	if t.command, err = parse(w.all.Shell, w.one.Line, value); err != nil {
 		return nil, err
 	}
@@ -142,7 +143,7 @@ func (t *tasks) shellStart(ctx context.Context) (time.Duration, error) {
 	var took []float64
 	for k := range shellStarts + 1 {
 		began := time.Now()
-		x, err := t.run(ctx, nil, nothing, "", nil)
+		x, err := t.run(ctx, call{line: nothing})
 		if err != nil {
 			return 0, fmt.Errorf("--shell %s, asked to do nothing: %w", t.all.Shell, err)
 		}
@@ -166,7 +167,7 @@ func (t *tasks) around(ctx context.Context, flag, text string) error {
 	if err != nil {
 		return fmt.Errorf("--%s %q: %w", flag, text, err)
 	}
-	x, err := t.run(ctx, nil, l, "", nil)
+	x, err := t.run(ctx, call{line: l})
 	if err != nil {
 		return fmt.Errorf("--%s %q: %w", flag, l.text, err)
 	}
@@ -182,7 +183,7 @@ func (t *tasks) prepareBatch(ctx context.Context) error {
 	if t.prepare == nil {
 		return nil
 	}
-	x, err := t.run(ctx, nil, *t.prepare, "", nil)
+	x, err := t.run(ctx, call{line: *t.prepare})
 	if err != nil {
 		return fmt.Errorf("--prepare %q: %w", t.prepare.text, err)
 	}
@@ -202,12 +203,9 @@ func (t *tasks) Task(ctx context.Context, i int) (uint64, error) {
 		defer func() { t.cpus <- cpu }()
 		cpus = []int{cpu}
 	}
-	var by *launch.Launcher
-	if t.launcher != nil && t.ledger.launches() {
-		by = t.launcher
-	}
+	c := call{line: t.command, number: number, by: t.starter(), cpus: cpus, out: t.file}
 	began := time.Now()
-	x, err := t.run(ctx, by, t.command, number, cpus)
+	x, err := t.run(ctx, c)
 	if err != nil {
 		if ctx.Err() != nil { // other errors name the command
 			err = fmt.Errorf("%s: %w", quoted(short(t.command.whole.at(number))), err)

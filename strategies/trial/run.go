@@ -114,7 +114,7 @@ func (p Program) check(q protocol.Run) (*cell, error) {
 	}
 	c.config = strategies.Config{
 		Job:       strategies.Job{Workload: q.Workload, Params: wp, Seed: q.Seed, Fixture: q.Fixture},
-		Workloads: p.Workloads, Params: sp, Workers: q.Workers, Cores: q.Cores, Probed: q.ProbeNS > 0,
+		Workloads: p.Workloads, Params: sp, Workers: q.Workers, Cores: q.Cores, Grain: time.Duration(q.GrainNS), Probed: q.ProbeNS > 0,
 	}
 	return c, nil
 }
@@ -245,7 +245,7 @@ func (s *session) batches(ctx context.Context, c *cell, ex strategies.Executor) 
 	t.flush(true)
 	begin = time.Now()
 	if accounts {
-		usage.take(accounter.Account(), timed)
+		usage.take(accounter.Account(ctx), timed)
 	} else {
 		usage.addMemory(ctx, ex)
 	}

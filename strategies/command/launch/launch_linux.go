@@ -73,48 +73,38 @@ func executable(code []byte) []byte {
 	return b.Bytes()
 }
 
-// Start starts a command, which must not have Protocol or Extra. It fails where the launcher cannot be started; that the
-// command cannot is for State to say.
-func (l *Launcher) Start(cmd spawn.Command) (*Process, error) {
+// Run starts a command, which must not have Protocol or Extra, hands the launcher's process to started, and returns when
+// both have ended: the launcher does when the command does, and killing either or, of a Command.NewGroup, the group kills
+// both. The state is the command's, and its own, unless the launcher was killed. An error says that the command could not be
+// started; then started may not have been called. See spawn.Run.
+func (l *Launcher) Run(cmd spawn.Command, started func(*spawn.Child)) (_ spawn.State, own bool, _ error) {
 	if cmd.Protocol || len(cmd.Extra) > 0 {
-		return nil, errors.New("launch: a command has descriptors 0 to 2 only")
+		return spawn.State{}, false, errors.New("launch: a command has descriptors 0 to 2 only")
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return spawn.State{}, false, err
 	}
+	defer r.Close()
 	defer w.Close()
-	p := &Process{command: cmd, report: r}
-	args := cmd.Args
+	path, args := cmd.Path, cmd.Args
 	if len(args) == 0 {
-		args = []string{cmd.Path}
+		args = []string{path}
 	}
-	cmd.Path, cmd.Args = spawn.Path(l.image), append([]string{cmd.Path}, args...)
+	cmd.Path, cmd.Args = spawn.Path(l.image), append([]string{path}, args...)
 	cmd.Extra = []*os.File{w}
-	if p.Child, err = spawn.Start(cmd); err != nil {
-		_ = r.Close()
-		return nil, err
+	var launcher *spawn.Child
+	if err := spawn.Run(cmd, func(c *spawn.Child) { launcher = c; started(c) }); err != nil {
+		return spawn.State{}, false, err
 	}
-	return p, nil
-}
-
-// State waits for the launcher's end and says how the command ended and what it used. Own is false where that is not
-// known, because the launcher was killed: the state is the launcher's then. The error says that the command could not be
-// started.
-func (p *Process) State() (_ spawn.State, own bool, _ error) {
-	defer p.report.Close()
-	state, err := p.Wait(context.Background())
-	if err != nil {
+	w.Close() // the other one was the launcher's, which has ended
+	var result record
+	if _, err := io.ReadFull(r, (*[recordSize]byte)(unsafe.Pointer(&result))[:]); err != nil {
+		state, err := launcher.Wait(context.Background())
 		return state, false, err
 	}
-	var b [recordSize]byte
-	// The other end is the launcher's alone, which has ended.
-	if _, err := io.ReadFull(p.report, b[:]); err != nil {
-		return state, false, nil
+	if result.Errno != 0 {
+		return spawn.State{}, false, &os.PathError{Op: "start", Path: path, Err: syscall.Errno(result.Errno)}
 	}
-	r := (*record)(unsafe.Pointer(&b))
-	if r.Errno != 0 {
-		return state, false, &os.PathError{Op: "start", Path: p.command.Path, Err: syscall.Errno(r.Errno)}
-	}
-	return spawn.Ended(syscall.WaitStatus(r.Status), r.Usage), true, nil
+	return spawn.Ended(syscall.WaitStatus(result.Status), result.Usage), true, nil
 }

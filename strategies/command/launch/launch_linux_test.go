@@ -8,9 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,6 +41,15 @@ func shell(script string, args ...string) spawn.Command {
 	return spawn.Command{Path: "/bin/sh", Args: append([]string{"sh", "-c", script, "sh"}, args...), NewGroup: true}
 }
 
+// run is Launcher.Run without a launcher.
+func run(cmd spawn.Command, started func(*spawn.Child)) (state spawn.State, err error) {
+	var child *spawn.Child
+	if err := spawn.Run(cmd, func(c *spawn.Child) { child = c; started(c) }); err != nil {
+		return state, err
+	}
+	return child.Wait(context.Background())
+}
+
 // What a command is given, and how it ends, is the same with the launcher as without it.
 func TestTransparent(t *testing.T) {
 	l := open(t)
@@ -65,47 +72,35 @@ func TestTransparent(t *testing.T) {
 			if cmd.Stdin, err = os.Open("launch.go"); err != nil {
 				t.Fatal(err)
 			}
+			read := make(chan string)
+			go func() {
+				b, err := io.ReadAll(out)
+				if err != nil {
+					t.Error(err)
+				}
+				out.Close()
+				read <- string(b)
+			}()
 			var state spawn.State
+			started := func(*spawn.Child) { w.Close() }
 			if k == 0 {
-				child, err := spawn.Start(cmd)
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.Close()
-				got[k] = all(t, out)
-				state, err = child.Wait(context.Background())
-				if err != nil {
-					t.Fatal(err)
-				}
+				state, err = run(cmd, started)
 			} else {
-				p, err := l.Start(cmd)
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.Close()
-				got[k] = all(t, out)
 				var own bool
-				if state, own, err = p.State(); err != nil || !own {
-					t.Fatalf("%s: own %v, %v", script, own, err)
+				if state, own, err = l.Run(cmd, started); !own {
+					t.Errorf("%s: not its own", script)
 				}
 			}
+			if err != nil {
+				t.Fatal(err)
+			}
 			cmd.Stdin.Close()
-			got[k] += state.String()
+			got[k] = <-read + state.String()
 		}
 		if got[0] != got[1] {
 			t.Errorf("%s: with the launcher %q, without %q", script, got[1], got[0])
 		}
 	}
-}
-
-func all(t *testing.T, f *os.File) string {
-	t.Helper()
-	b, err := io.ReadAll(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
-	return string(b)
 }
 
 // What cannot be started is an error that names it.
@@ -120,20 +115,23 @@ func TestNotStarted(t *testing.T) {
 		t.TempDir():        fs.ErrPermission,
 		text:               syscall.ENOEXEC,
 	} {
-		p, err := l.Start(spawn.Command{Path: path})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, own, err := p.State(); own || !errors.Is(err, want) || !strings.Contains(err.Error(), path) {
+		_, own, err := l.Run(spawn.Command{Path: path}, nothing)
+		if own || !errors.Is(err, want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("own %v, %v; want %v", own, err, want)
 		}
 	}
-	for _, cmd := range []spawn.Command{{Path: "/bin/true", Protocol: true}, {Path: "/bin/true", Extra: []*os.File{os.Stdin}}} {
-		if _, err := l.Start(cmd); err == nil {
+	for _, cmd := range []spawn.Command{
+		{Path: "/bin/true", Protocol: true},
+		{Path: "/bin/true", Extra: []*os.File{os.Stdin}},
+		{Path: "/bin/true", Dir: "/no/such/directory"},
+	} {
+		if _, _, err := l.Run(cmd, nothing); err == nil {
 			t.Errorf("%+v was started", cmd)
 		}
 	}
 }
+
+func nothing(*spawn.Child) {}
 
 // ballast makes this process larger than what it starts.
 func ballast(t testing.TB) {
@@ -160,18 +158,10 @@ func TestPeak(t *testing.T) {
 		{grow, 28, 1 << 20},
 		{"sh -c '" + strings.ReplaceAll(grow, "'", `'\''`) + "'; exit 0", 28, 1 << 20},
 	} {
-		direct, err := spawn.Start(shell(tc.script))
-		if err != nil {
-			t.Fatal(err)
+		if s, err := run(shell(tc.script), nothing); err != nil || s.Usage.Maxrss < 64<<10 {
+			t.Errorf("%s, without the launcher: %d KiB, %v; is there no need of it on this system?", tc.script, s.Usage.Maxrss, err)
 		}
-		if s, err := direct.Wait(context.Background()); err != nil || s.Usage.Maxrss < 64<<10 {
-			t.Errorf("%s, started directly: %d KiB, %v; this system does not need the launcher", tc.script, s.Usage.Maxrss, err)
-		}
-		p, err := l.Start(shell(tc.script))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, own, err := p.State()
+		s, own, err := l.Run(shell(tc.script), nothing)
 		if err != nil || !own {
 			t.Fatalf("%s: own %v, %v", tc.script, own, err)
 		}
@@ -184,65 +174,50 @@ func TestPeak(t *testing.T) {
 // Killing the process kills the command, and so does the launcher's own death.
 func TestKilled(t *testing.T) {
 	l := open(t)
-	for name, kill := range map[string]func(*Process) error{
-		"group":    func(p *Process) error { return p.Kill() },
-		"launcher": func(p *Process) error { return syscall.Kill(p.Pid(), syscall.SIGKILL) },
+	for name, kill := range map[string]func(*spawn.Child) error{
+		"group":    (*spawn.Child).Kill,
+		"launcher": func(c *spawn.Child) error { return syscall.Kill(c.Pid(), syscall.SIGKILL) },
 	} {
 		r, w, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := shell("echo $$; exec sleep 1000")
+		cmd := shell("echo up; exec sleep 1000")
 		cmd.Stdout = w
-		// Out of the group's reach for the second: what kills it then is the launcher's death.
-		cmd.NewGroup = name == "group"
-		p, err := l.Start(cmd)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.Close()
-		var b [32]byte
-		n, err := r.Read(b[:])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := strconv.Atoi(strings.TrimSpace(string(b[:n]))); err != nil {
-			t.Fatal(err)
-		}
-		if err := kill(p); err != nil {
-			t.Fatal(err)
-		}
-		if s, own, err := p.State(); own || err != nil || s.Signal != syscall.SIGKILL {
+		cmd.NewGroup = name == "group" // else only the launcher's death can be what ends the command
+		s, own, err := l.Run(cmd, func(c *spawn.Child) {
+			w.Close()
+			var b [3]byte
+			if _, err := io.ReadFull(r, b[:]); err != nil { // the command is there
+				t.Error(err)
+			}
+			if err := kill(c); err != nil {
+				t.Error(err)
+			}
+		})
+		if own || err != nil || s.Signal != syscall.SIGKILL {
 			t.Errorf("%s: %v, own %v, %v", name, s, own, err)
 		}
-		if rest := all(t, r); rest != "" { // the end of the stream: nobody holds it any more
-			t.Errorf("%s: %q", name, rest)
+		if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil { // to the end of the stream: nobody holds it any more
+			t.Errorf("%s: %q, %v", name, rest, err)
 		}
+		r.Close()
 	}
 }
 
-func BenchmarkStart(b *testing.B) {
+func BenchmarkRun(b *testing.B) {
 	l := open(b)
-	path, err := exec.LookPath("true")
-	if err != nil {
-		b.Fatal(err)
-	}
+	cmd := spawn.Command{Path: "/bin/true"}
 	b.Run("direct", func(b *testing.B) {
 		for b.Loop() {
-			c, err := spawn.Start(spawn.Command{Path: path})
-			if err != nil {
+			if _, err := run(cmd, nothing); err != nil {
 				b.Fatal(err)
 			}
-			<-c.Done()
 		}
 	})
 	b.Run("launcher", func(b *testing.B) {
 		for b.Loop() {
-			p, err := l.Start(spawn.Command{Path: path})
-			if err != nil {
-				b.Fatal(err)
-			}
-			if _, _, err := p.State(); err != nil {
+			if _, _, err := l.Run(cmd, nothing); err != nil {
 				b.Fatal(err)
 			}
 		}

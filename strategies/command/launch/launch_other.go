@@ -7,10 +7,7 @@ import "github.com/parbench/parbench/strategies/multiproc/spawn"
 // Open returns ErrUnavailable.
 func Open() (*Launcher, error) { return nil, ErrUnavailable }
 
-// Start returns ErrUnavailable.
-func (l *Launcher) Start(spawn.Command) (*Process, error) { return nil, ErrUnavailable }
-
-// State returns ErrUnavailable.
-func (p *Process) State() (_ spawn.State, own bool, _ error) {
+// Run returns ErrUnavailable.
+func (l *Launcher) Run(spawn.Command, func(*spawn.Child)) (_ spawn.State, own bool, _ error) {
 	return spawn.State{}, false, ErrUnavailable
 }

@@ -2,9 +2,10 @@
 // the first instruction, tied to the parent by a lifeline descriptor and a parent-death signal, in a process group of
 // their own where wanted, killed as a group and reaped.
 //
-// Every child is started by one goroutine that stays locked to its OS thread for the life of the process, because the
-// kernel delivers the parent-death signal when the starting thread ends, not when the process does
-// (https://go.dev/issue/27505), and because the child inherits the CPU affinity of that thread.
+// Every child that Start starts is started by one goroutine that stays locked to its OS thread for the life of the process,
+// because the kernel delivers the parent-death signal when the starting thread ends, not when the process does
+// (https://go.dev/issue/27505), and because the child inherits the CPU affinity of that thread. Run keeps the caller's
+// thread for as long as the child lives.
 //
 // Non-goals: shells, command lines, remote machines, capturing output. It works on Linux; elsewhere Start returns
 // ErrUnavailable. The package stays free of fmt, os/exec and golang.org/x/sys, because worker processes initialise it

@@ -11,6 +11,9 @@ import (
 // Start returns ErrUnavailable: this operating system has no parent-death signal.
 func Start(Command) (*Child, error) { return nil, ErrUnavailable }
 
+// Run returns ErrUnavailable.
+func Run(Command, func(*Child)) error { return ErrUnavailable }
+
 // Signal returns ErrUnavailable.
 func (*Child) Signal(syscall.Signal) error { return ErrUnavailable }
 

@@ -16,7 +16,8 @@ import (
 type request struct {
 	cmd   *Command
 	child *Child
-	pidfd int
+	sys   syscall.SysProcAttr
+	pidfd int // -1: none
 	err   error
 	done  chan struct{}
 }
@@ -28,19 +29,20 @@ var spawner struct {
 
 // groups knows the living leader of every group, so that a group number that the kernel has handed out again is never
 // mistaken for the old one. Held across each start and each reaping of orphans, which excludes the two.
-var groups struct {
+var groups = struct {
 	sync.Mutex
 	leader map[int]*Child
-}
+}{leader: make(map[int]*Child)}
 
 // Start starts the child. Its error names the path or the CPUs.
 func Start(cmd Command) (*Child, error) {
 	spawner.once.Do(func() {
 		spawner.queue = make(chan *request)
-		groups.leader = make(map[int]*Child)
 		go spawnLoop()
 	})
-	r := &request{cmd: &cmd, child: &Child{group: cmd.NewGroup, done: make(chan struct{})}, pidfd: -1, done: make(chan struct{})}
+	r := newRequest(&cmd)
+	r.sys.PidFD = &r.pidfd
+	r.done = make(chan struct{})
 	spawner.queue <- r
 	<-r.done
 	if r.err != nil {
@@ -48,6 +50,27 @@ func Start(cmd Command) (*Child, error) {
 	}
 	go r.child.watch(r.pidfd)
 	return r.child, nil
+}
+
+func newRequest(cmd *Command) *request {
+	return &request{cmd: cmd, child: &Child{group: cmd.NewGroup, done: make(chan struct{})}, pidfd: -1}
+}
+
+// Run starts the child, hands it to started, and returns when it has been reaped. It does all that on the thread of the
+// calling goroutine, which the kernel wakes when the child ends: without the two changes of threads that Start and Done
+// cost, for one thread for each child that runs (BenchmarkStart and BenchmarkRun). An error says that there is no child, and
+// started was not called then; the child's own end is for Wait to tell.
+func Run(cmd Command, started func(*Child)) error {
+	// Until the child has ended, because its death signal comes when the thread ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	r := newRequest(&cmd)
+	if err := r.start(); err != nil {
+		return err
+	}
+	started(r.child)
+	r.child.watch(r.pidfd)
+	return nil
 }
 
 // spawnLoop never returns: the parent-death signal of every child hangs on the life of its thread.
@@ -124,7 +147,8 @@ func (r *request) start() (err error) {
 	if cmd.NoDeathSignal {
 		death = 0
 	}
-	sys := &syscall.SysProcAttr{Setpgid: cmd.NewGroup, Pdeathsig: death, PidFD: &r.pidfd}
+	sys := &r.sys
+	sys.Setpgid, sys.Pdeathsig = cmd.NewGroup, death
 	if cmd.ControlGroup != nil {
 		sys.UseCgroupFD, sys.CgroupFD = true, int(cmd.ControlGroup.Fd())
 	}

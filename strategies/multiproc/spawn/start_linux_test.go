@@ -485,3 +485,66 @@ func BenchmarkStart(b *testing.B) {
 		<-c.Done()
 	}
 }
+
+func BenchmarkRun(b *testing.B) {
+	for b.Loop() {
+		if err := Run(Command{Path: "/bin/true"}, func(*Child) {}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// What Run starts is pinned, can be killed meanwhile, and has ended when Run returns, with the thread as it was before.
+func TestRun(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	affinity := func(task string) string {
+		b, err := os.ReadFile(task + "/status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(b), "Cpus_allowed_list:")
+		line, _, _ := strings.Cut(rest, "\n")
+		return strings.TrimSpace(line)
+	}
+	before, descriptors := affinity("/proc/thread-self"), countDescriptors()
+	cpu, _, _ := strings.Cut(before, ",")
+	cpu, _, _ = strings.Cut(cpu, "-")
+	n, err := strconv.Atoi(cpu)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var child *Child
+	var pinned string
+	if err := Run(Command{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, CPUs: []int{n}, NewGroup: true}, func(c *Child) {
+		child = c
+		pinned = affinity("/proc/" + strconv.Itoa(c.Pid()))
+		if err := c.Kill(); err != nil {
+			t.Error(err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if after := affinity("/proc/thread-self"); pinned != cpu || after != before {
+		t.Errorf("the child ran on %s, want %s; this thread before on %s, after on %s", pinned, cpu, before, after)
+	}
+	select {
+	case <-child.Done():
+	default:
+		t.Error("the child is not done")
+	}
+	if s, err := child.Wait(t.Context()); err != nil || s.Signal != syscall.SIGKILL {
+		t.Errorf("%v, %v", s, err)
+	}
+	if err := child.Kill(); err != nil {
+		t.Error("killed again:", err)
+	}
+	if n := countDescriptors(); n != descriptors {
+		t.Errorf("%d descriptors before, %d after", descriptors, n)
+	}
+	called := false
+	err = Run(Command{Path: "/no/such/program"}, func(*Child) { called = true })
+	if called || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "/no/such/program") {
+		t.Errorf("%v, started called: %v", err, called)
+	}
+}
