@@ -211,7 +211,7 @@ func rowsOf(list []comparison.Row) (out []rowJSON) {
 func missingOf(list []comparison.Missing) []missingJSON {
 	out := []missingJSON{}
 	for _, m := range list {
-		out = append(out, missingJSON(m))
+		out = append(out, missingJSON{m.Group, m.Name, m.Metric})
 	}
 	return out
 }

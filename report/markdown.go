@@ -351,7 +351,7 @@ func (p *page) data() {
 	}
 	p.f("\n")
 	for _, g := range h.Environment.Programs {
-		p.f("\n- Program %s: %s", EscapeMarkdown(g.Label), EscapeMarkdown(strings.Join(filled(g.Version, g.Runtime), ", ")))
+		p.f("\n- %s: %s", EscapeMarkdown(programTitle(h.Environment.Programs, &g)), EscapeMarkdown(strings.Join(filled(g.Version, g.Runtime), ", ")))
 		if g.Hash != "" {
 			p.f(", sha256 %s", EscapeMarkdown(g.Hash))
 		}

@@ -61,7 +61,7 @@ func machineLine(h *results.Header) []string {
 	for _, p := range e.Programs {
 		s := p.Runtime
 		if len(e.Programs) > 1 {
-			s = p.Label + ": " + s
+			s = analysis.ProgramTitle(p.Label) + ": " + s
 		}
 		add(s)
 	}

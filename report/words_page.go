@@ -64,7 +64,7 @@ func environment(run *results.Run) [][2]string {
 		add("Clock", s)
 	}
 	for _, p := range e.Programs {
-		add("Program "+p.Label, strings.Join(filled(p.Version, p.Runtime), ", "))
+		add(programTitle(e.Programs, &p), strings.Join(filled(p.Version, p.Runtime), ", "))
 	}
 	if !run.Header.Created.IsZero() {
 		add("Measured", run.Header.Created.UTC().Format("2 January 2006, 15:04 UTC"))
@@ -97,6 +97,14 @@ func prefixed(prefix, s string) string {
 		return ""
 	}
 	return prefix + s
+}
+
+// programTitle heads what is said of one of a run's programs. One by itself needs no label.
+func programTitle(all []results.Program, p *results.Program) string {
+	if len(all) == 1 {
+		return "Program"
+	}
+	return "Program " + analysis.ProgramTitle(p.Label)
 }
 
 // about says in a sentence what a workload does and how it was run.

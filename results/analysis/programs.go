@@ -5,6 +5,15 @@ import (
 	"strings"
 )
 
+// ProgramTitle is what a list of programs calls one: its label, but for the program that measured, whose label self says
+// nothing to who did not write the plan.
+func ProgramTitle(label string) string {
+	if label == "self" {
+		return "parbench itself"
+	}
+	return label
+}
+
 // programWord is what a sentence calls a program: its label, but parbench where the plan says self.
 func programWord(label string) string {
 	if label == "self" {

@@ -211,7 +211,11 @@ func runEnv(e *results.Environment) map[string]string {
 	text("clock_source", e.Clock)
 	text("transparent_huge_pages", e.THP)
 	for _, p := range e.Programs {
-		text("runtime of "+p.Label, p.Runtime)
+		name := "runtime of " + p.Label
+		if p.Label == "self" { // parbench itself
+			name = "runtime"
+		}
+		text(name, p.Runtime)
 	}
 	return env
 }

@@ -82,6 +82,7 @@ func (o Options) resolve() (Options, error) {
 // Subject is one thing that was measured on both sides: the input of Judge.
 type Subject struct {
 	Group, Name string // untrusted text
+	Sole        bool   // all have the one Group, so that nobody has to be told it
 	Base, Head  []float64
 	// Paired says that Base[i] and Head[i] ran next to each other; both then have the same length. Otherwise the samples
 	// are independent, and nothing protects them against drift between the two times of measuring.
@@ -115,6 +116,7 @@ type Side struct {
 // Row is one comparison. All numbers are finite.
 type Row struct {
 	Group, Name string // untrusted text
+	Sole        bool   // as in Subject
 	Base, Head  Side
 	Ratio       analysis.Interval // head/base; N = 0 where there is none
 	Pairs       int               // pairs that were compared; 0: unpaired
@@ -190,10 +192,13 @@ type Source struct {
 type Difference struct{ Field, Base, Head string }
 
 // Missing is a benchmark that one side lacks.
-type Missing struct{ Group, Name, Metric string }
+type Missing struct {
+	Group, Name, Metric string
+	Sole                bool // as in Subject
+}
 
 // Title names it as Row.Title does.
-func (m Missing) Title() string { return (&Row{Group: m.Group, Name: m.Name}).Title() }
+func (m Missing) Title() string { return (&Row{Group: m.Group, Name: m.Name, Sole: m.Sole}).Title() }
 
 // Report is everything that a back end needs.
 type Report struct {

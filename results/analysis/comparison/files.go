@@ -93,6 +93,24 @@ func Groups(s *codec.Suite) (groups []string) {
 	return groups
 }
 
+// sole reports whether each side has the series of one program alone, the machine's own scaling aside.
+func sole(sides ...*codec.Suite) bool {
+	for _, s := range sides {
+		var first *codec.Series
+		for i := range s.Series {
+			x := &s.Series[i]
+			switch {
+			case isControl(s, x):
+			case first == nil:
+				first = x
+			case x.Group != first.Group:
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func source(s *codec.Suite, label string) Source {
 	src := Source{Label: label, Tool: s.Tool, Version: s.Version}
 	if s.Run != nil {
@@ -102,7 +120,10 @@ func source(s *codec.Suite, label string) Source {
 }
 
 // pair is one series on both sides.
-type pair struct{ base, head *codec.Series }
+type pair struct {
+	base, head *codec.Series
+	sole       bool // each side has one program
+}
 
 // matched is what match finds.
 type matched struct {
@@ -122,6 +143,7 @@ func match(base, head *codec.Suite) matched {
 		key = func(s *codec.Series) codec.Key { return codec.Key{Metric: s.Metric} }
 		m.renamed = fmt.Sprintf("each side holds one benchmark; %q and %q are compared", a[0], b[0])
 	}
+	alone := sole(base, head)
 	index := make(map[codec.Key]*codec.Series, len(base.Series))
 	for i := range base.Series {
 		index[key(&base.Series[i])] = &base.Series[i]
@@ -135,16 +157,16 @@ func match(base, head *codec.Suite) matched {
 			if isControl(head, h) {
 				continue
 			}
-			m.onlyHead = append(m.onlyHead, Missing{h.Group, h.Name, h.Metric})
+			m.onlyHead = append(m.onlyHead, Missing{Group: h.Group, Name: h.Name, Metric: h.Metric, Sole: alone})
 			continue
 		}
 		seen[b] = true
 		both[[2]string{h.Group, h.Name}], both[[2]string{b.Group, b.Name}] = true, true
-		m.pairs = append(m.pairs, pair{b, h})
+		m.pairs = append(m.pairs, pair{b, h, alone})
 	}
 	for i := range base.Series {
 		if b := &base.Series[i]; !seen[b] && !isControl(base, b) {
-			m.onlyBase = append(m.onlyBase, Missing{b.Group, b.Name, b.Metric})
+			m.onlyBase = append(m.onlyBase, Missing{Group: b.Group, Name: b.Name, Metric: b.Metric, Sole: alone})
 		}
 	}
 	// A benchmark that is missing is named once, and not for each of its metrics.

@@ -168,11 +168,11 @@ func (r *Report) fill(pairs []pair, base, head *codec.Suite) error {
 	return nil
 }
 
-func (s *Subject) title() string { return (&Row{Group: s.Group, Name: s.Name}).Title() }
+func (s *Subject) title() string { return (&Row{Group: s.Group, Name: s.Name, Sole: s.Sole}).Title() }
 
 // subject takes the samples of a matched series: pairs within rounds in one file, all of them otherwise.
 func (r *Report) subject(p pair) Subject {
-	s := Subject{Group: p.head.Group, Name: p.head.Name, Exact: p.base.Exact && p.head.Exact, Unequal: unequal(p.base, p.head)}
+	s := Subject{Group: p.head.Group, Name: p.head.Name, Sole: p.sole, Exact: p.base.Exact && p.head.Exact, Unequal: unequal(p.base, p.head)}
 	if r.Paired {
 		var ok bool
 		if s.Base, s.Head, s.Rounds, ok = pairUp(p.base, p.head); ok {

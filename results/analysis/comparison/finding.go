@@ -12,7 +12,7 @@ import (
 
 // Title names a row: "base/primes/pool/cores=2", without the group where it says nothing.
 func (r *Row) Title() string {
-	if r.Group == "" || r.Group == "self" {
+	if r.Group == "" || r.Group == "self" || r.Sole {
 		return r.Name
 	}
 	return r.Group + "/" + r.Name

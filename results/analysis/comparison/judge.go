@@ -44,7 +44,7 @@ func Judge(kind Kind, subjects []Subject, opt Options) (Family, error) {
 
 // estimated is a row with all that does not depend on the others.
 func estimated(s *Subject, opt Options) Row {
-	r := Row{Group: s.Group, Name: s.Name, Unequal: s.Unequal, P: 1, Q: 1, EquivalentP: 1, Verdict: Inconclusive,
+	r := Row{Group: s.Group, Name: s.Name, Sole: s.Sole, Unequal: s.Unequal, P: 1, Q: 1, EquivalentP: 1, Verdict: Inconclusive,
 		Base: Side{N: len(s.Base), Median: median(s.Base)}, Head: Side{N: len(s.Head), Median: median(s.Head)}}
 	if s.Paired {
 		r.Pairs = len(s.Base)

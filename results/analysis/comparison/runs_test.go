@@ -178,3 +178,38 @@ func TestDisturbedAndSeeds(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestOneProgramNeedsNoLabel: where each side has one program, the machine's own scaling aside, rows are named without it;
+// where a side has two, they are told apart.
+func TestOneProgramNeedsNoLabel(t *testing.T) {
+	label := func(of func(*runtest.Workload, *runtest.Cell) string) func(*runtest.Workload, *runtest.Cell) {
+		return func(w *runtest.Workload, c *runtest.Cell) {
+			if !w.Entry.Ceiling {
+				c.Program = of(w, c)
+			}
+		}
+	}
+	mine := label(func(*runtest.Workload, *runtest.Cell) string { return "mine" })
+	two := label(func(w *runtest.Workload, _ *runtest.Cell) string { return map[bool]string{true: "mine", false: "yours"}[w.Entry.Key[0] < 'm'] })
+	for name, c := range map[string]struct {
+		change func(*runtest.Workload, *runtest.Cell)
+		want   bool // the label
+	}{"one program": {mine, false}, "two programs": {two, true}} {
+		rep, err := Files(realistic(t, 1, c.change), realistic(t, 2, c.change), "x", "y", Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range rep.Families[0].Rows {
+			r := &rep.Families[0].Rows[i]
+			if (r.Title() == r.Group+"/"+r.Name) != c.want || (r.Title() == r.Name) == c.want || r.Group == "" {
+				t.Errorf("%s: %q of group %q is called %q", name, r.Name, r.Group, r.Title())
+			}
+		}
+	}
+	less := realistic(t, 2, mine)
+	less.Series = less.Series[:1]
+	rep, err := Files(realistic(t, 1, mine), less, "x", "y", Options{})
+	if err != nil || len(rep.OnlyBase) == 0 || rep.OnlyBase[0].Title() != rep.OnlyBase[0].Name {
+		t.Errorf("%v, missing: %+v", err, rep.OnlyBase)
+	}
+}

@@ -151,8 +151,13 @@ func sideQuestions(b, h *results.Run) (out []sideQuestion) {
 		}
 	}
 	for _, run := range []*results.Run{b, h} {
+		program := ""
 		for _, c := range run.Header.Plan.Cells {
-			if c.Program != run.Header.Plan.Cells[0].Program {
+			switch {
+			case c.Ceiling: // which parbench itself measures beside a user's program
+			case program == "":
+				program = c.Program
+			case c.Program != program:
 				return nil // several programs: which of them would be compared?
 			}
 		}

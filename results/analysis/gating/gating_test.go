@@ -16,6 +16,7 @@ import (
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis"
 	"github.com/parbench/parbench/results/analysis/comparison"
+	"github.com/parbench/parbench/results/analysis/runtest"
 	"github.com/parbench/parbench/results/codec"
 )
 
@@ -516,5 +517,33 @@ func TestNeedIsSupported(t *testing.T) {
 		if n := Needs(&files.Families[0].Rows[i]); n != "" {
 			t.Errorf("two samples a side: %s", n)
 		}
+	}
+}
+
+// TestFilesOfAUsersProgram: parbench's own measurements of the machine beside it make no second program of it, so its
+// speedups are gated as those of any other.
+func TestFilesOfAUsersProgram(t *testing.T) {
+	file := func(seed uint64) *codec.Suite {
+		spec := runtest.RealisticSpec()
+		spec.Seed = seed
+		for i := range spec.Workloads {
+			for k := range spec.Workloads[i].Cells {
+				if !spec.Workloads[i].Entry.Ceiling {
+					spec.Workloads[i].Cells[k].Program = "mine"
+				}
+			}
+		}
+		s, err := codec.FromRun(runtest.Build(spec))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	o, err := Files(file(1), file(2), "b", "h", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(o.Families, func(f comparison.Family) bool { return f.Metric == "speedup" && len(f.Rows) > 0 }) {
+		t.Errorf("the speedup is not gated among %d families", len(o.Families))
 	}
 }
