@@ -18,6 +18,8 @@ type Commands struct {
 	Allow string `json:"ignore_failure,omitempty"`
 	// CheckOutput makes what a task writes to standard output part of its result, so that it must always be the same.
 	CheckOutput bool `json:"check_output,omitempty"`
+	// ShowOutput shows what is written while it is measured, which takes time.
+	ShowOutput bool `json:"show_output,omitempty"`
 	// Reference is the name of the command that the others are compared with; empty: the fastest.
 	Reference string `json:"reference,omitempty"`
 }

@@ -18,6 +18,7 @@ type Tail struct {
 	f    *os.File
 	most int
 	sum  hash.Hash64
+	also io.WriteCloser
 	done chan struct{}
 
 	chunk []byte // what is read goes through it; the reader's until done
@@ -34,9 +35,9 @@ type Tail struct {
 }
 
 // Read begins to take in f, the reading end of a pipe, which it owns from now on, and keeps its last most bytes. All that
-// it reads goes through sum as well, unless that is nil.
-func Read(f *os.File, most int, sum hash.Hash64) *Tail {
-	t := &Tail{f: f, most: most, sum: sum, done: make(chan struct{})}
+// it reads goes through sum as well, unless that is nil, and to also, which Close closes, unless it is nil.
+func Read(f *os.File, most int, sum hash.Hash64, also io.WriteCloser) *Tail {
+	t := &Tail{f: f, most: most, sum: sum, also: also, done: make(chan struct{})}
 	go t.read()
 	return t
 }
@@ -60,6 +61,9 @@ func (t *Tail) read() {
 func (t *Tail) take(b []byte) {
 	if t.sum != nil {
 		_, _ = t.sum.Write(b) // a hash takes everything
+	}
+	if t.also != nil && len(b) > 0 {
+		_, _ = t.also.Write(b) // who only looks on does not keep the stream from being read
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,6 +99,9 @@ func (t *Tail) Close() {
 	<-t.done
 	if !t.ended {
 		t.drain()
+	}
+	if t.also != nil {
+		_ = t.also.Close()
 	}
 	t.f.Close()
 }

@@ -19,7 +19,7 @@ func stream(t *testing.T, text []byte, most int) (tail *Tail, writer *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tail = Read(r, most, fnv.New64a())
+	tail = Read(r, most, fnv.New64a(), nil)
 	if _, err := w.Write(text); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestCloseTakesAllThatWasWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tail := Read(r, 64<<10, nil)
+		tail := Read(r, 64<<10, nil, nil)
 		said := bytes.Repeat([]byte("x"), 64<<10) // what the pipe holds: the write ends when most of it may not have been read
 		if _, err := w.Write(said); err != nil {
 			t.Fatal(err)
@@ -94,7 +94,7 @@ func TestCloseDespiteAWriter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tail := Read(r, 64, nil)
+	tail := Read(r, 64, nil, nil)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -11,7 +12,9 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/parbench/parbench/internal/capture"
 	"github.com/parbench/parbench/internal/harness"
+	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/strategies/command"
 )
@@ -22,7 +25,7 @@ type commandFlags struct {
 	setup, cleanup, shell string
 	input, output, step   string
 	reference             string
-	checkOutput           bool
+	checkOutput, show     bool
 
 	all  *results.Commands   // what they mean; nil: no commands
 	ways []harness.Selection // the strategies
@@ -31,7 +34,7 @@ type commandFlags struct {
 }
 
 // commandOnly are flags without a meaning where no command is measured.
-var commandOnly = []string{"command-name", "prepare", "setup", "cleanup", "shell", "input", "command-output", "check-output", "parameter-step-size", "reference"}
+var commandOnly = []string{"command-name", "prepare", "setup", "cleanup", "shell", "input", "command-output", "check-output", "parameter-step-size", "reference", "show-output"}
 
 func (c *commandFlags) add(fl *pflag.FlagSet) {
 	fl.StringArrayVar(&c.lines, "cmd", nil, "measure this command line: each task runs it once; {i} is the task's number, {NAME} a parameter; again for others to compare")
@@ -44,6 +47,7 @@ func (c *commandFlags) add(fl *pflag.FlagSet) {
 	fl.StringVar(&c.input, "input", "", "with --cmd: file that each command reads as standard input (default /dev/null)")
 	fl.StringVar(&c.output, "command-output", "capture", "with --cmd: where standard output goes: capture (its end is shown when a command fails), null, or a file")
 	fl.BoolVar(&c.checkOutput, "check-output", false, "with --cmd: a task must write the same to standard output every time, under every strategy")
+	fl.BoolVar(&c.show, "show-output", false, "with --cmd: show on standard error what the commands write, line by line; it takes time, so it is to look at them rather than to measure")
 	fl.StringVar(&c.reference, "reference", "", "with --cmd: the command that the others are compared with: the line or name of one, or a line of its own (default: the fastest)")
 	fl.StringVarP(&c.step, "parameter-step-size", "D", "", "with --cmd: step of the -P before it (default 1)")
 }
@@ -128,7 +132,7 @@ func (f *runFlags) ignores() (bool, error) {
 
 // parse reads what is to be run. Its errors name the flag, the command or the parameter.
 func (c *commandFlags) parse(lists, scans []string, ignore string, tasks bool) error {
-	all := &results.Commands{Setup: c.setup, Cleanup: c.cleanup, Input: c.input, CheckOutput: c.checkOutput}
+	all := &results.Commands{Setup: c.setup, Cleanup: c.cleanup, Input: c.input, CheckOutput: c.checkOutput, ShowOutput: c.show}
 	var err error
 	if all.Params, err = commandParameters(lists, scans); err != nil {
 		return err
@@ -144,6 +148,8 @@ func (c *commandFlags) parse(lists, scans []string, ignore string, tasks bool) e
 	}
 	switch c.output {
 	case "", "capture", "pipe":
+	case "inherit": // as hyperfine calls it
+		all.ShowOutput = true
 	case command.Null, "/dev/null":
 		all.Output = command.Null
 	default:
@@ -151,6 +157,9 @@ func (c *commandFlags) parse(lists, scans []string, ignore string, tasks bool) e
 	}
 	if all.Output != "" && c.checkOutput {
 		return usagef("--command-output %s: --check-output reads the output itself; leave one out", c.output)
+	}
+	if all.Output != "" && c.show {
+		return usagef("--command-output %s: --show-output reads the output itself; leave one out", c.output)
 	}
 	if c.input != "" && len(command.Placeholders(c.input)) == 0 {
 		if fi, err := os.Stat(c.input); err != nil || fi.IsDir() {
@@ -416,7 +425,7 @@ func commandStrategies(asked []string, tasks bool) ([]harness.Selection, error) 
 }
 
 // program writes down what to run and asks the program that runs it what it offers.
-func (c *commandFlags) program(ctx context.Context) (harness.Offer, error) {
+func (c *commandFlags) program(ctx context.Context, stderr io.Writer) (harness.Offer, error) {
 	self, err := harness.Self()
 	if err != nil {
 		return harness.Offer{}, err
@@ -430,6 +439,15 @@ func (c *commandFlags) program(ctx context.Context) (harness.Offer, error) {
 	}
 	self.Label, self.Env, self.Orderly = commandsLabel, c.written.Environment(reference), true
 	self.Files = append(command.Files(c.all), c.written.File)
+	if c.all.ShowOutput {
+		self.Output = capture.NewLines(func(line []byte) {
+			columns := strings.Split(string(line), "\t") // the only control character that is of use
+			for k := range columns {
+				columns[k] = report.EscapeTerminal(columns[k])
+			}
+			fmt.Fprintln(stderr, strings.Join(columns, "\t"))
+		})
+	}
 	return harness.Ask(ctx, self)
 }
 
@@ -488,6 +506,9 @@ func (c *commandFlags) again() []string {
 	add("ignore-failure", c.all.Allow)
 	if c.all.CheckOutput {
 		args = append(args, "--check-output")
+	}
+	if c.all.ShowOutput {
+		args = append(args, "--show-output")
 	}
 	return args
 }

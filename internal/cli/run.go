@@ -171,7 +171,7 @@ func (a *app) open(f *runFlags) (*session, host.Usable, error) {
 	}
 	var own harness.Offer
 	if f.command.all != nil {
-		own, err = f.command.program(context.Background())
+		own, err = f.command.program(context.Background(), a.stderr)
 	} else {
 		own, err = harness.Ask(context.Background(), self)
 	}
@@ -440,7 +440,7 @@ func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
 	for _, name := range []string{
 		"workload", "strategy", "cores", "parameter-list", "parameter-scan", "rounds", "tasks", "warmup", "split-rounds", "budget", "timeout",
 		"seed", "output", "oversubscribe", "quick", "rigorous", "dry-run", "cmd", "command-name", "prepare", "setup", "cleanup",
-		"shell", "input", "command-output", "check-output", "parameter-step-size", "reference",
+		"shell", "input", "command-output", "check-output", "parameter-step-size", "reference", "show-output",
 	} {
 		if cmd.Flags().Changed(name) && !a.fromEnv[name] {
 			return usagef("--resume %s: --%s cannot be changed, the plan is in the file; leave it out", f.resume, name)
@@ -499,6 +499,9 @@ func (a *app) measure(s *session, f *runFlags, fixtures []string, dir string, be
 		path = f.resume
 	}
 	bar := newProgress(a.stderr, a.quiet, a.verbose, f.budget)
+	if f.command.all != nil && f.command.all.ShowOutput {
+		bar.live = false // other lines come between
+	}
 	// Between trials only the harness draws; a signal's line may come in the middle of one, which is then being given up.
 	stop := watchInterrupts(a.say)
 	defer stop.release()

@@ -124,7 +124,7 @@ func execute(ctx context.Context, l launch) (x execution) {
 		out.Close()
 		return execution{err: err}
 	}
-	tail := capture.Read(out, stderrTail, nil)
+	tail := capture.Read(out, stderrTail, nil, nil)
 	select {
 	case <-child.Done():
 		x.wall = time.Since(began)

@@ -32,6 +32,9 @@ type Program struct {
 	// Orderly programs end by themselves, and with them whatever they have started in groups of its own, when their lifeline
 	// ends. They get a moment to do so before they are killed.
 	Orderly bool
+	// Output gets what its processes write to their standard output and error, as they do so, and is closed at the end of
+	// each of them. nil: only the end of it is kept, for failures.
+	Output io.WriteCloser
 
 	file *os.File // keeps what Path leads to: see Hold
 }

@@ -79,7 +79,7 @@ func start(p Program, cmd spawn.Command) (*session, error) {
 		out.Close()
 		return nil, fmt.Errorf("start program %s: %w", p.Label, err)
 	}
-	s.tail = capture.Read(out, stderrTail, nil)
+	s.tail = capture.Read(out, stderrTail, nil, p.Output)
 	s.records, s.writer = protocol.NewReader(s.child.Out), protocol.NewWriter(s.child.In)
 	return s, nil
 }

@@ -24,6 +24,7 @@ const (
 	CodeNoReference    = "no-reference"
 	CodeOneCore        = "one-core"
 	CodeOutliers       = "outliers"
+	CodeShown          = "output-shown"
 	CodeOversubscribed = "oversubscribed"
 	CodeQuick          = "quick"
 	CodeQuota          = "cpu-quota"
@@ -48,7 +49,7 @@ func Codes() []string {
 	return []string{
 		CodeBusyMachine, CodeCapped, CodeClock, CodeQuota, CodeDrift, CodeExits, CodeFailed, CodeFailedCells, CodeFewRounds,
 		CodeFewTasks, CodeFitsCache, CodeFixtureShares, CodeForeign, CodeGovernor, CodeIncomplete, CodeInterference, CodeUnknown,
-		CodeJoined, CodeManyRivals, CodeMissingRounds, CodeNoReference, CodeOneCore, CodeOutliers, CodeOversubscribed,
+		CodeJoined, CodeManyRivals, CodeMissingRounds, CodeNoReference, CodeOneCore, CodeOutliers, CodeShown, CodeOversubscribed,
 		CodeQuick, CodeRefFailed, CodeRepeats, CodeResumed, CodeSetup, CodeSkipped, CodeSiblings, CodeSplit, CodeStarved, CodeSteal,
 		CodeSuperlinear, CodeTorn, CodeTurbo, CodeVirtual, CodeWide,
 	}

@@ -39,6 +39,10 @@ func (a *analyser) runState(w *warnings, rep *Report) {
 		w.add(Warn, CodeIncomplete, "finish it with --resume FILE", "the run did not finish%s: %s of %s planned trials are usable",
 			reason, quantity.Count(rep.Used), quantity.Count(rep.Planned))
 	}
+	if c := run.Header.Plan.Commands; c != nil && c.ShowOutput {
+		w.add(Warn, CodeShown, "measure again without --show-output before relying on the times",
+			"what the commands wrote was shown while they were measured, which takes time")
+	}
 	if run.Torn > 0 {
 		w.add(Warn, CodeTorn, "nothing is to be done for the rest of the file; --resume FILE repeats what is missing",
 			"the file's last line is unfinished; %s bytes were skipped", quantity.Count(run.Torn))

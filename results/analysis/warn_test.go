@@ -170,6 +170,9 @@ func TestWarnings(t *testing.T) {
 			r.Header.Plan.Commands = &results.Commands{Allow: "2"}
 			r.Trials[0].Exits = map[string]int{"0": 3, "2": 1}
 		}}, "1 of 4 commands ended with status 2, which --ignore-failure allows"},
+		{analysis.CodeShown, change{run: func(r *results.Run) {
+			r.Header.Plan.Commands = &results.Commands{ShowOutput: true}
+		}}, "what the commands wrote was shown while they were measured, which takes time"},
 		{analysis.CodeFixtureShares, change{spec: func(s *runtest.Spec) {
 			s.SharesFixture = true // though there are four CPUs: a quota or --affinity leaves fewer
 			s.Workloads[0].Entry.Fixture = "http"

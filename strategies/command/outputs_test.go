@@ -19,7 +19,7 @@ func wrote(t *testing.T, text string) outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := outcome{out: capture.Read(r, kept, fnv.New64a())}
+	x := outcome{out: capture.Read(r, kept, fnv.New64a(), nil)}
 	if _, err := w.WriteString(text); err != nil {
 		t.Fatal(err)
 	}

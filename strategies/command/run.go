@@ -106,9 +106,9 @@ func (t *tasks) run(ctx context.Context, c call) (x outcome, err error) {
 		for _, f := range ends {
 			f.Close()
 		}
-		x.tail = capture.Read(stderr, kept, nil)
+		x.tail = capture.Read(stderr, kept, nil, t.onlooker(c.line, c.number))
 		if stdout != nil {
-			x.out = capture.Read(stdout, kept, fnv.New64a())
+			x.out = capture.Read(stdout, kept, fnv.New64a(), t.onlooker(c.line, c.number))
 		}
 		child, stop = p, context.AfterFunc(ctx, func() { _ = p.Kill() })
 	})

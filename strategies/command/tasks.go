@@ -25,6 +25,7 @@ type tasks struct {
 	env      []string
 	seed     uint64
 	value    func(string) (string, bool)
+	name     string // that the user has given the command; empty: none
 	command  line
 	prepare  *line // nil: none
 	input    string
@@ -52,6 +53,9 @@ func (w workload) prepare(ctx context.Context, grain time.Duration, env workload
 		return v, ok
 	}
 	t = &tasks{all: w.all, env: w.env, seed: env.Seed, value: value, input: Expand(w.all.Input, value), allowed: tolerate(w.all.Allow), trial: ctx, grain: grain}
+	if w.one.Name != w.one.Line {
+		t.name = w.one.Name
+	}
 	if t.command, err = parse(w.all.Shell, w.one.Line, value); err != nil {
 		return nil, err
 	}
@@ -270,7 +274,7 @@ func ended(s spawn.State) string {
 // is of interest: where many fail, they mostly say the same.
 func (t *tasks) show(x outcome) {
 	t.shown.Do(func() {
-		if x.tail == nil {
+		if x.tail == nil || t.all.ShowOutput { // it was shown already
 			return
 		}
 		if text := strings.TrimRight(x.tail.String(), "\n"); text != "" {
