@@ -1,4 +1,4 @@
-// Package capture takes in what a process writes, however much that is, and keeps the end of it.
+// Package capture takes in what a process writes, however much that is: it keeps the end of it, and hands on what comes.
 package capture
 
 import (
