@@ -51,6 +51,9 @@ func TestQuotedWordsComeBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if word, meaning := Literal(strings.Join(quoted, " ")); word+meaning != "" {
+			t.Fatalf("%q would be changed (%s) although it is quoted", word, meaning)
+		}
 		if diff := cmp.Diff(words, got); diff != "" {
 			t.Fatal(diff)
 		}

@@ -117,6 +117,9 @@ func find(name string) (string, error) {
 		return path, nil
 	}
 	why := errors.Unwrap(err)
+	if strings.Contains(name, "=") && !strings.Contains(name, "/") {
+		return "", fmt.Errorf("the command %s: %w; to set a variable, begin the line with env, or add --shell", name, why)
+	}
 	if errors.Is(err, exec.ErrNotFound) {
 		return "", fmt.Errorf("the command %s: %w; name a program that is there, or add --shell if it is a shell's own", name, why)
 	}
