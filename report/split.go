@@ -15,10 +15,22 @@ const (
 	splitShort = "Shares of the time of all workers of a batch: inside of tasks (execution), before a worker's first task (start), from one of its tasks to the next (between), " +
 		"after its last task while others still had some (idle), and from the end of the last task of all to the end of the batch (join). " +
 		"× alone is how long a task took, over the same program's sequential reference in the same rounds."
-	splitReading = "- Where the time goes: start and between are dispatch and transfer, which within a process are one step; join is synchronisation. Idle is work that was shared out unevenly, or none left. " +
+	splitReading = "- Where the time goes: start and between are dispatch and transfer, which within a process are one step; what worker processes spent on unpacking calls and packing answers is transfer, and the rest of both dispatch; join is synchronisation. Idle is work that was shared out unevenly, or none left. " +
 		"A task that takes longer than alone shares something with the others: memory bandwidth, caches, a hardware thread, an interpreter's lock, or a core. " +
 		"Set-up is in none of these shares; it is given for each task of one batch, as if the workers were made for that batch alone."
 )
+
+// splitTransfer says what transfer is where a table has it.
+const splitTransfer = " Transfer is the part of start and between in which worker processes unpacked calls and packed answers; the rest of both is dispatch."
+
+func transferText(rep *analysis.Report) string {
+	for i := range rep.Tables {
+		if slices.ContainsFunc(splitRows(&rep.Tables[i]), func(r *analysis.Row) bool { return r.Split.Transfer.N > 0 }) {
+			return splitTransfer
+		}
+	}
+	return ""
+}
 
 // splitRows are the rows of a table in which something was observed.
 func splitRows(t *analysis.Table) []*analysis.Row {
@@ -40,10 +52,10 @@ type splitTable struct {
 
 // The columns of the tables: the terminal's one, and the three of a page.
 var (
-	splitTerminal = []string{"strategy", "cores", "workers", "wall", "share", "start share", "between share", "idle share", "join share", "slower", "set-up", "n"}
+	splitTerminal = []string{"strategy", "cores", "workers", "wall", "share", "start share", "between share", "transfer share", "idle share", "join share", "slower", "set-up", "n"}
 	splitShares   = []string{"strategy", "cores", "share", "start share", "between share", "idle share", "join share", "slower"}
 	splitTimes    = []string{"strategy", "cores", "execution", "start", "between", "idle", "join", "all"}
-	splitAround   = []string{"strategy", "cores", "workers", "task", "transfer", "set-up", "close", "n"} // transfer where some program tells of it
+	splitAround   = []string{"strategy", "cores", "workers", "task", "transfer", "set-up", "close", "n"}
 )
 
 func newSplitTable(t *analysis.Table, unit quantity.Unit) *splitTable {
@@ -66,7 +78,7 @@ func newSplitTable(t *analysis.Table, unit quantity.Unit) *splitTable {
 	wall := splitUnit(unit, rows, func(s *analysis.Split) float64 { return s.Wall.Point })
 	text("strategy", column{head: "strategy", long: "strategy", left: true, wrap: true}, func(r *analysis.Row) string { return r.Name })
 	text("cores", column{head: "cores", long: "cores"}, func(r *analysis.Row) string { return fmt.Sprint(r.Cell.Cores) })
-	text("workers", column{head: "workers", long: "workers", drop: 3}, func(r *analysis.Row) string { return fmt.Sprint(r.Split.Workers) })
+	text("workers", column{head: "workers", long: "workers", drop: 4}, func(r *analysis.Row) string { return fmt.Sprint(r.Split.Workers) })
 	text("wall", column{head: wall.Symbol + "\nper task", long: wall.Symbol + " per task in the probed batches", drop: 2},
 		func(r *analysis.Row) string { return number(r.Split.Wall, wall) })
 	interval("share", "execution\n% ", "execution, %", 0.01, func(s *analysis.Split) analysis.Interval { return s.Share })
@@ -82,18 +94,29 @@ func newSplitTable(t *analysis.Table, unit quantity.Unit) *splitTable {
 	c := out.cols["slower"]
 	c.drop = 1
 	out.cols["slower"] = c
+	if slices.ContainsFunc(rows, func(r *analysis.Row) bool { return r.Split.Transfer.N > 0 }) { // else no table has these
+		text("transfer share", column{head: "transfer\n%", long: "transfer (of start and between), %", drop: 3}, func(r *analysis.Row) string {
+			if r.Split.Transfer.N == 0 {
+				return absent
+			}
+			return shareCell(r.Split.Transfer.Point, r.Split.Wall.Point)
+		})
+		text("transfer", column{long: "of start and between: transfer, per task"}, func(r *analysis.Row) string { return durationCell(r.Split.Transfer) })
+	}
 	text("task", column{long: "one task took"}, func(r *analysis.Row) string { return quantity.Duration(r.Split.Task.Point) })
-	text("transfer", column{long: "transfer in the workers, per task"}, func(r *analysis.Row) string { return durationCell(r.Split.Transfer) })
 	text("set-up", column{head: "set-up\n/task", long: "set-up for each task of one batch", drop: 5}, func(r *analysis.Row) string { return durationCell(r.Split.Setup) })
 	text("close", column{long: "ending the strategy"}, func(r *analysis.Row) string { return durationCell(r.Split.Close) })
-	text("n", column{head: "n", long: "n", drop: 4}, func(r *analysis.Row) string { return fmt.Sprint(r.Split.N) })
+	text("n", column{head: "n", long: "n", drop: 6}, func(r *analysis.Row) string { return fmt.Sprint(r.Split.N) })
 	return out
 }
 
-// grid puts the columns of those names side by side.
+// grid puts the columns of those names side by side, of those that there are.
 func (t *splitTable) grid(names []string) *grid {
 	g := &grid{lines: make([]line, t.n)}
 	for _, name := range names {
+		if _, there := t.cols[name]; !there {
+			continue
+		}
 		g.cols = append(g.cols, t.cols[name])
 		for k, c := range t.cells[name] {
 			g.lines[k].cells = append(g.lines[k].cells, c)
@@ -186,7 +209,7 @@ func (p *printer) splits() {
 		}
 		if first {
 			p.b.WriteString("\n" + p.ink.paint(bold, "where the time goes") + "\n")
-			p.para("", splitShort)
+			p.para("", splitShort+transferText(p.rep))
 			first = false
 		}
 		p.b.WriteByte('\n')
@@ -214,15 +237,11 @@ func (p *page) split(t *analysis.Table) {
 		return
 	}
 	s := newSplitTable(t, p.unit)
-	p.f("### Where the time of %s goes\n\n%s\n\n%s\n", EscapeMarkdown(t.Entry.Key), EscapeMarkdown(splitShort), s.grid(splitShares).markdown())
+	p.f("### Where the time of %s goes\n\n%s\n\n%s\n", EscapeMarkdown(t.Entry.Key), EscapeMarkdown(splitShort+transferText(p.rep)), s.grid(splitShares).markdown())
 	p.f("%s\n\n", EscapeMarkdown(strings.TrimSpace(t.SplitFinding+" "+splitConduct(t))))
 	p.f("In time per task; each figure is a median of its own, so that a row need not add up to the last digit, as it does in every trial:\n\n%s\n",
 		s.grid(splitTimes).markdown())
-	around := splitAround
-	if !slices.ContainsFunc(splitRows(t), func(r *analysis.Row) bool { return r.Split.Transfer.N > 0 }) {
-		around = slices.DeleteFunc(slices.Clone(around), func(name string) bool { return name == "transfer" })
-	}
-	p.f("One task by itself, and what surrounds the batches:\n\n%s\n", s.grid(around).markdown())
+	p.f("One task by itself, and what surrounds the batches:\n\n%s\n", s.grid(splitAround).markdown())
 }
 
 // unobserved lists what the splits could not see.

@@ -28,6 +28,25 @@ type Span struct {
 type Probe struct {
 	every int
 	slots []Span
+	// Where tasks run in other processes: begins an account of what messages cost, and returns it.
+	account func()
+	total   func() Transfers
+}
+
+// Transfers is what the workers of a batch spent on the messages that tasks travel in, in their own processes: on unpacking
+// them, and on packing the answers. Timed is how many of the messages were timed, for all of which Time stands; each of these times
+// has two readings of the clock in it.
+type Transfers struct {
+	Messages, Timed int64
+	Time            time.Duration // of the timed ones, added up
+}
+
+// Transfers returns what messages cost in the batch; zero where tasks do not travel or nobody knows.
+func (p *Probe) Transfers() Transfers {
+	if p.total == nil {
+		return Transfers{}
+	}
+	return p.total()
 }
 
 // NewProbe returns a probe for batches of the given number of tasks that stamps each task whose index is a multiple of
@@ -48,8 +67,13 @@ func (p *Probe) Spans() []Span {
 	return out
 }
 
-// Reset forgets all stamps.
-func (p *Probe) Reset() { clear(p.slots) }
+// Reset forgets all stamps. It is called before each batch.
+func (p *Probe) Reset() {
+	clear(p.slots)
+	if p.account != nil {
+		p.account()
+	}
+}
 
 // Picks reports whether task i is to be stamped; a nil probe picks none.
 func (p *Probe) Picks(i int) bool { return p != nil && i%p.every == 0 && i/p.every < len(p.slots) }

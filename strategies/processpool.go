@@ -61,6 +61,7 @@ func (p *processPool) Probe(probe *Probe) error {
 	p.indices = p.indices[:0] // they begin elsewhere now
 	if probe == nil {
 		p.offset = 0
+		p.pool.TimeTransfers(0)
 		return nil
 	}
 	if p.unwatched != nil {
@@ -72,6 +73,16 @@ func (p *processPool) Probe(probe *Probe) error {
 	}
 	p.offset, probe.slots = probedIndex, spans[:len(probe.slots)]
 	*p.board.every() = int64(probe.every)
+	timed := false
+	probe.account = func() { timed = p.pool.TimeTransfers(probe.every) }
+	probe.account()
+	probe.total = func() Transfers {
+		if !timed {
+			return Transfers{}
+		}
+		t := p.pool.Transfers()
+		return Transfers{Messages: t.Calls, Timed: t.Timed, Time: t.Time}
+	}
 	return nil
 }
 

@@ -309,7 +309,7 @@ func limits(t *Table, r *Row, add func(r *Row, what, why string)) {
 	switch {
 	case s.Transfer.N > 0:
 	case r.Cell.Processes:
-		add(r, "transfer apart from dispatch", "processes tell when their tasks ran, but not when a message left or arrived: both are in start and between")
+		add(r, "transfer apart from dispatch", "the strategy's processes tell when their tasks ran, but not what the messages around them cost: both are in start and between")
 	default:
 		add(r, "transfer apart from dispatch", "within a process a task is handed over in memory, in the same step in which it is taken: both are in start and between")
 	}

@@ -59,6 +59,7 @@ type fleet struct {
 	workers  []*peer // started and not yet reaped
 	lost     int     // workers lost in a row without having taken a task
 	broken   error
+	account  uint32     // number of the last account: see TimeTransfers
 	ready    chan error // one message for each first worker
 
 	completed, crashes, timeouts, restarts atomic.Int64

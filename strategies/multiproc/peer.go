@@ -155,9 +155,9 @@ func (p *peer) arm() {
 		if p.ring != nil {
 			// First the word, then the look: either the answer is seen here, or the worker sees the word before it begins the
 			// next call, which must not be lost with this one.
-			p.ring.ctl.halt.Store(1)
+			p.ring.ctl.halt.Or(haltNow)
 			if p.hasAnswer() { // it is about to be taken
-				p.ring.ctl.halt.Store(0)
+				p.ring.ctl.halt.And(^uint32(haltNow))
 				return
 			}
 		}

@@ -20,11 +20,15 @@ func (f Func[In, Out]) Name() string {
 // Initializer names a function that prepares a worker.
 type Initializer[S any] struct{ e *entry }
 
-// entry is what the registry knows of a function. run decodes n inputs from req, runs them and appends the outcome to
-// out: see appendOutcome.
+// runFunc decodes n inputs from req, runs a function on each and appends the outcome to out: see appendOutcome.
+type runFunc = func(ctx context.Context, n int, req, out []byte) []byte
+
+// entry is what the registry knows of a function.
 type entry struct {
 	name string
-	run  func(ctx context.Context, n int, req, out []byte) []byte
+	run  runFunc
+	// timed is run that says when the functions ran; nil where that is not to be had.
+	timed func(ctx context.Context, n int, req, out []byte, t *callTimes) []byte
 	// local runs an initialiser in this process (LocalPool).
 	local func(ctx context.Context, state any) error
 }
@@ -64,13 +68,14 @@ func Registered(name string) bool { return lookup(name) != nil }
 // Register makes fn callable in other processes under the name. Call it in the declaration of a package variable, so
 // that parent and child both have it: a child starts from main with fresh package variables. A name used twice panics.
 func Register[In, Out any](name string, fn func(context.Context, In) (Out, error)) Func[In, Out] {
-	return Func[In, Out]{register(&entry{name: name, run: runner(fn)})}
+	x := &runner[In, Out]{fn: fn}
+	return Func[In, Out]{register(&entry{name: name, run: x.run, timed: x.timed})}
 }
 
 // RegisterInit makes fn usable with Init, under the rules of Register; functions and initialisers share their names.
 func RegisterInit[S any](name string, fn func(context.Context, S) error) Initializer[S] {
-	run := runner(func(ctx context.Context, s S) (struct{}, error) { return struct{}{}, fn(ctx, s) })
-	return Initializer[S]{register(&entry{name: name, run: run, local: func(ctx context.Context, s any) error {
+	x := &runner[S, struct{}]{fn: func(ctx context.Context, s S) (struct{}, error) { return struct{}{}, fn(ctx, s) }}
+	return Initializer[S]{register(&entry{name: name, run: x.run, local: func(ctx context.Context, s any) error {
 		return fn(ctx, s.(S))
 	}})}
 }

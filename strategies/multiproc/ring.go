@@ -44,8 +44,14 @@ type control struct {
 	_       [cacheLine - 8]byte
 	begun   atomic.Uint64 // calls that the worker has begun; the parent looks when the worker is dead
 	_       [cacheLine - 8]byte
-	halt    atomic.Uint32 // 1: the parent is about to kill the worker for the call at hand; it must not begin another
-	_       [cacheLine - 4]byte
+	halt    atomic.Uint32 // haltNow: the parent is about to kill the worker for the call at hand; it must not begin another
+	every   atomic.Uint32 // with an account in halt: see timing
+	_       [cacheLine - 8]byte
+	account atomic.Uint32 // what the worker writes of the calls that it times: of which account, and its sums
+	calls   atomic.Uint64
+	timed   atomic.Uint64
+	ns      atomic.Uint64
+	_       [cacheLine - 32]byte
 }
 
 // slot carries one message. The stamp, the message's number plus one, is stored last and says that the rest is there;

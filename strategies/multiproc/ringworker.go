@@ -40,6 +40,8 @@ type ringWorker struct {
 	long  bool
 	mark  time.Time // when the worker last had nothing to do
 	calls int64     // since then
+
+	timing timing
 }
 
 // haltNap is how often a worker looks whether it is to go on after all.
@@ -62,10 +64,14 @@ func (w *worker) ringPool(e *entry) {
 	w.out = appendHeader(w.out, frameReady, 0)
 	w.send()
 	rw := &ringWorker{worker: w, r: workerRing.r, spin: several()}
+	watched := rw.timed(e)
 	for ; ; rw.n++ {
 		s := rw.next()
-		for rw.r.ctl.halt.Load() != 0 { // after the stamp of the answer before: see arm
-			time.Sleep(haltNap)
+		run, timed := e.run, false
+		if rw.r.ctl.halt.Load() != 0 {
+			if timed = rw.see(s.count) && watched != nil; timed {
+				run = watched
+			}
 		}
 		release(&rw.r.ctl.begun, rw.n+1)
 		switch s.kind {
@@ -74,17 +80,20 @@ func (w *worker) ringPool(e *entry) {
 			if !ok {
 				childFatal("damaged slot")
 			}
-			rw.answer(e, int(s.count), payload)
+			rw.answer(run, int(s.count), payload)
 		case slotPipe:
 			h, payload := w.receive()
 			if h.kind != frameCall {
 				childFatal("unexpected frame " + strconv.Itoa(int(h.kind)))
 			}
-			rw.answer(e, int(h.count), payload)
+			rw.answer(run, int(h.count), payload)
 		case slotQuit:
 			leave(0)
 		default:
 			childFatal("unknown slot " + strconv.Itoa(int(s.kind)))
+		}
+		if timed {
+			rw.answered()
 		}
 		if rw.n%256 == 0 {
 			runtime.Gosched() // with one P, timers and the lifeline's watch wait for this
@@ -133,7 +142,7 @@ func (w *ringWorker) next() *slot {
 }
 
 // answer runs the call and puts the outcome where there is room for it.
-func (w *ringWorker) answer(e *entry, count int, payload []byte) {
+func (w *ringWorker) answer(run runFunc, count int, payload []byte) {
 	out, area := w.out[:0], []byte(nil)
 	if w.last > inlineSize {
 		// What it makes is probably as large as the last one: let it write to its place.
@@ -143,7 +152,7 @@ func (w *ringWorker) answer(e *entry, count int, payload []byte) {
 			out = area[:0]
 		}
 	}
-	out = e.run(w.ctx, count, payload, out)
+	out = run(w.ctx, count, payload, out)
 	w.last = len(out)
 	inPlace := len(area) > 0 && cap(out) > 0 && unsafe.SliceData(out) == unsafe.SliceData(area)
 	if !inPlace {

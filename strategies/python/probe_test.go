@@ -42,6 +42,9 @@ func TestProbedBatches(t *testing.T) {
 			if p.Tasks != n || n < 1 || p.Workers != workers || p.WallNS <= 0 || p.StampNS <= 0 || len(p.Begin) != n || len(p.Worker) != n {
 				t.Errorf("probe %+v", p)
 			}
+			if (p.TransferNS > 0) != messages(v.strategy, v.params) || p.TransferNS > int64(workers)*p.WallNS {
+				t.Errorf("messages cost %d ns of %d workers' %d ns", p.TransferNS, workers, p.WallNS)
+			}
 			if (len(p.Unseen) > 0) != (v.strategy == "py-asyncio") {
 				t.Errorf("not observed: %+v", p.Unseen)
 			}
@@ -50,6 +53,11 @@ func TestProbedBatches(t *testing.T) {
 			}
 		})
 	}
+}
+
+// messages reports whether tasks travel under a strategy.
+func messages(strategy string, params map[string]string) bool {
+	return strategy == "py-pool" || strategy == "py-executor" && params["kind"] != "thread"
 }
 
 // Of tasks that take no time only some can be stamped.

@@ -22,6 +22,9 @@ func (s *session) probe(ctx context.Context, c *cell, ex strategies.Executor, t 
 		return nil // probeAnother does it, once this executor is closed
 	}
 	cost, n := stampCost(), c.probedTasks(t.last)
+	if c.strategy.Info().Processes {
+		cost.stamp *= 2 // messages are timed as well, as many as tasks are stamped at most
+	}
 	p := strategies.NewProbe(n, c.every(cost.stamp, t.last))
 	if err := watcher.Probe(p); err != nil {
 		s.unseen(c, err.Error())
@@ -145,10 +148,20 @@ func (s *session) probedBatches(ctx context.Context, c *cell, ex strategies.Exec
 		}
 		total += max(end-begin, 1)
 		r := stamps(p.Spans(), begin, end, c.capacity())
-		r.Tasks, r.StampNS, r.ClockNS = n, cost.stamp, cost.clock
+		r.Tasks, r.StampNS, r.ClockNS, r.TransferNS = n, cost.stamp, cost.clock, transfer(p.Transfers(), cost.clock)
 		s.send(protocol.Record{Type: "probe", Probe: r})
 	}
 	return nil
+}
+
+// transfer is what all messages of a batch cost the workers, given by how much a look at the clock makes a time seem longer. It is
+// not 0 where something is known.
+func transfer(t strategies.Transfers, clock int64) int64 {
+	if t.Timed <= 0 {
+		return 0
+	}
+	net := float64(t.Time.Nanoseconds() - 2*clock*t.Timed)
+	return max(int64(net*float64(t.Messages)/float64(t.Timed)), 1)
 }
 
 // stamps puts spans into the protocol's terms. Clocks of other processes may be a little off: what would begin before the

@@ -3,6 +3,7 @@ package trial_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -43,6 +44,9 @@ func probedRun(t *testing.T, change func(*protocol.Run)) (probes []*protocol.Pro
 	}
 }
 
+// rings says that workers of a process pool have shared memory here.
+const rings = runtime.GOOS == "linux" && (runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64")
+
 // TestProbedBatch expects a stamp of every task under every strategy. That the figures are possible the reader has checked.
 func TestProbedBatch(t *testing.T) {
 	nobody := map[string]bool{"goroutines": true, "simple": true} // they do not tell who runs a task
@@ -64,6 +68,9 @@ func TestProbedBatch(t *testing.T) {
 			}
 			if (len(p.Worker) == 12) == nobody[name] {
 				t.Errorf("workers of the stamps: %v", p.Worker)
+			}
+			if known := name == "process-pool" && rings; (p.TransferNS > 0) != known || p.TransferNS > 2*p.WallNS {
+				t.Errorf("messages cost %d ns of two workers' %d ns", p.TransferNS, p.WallNS)
 			}
 			if done.CloseNS <= 0 {
 				t.Errorf("done %s: ending the strategy took no time", text(done))

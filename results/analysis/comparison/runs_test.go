@@ -190,7 +190,9 @@ func TestOneProgramNeedsNoLabel(t *testing.T) {
 		}
 	}
 	mine := label(func(*runtest.Workload, *runtest.Cell) string { return "mine" })
-	two := label(func(w *runtest.Workload, _ *runtest.Cell) string { return map[bool]string{true: "mine", false: "yours"}[w.Entry.Key[0] < 'm'] })
+	two := label(func(w *runtest.Workload, _ *runtest.Cell) string {
+		return map[bool]string{true: "mine", false: "yours"}[w.Entry.Key[0] < 'm']
+	})
 	for name, c := range map[string]struct {
 		change func(*runtest.Workload, *runtest.Cell)
 		want   bool // the label

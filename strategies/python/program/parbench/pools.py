@@ -14,13 +14,39 @@ def run(i):
     return work(i)
 
 
-def run_stamped(every, i):
-    """The same with a stamp for each so manyth task: the result is how it leaves a worker process."""
-    if i % every:
-        return work(i)
-    begin = time.monotonic_ns()
-    result = work(i)
-    return result, os.getpid(), begin, time.monotonic_ns()
+cost = None  # of messages in this worker process since the last call, once it has been told to look; where it can
+
+
+def stamped(every):
+    """What a worker process makes of a Stamped: it has its messages timed from now on."""
+    global cost
+    if cost is None:
+        from .probe import Messages
+
+        try:
+            cost = Messages().take
+        except (ImportError, AttributeError):  # another version of multiprocessing: they stay unknown
+            cost = int
+    return Stamped(every)
+
+
+class Stamped:
+    """run with a stamp for each so manyth task: the result is how it leaves a worker process. With each goes what messages
+    cost since the last one."""
+
+    def __init__(self, every):
+        self.every = every
+
+    def __reduce__(self):
+        return stamped, (self.every,)
+
+    def __call__(self, i):
+        if i % self.every:
+            return work(i)
+        spent = cost()
+        begin = time.monotonic_ns()
+        result = work(i)
+        return result, os.getpid(), begin, time.monotonic_ns(), spent
 
 
 class Shared:
@@ -43,11 +69,9 @@ class Apart:
     crossing = True
 
     def watch(self, n, every):
-        from functools import partial
-
         from .probe import gather
 
-        return gather(self.terms(partial(run_stamped, every), n))
+        return gather(self.terms(Stamped(every), n))
 
 
 class Pooled(Strategy):

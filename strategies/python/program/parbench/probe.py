@@ -43,15 +43,50 @@ class WatchedTasks:
 
 
 def gather(results):
-    """The digest and the stamps of the results of workers that return both."""
-    total, spans = 0, []
+    """The digest, the stamps and what messages cost of the results of workers that return all of it."""
+    total, spans, messages = 0, [], 0
     for r in results:
         if type(r) is tuple:
             total += r[0]
-            spans.append(r[1:])
+            spans.append(r[1:4])
+            messages += r[4]
         else:
             total += r
-    return total & MASK, spans
+    return total & MASK, spans, messages
+
+
+class Messages:
+    """What the messages of this worker process cost: unpacking calls, packing answers and writing them. multiprocessing
+    looks these functions up whenever it needs one, so they can be exchanged for ones that look at the clock, from the first
+    probed batch on: the measured ones are over by then."""
+
+    def __init__(self):
+        from multiprocessing import connection, queues
+
+        self.cost = 0  # nanoseconds that no result has taken along yet
+        self.pickler, write = queues._ForkingPickler, connection.Connection.send_bytes
+        queues._ForkingPickler = self
+        connection.Connection.send_bytes = lambda *args: self.timed(write, *args)
+
+    def timed(self, f, *args):
+        begin = clock()
+        result = f(*args)
+        self.cost += clock() - begin
+        return result
+
+    def loads(self, data):
+        return self.timed(self.pickler.loads, data)
+
+    def dumps(self, *args):
+        return self.timed(self.pickler.dumps, *args)
+
+    def __getattr__(self, name):
+        return getattr(self.pickler, name)
+
+    def take(self):
+        """What the messages since the last call of this have cost."""
+        cost, self.cost = self.cost, 0
+        return cost
 
 
 def costs(crossing):
@@ -68,7 +103,7 @@ def costs(crossing):
 
             begin = clock()
             for i in range(64):
-                loads(dumps((MASK, 4711, begin, begin)))
+                loads(dumps((MASK, 4711, begin, begin, 4711)))
             took += clock() - begin
         stamps.append(took // 64)
         clocks += [end - begin for _, begin, end in w.spans]
@@ -86,15 +121,15 @@ def records(strategy, n, cores, last, least, digest):
         n = max(1, n * SHORT // last)
     while total < least:
         begin = clock()
-        got, spans = strategy.watch(n, every)
+        got, spans, *messages = strategy.watch(n, every)
         wall = clock() - begin
         if n == whole:
             digest(got)
         total += max(wall, 1)
-        yield record(spans, begin, wall, n, workers, stamp, reading, strategy.unseen)
+        yield record(spans, begin, wall, n, workers, stamp, reading, strategy.unseen, *messages)
 
 
-def record(spans, begin, wall, n, workers, stamp, reading, unseen):
+def record(spans, begin, wall, n, workers, stamp, reading, unseen, messages=0):
     number, who, begins, ends = {}, [], [], []
     for worker, b, e in spans:
         who.append(number.setdefault(worker, len(number)))
@@ -103,6 +138,8 @@ def record(spans, begin, wall, n, workers, stamp, reading, unseen):
     r = {"tasks": n, "workers": workers, "wall_ns": wall, "stamp_ns": stamp, "clock_ns": reading, "begin_ns": begins, "end_ns": ends}
     if len(number) <= workers:
         r["worker"] = who
+    if messages:
+        r["transfer_ns"] = messages
     if unseen:
         r["unseen"] = [{"what": what, "why": why} for what, why in unseen]
     return r
