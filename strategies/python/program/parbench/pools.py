@@ -14,6 +14,43 @@ def run(i):
     return work(i)
 
 
+class Messages:
+    """What the messages of this worker process cost: unpacking calls, packing answers and writing them. multiprocessing
+    looks these functions up whenever it needs one, so they can be exchanged for ones that look at the clock, from the first
+    probed batch on: the measured ones are over by then."""
+
+    def __init__(self):
+        from multiprocessing import connection, queues
+
+        self.cost = 0  # nanoseconds that no result has taken along yet
+        self.pickler, write = queues._ForkingPickler, connection.Connection.send_bytes
+        queues._ForkingPickler = self
+        connection.Connection.send_bytes = lambda *args: self.timed(write, *args)
+
+    def timed(self, f, *args):
+        begin = time.monotonic_ns()
+        result = f(*args)
+        self.cost += time.monotonic_ns() - begin
+        return result
+
+    def loads(self, data):
+        return self.timed(self.pickler.loads, data)
+
+    def dumps(self, *args):
+        return self.timed(self.pickler.dumps, *args)
+
+    def __getattr__(self, name):
+        return getattr(self.pickler, name)
+
+    def take(self):
+        """What the messages since the last call of this have cost."""
+        cost, self.cost = self.cost, 0
+        return cost
+
+
+MESSAGES = 4  # that tell a worker to look, and the most tasks in all of them
+MOST = 10000
+
 cost = None  # of messages in this worker process since the last call, once it has been told to look; where it can
 
 
@@ -21,8 +58,6 @@ def stamped(every):
     """What a worker process makes of a Stamped: it has its messages timed from now on."""
     global cost
     if cost is None:
-        from .probe import Messages
-
         try:
             cost = Messages().take
         except (ImportError, AttributeError):  # another version of multiprocessing: they stay unknown
@@ -32,7 +67,7 @@ def stamped(every):
 
 class Stamped:
     """run with a stamp for each so manyth task: the result is how it leaves a worker process. With each goes what messages
-    cost since the last one."""
+    cost since the last one. With 0 it runs nothing: its message tells the worker to look at the next ones."""
 
     def __init__(self, every):
         self.every = every
@@ -41,6 +76,8 @@ class Stamped:
         return stamped, (self.every,)
 
     def __call__(self, i):
+        if not self.every:
+            return 0
         if i % self.every:
             return work(i)
         spent = cost()
@@ -67,10 +104,14 @@ class Apart:
     """Workers in processes of their own: stamps come with the results."""
 
     crossing = True
+    told = False
 
     def watch(self, n, every):
         from .probe import gather
 
+        if not self.told:  # a few messages for each worker; whom none reaches is told by its first task, and late for that one
+            self.told = True
+            gather(self.terms(Stamped(0), min(MESSAGES * self.workers * max(1, int(self.params["chunk"])), MOST)))
         return gather(self.terms(Stamped(every), n))
 
 

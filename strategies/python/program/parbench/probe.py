@@ -55,40 +55,6 @@ def gather(results):
     return total & MASK, spans, messages
 
 
-class Messages:
-    """What the messages of this worker process cost: unpacking calls, packing answers and writing them. multiprocessing
-    looks these functions up whenever it needs one, so they can be exchanged for ones that look at the clock, from the first
-    probed batch on: the measured ones are over by then."""
-
-    def __init__(self):
-        from multiprocessing import connection, queues
-
-        self.cost = 0  # nanoseconds that no result has taken along yet
-        self.pickler, write = queues._ForkingPickler, connection.Connection.send_bytes
-        queues._ForkingPickler = self
-        connection.Connection.send_bytes = lambda *args: self.timed(write, *args)
-
-    def timed(self, f, *args):
-        begin = clock()
-        result = f(*args)
-        self.cost += clock() - begin
-        return result
-
-    def loads(self, data):
-        return self.timed(self.pickler.loads, data)
-
-    def dumps(self, *args):
-        return self.timed(self.pickler.dumps, *args)
-
-    def __getattr__(self, name):
-        return getattr(self.pickler, name)
-
-    def take(self):
-        """What the messages since the last call of this have cost."""
-        cost, self.cost = self.cost, 0
-        return cost
-
-
 def costs(crossing):
     """What a stamp costs, and by how much it makes a task seem longer: the middle of several goes."""
     stamps, clocks = [], []
