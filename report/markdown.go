@@ -196,21 +196,28 @@ func (p *page) workloads() {
 		p.f("## Workload %s\n\n", EscapeMarkdown(t.Entry.Key))
 		p.f("%s\n\n", EscapeMarkdown(sentence(about(t))))
 		m := cellsOf(t, p.unit, p.foot)
-		if len(t.Rows) > 0 {
-			p.b.WriteString(m.grid.part(false).markdown())
-			p.f("\n")
+		if !covered(p.rep, t) { // else the comparison of commands has said it, and there is no speedup
+			p.measured(t, &m)
 		}
-		if m.marked {
-			p.f("%s marks the winning set.\n\n", winMark)
-		}
-		p.f("**Finding.** %s\n\n", EscapeMarkdown(t.Finding))
-		p.notes(t)
 		if len(t.Rows) > 0 {
 			p.f("What it cost:\n\n%s\n", m.grid.part(true).markdown())
 		}
 		p.split(t)
 		p.plots(t.Entry.Key)
 	}
+}
+
+// measured writes a workload's main table with what it shows.
+func (p *page) measured(t *analysis.Table, m *measured) {
+	if len(t.Rows) > 0 {
+		p.b.WriteString(m.grid.part(false).markdown())
+		p.f("\n")
+	}
+	if m.marked {
+		p.f("%s marks the winning set.\n\n", winMark)
+	}
+	p.f("**Finding.** %s\n\n", EscapeMarkdown(t.Finding))
+	p.notes(t)
 }
 
 func (p *page) notes(t *analysis.Table) {
@@ -307,11 +314,15 @@ func (p *page) reading() {
 	lines := []string{
 		"- An interval such as 1.93 [1.90, 1.96] is an estimate and the range that holds the true value with the confidence in the column's heading, as far as the trials of this run represent the machine. n is the number of trials behind it.",
 		"- Overlapping intervals of two rows do not mean that the rows are alike: the winning set comes from comparisons paired within rounds, which see more.",
-		"- A speedup of 2 means half the time of the sequential reference; efficiency is speedup over cores, for work that waits (io, mixed) speedup over workers, because a core then serves many of them, and for commands speedup over the larger of the two, unless one alone on several cores is the reference.",
-		"- CPU s per wall s tells how many cores were kept busy: near the number of cores for work that computes, near 0 for work that waits.",
-		"- Peak memory is " + peak + ". Set-up is what a strategy needs before its first task; it is not part of the time per task.",
-		"- Nothing here says how other machines, other parameters or other versions of the programs would do.",
 	}
+	if !p.commandsAlone() { // which have none
+		lines = append(lines, "- A speedup of 2 means half the time of the sequential reference; efficiency is speedup over cores, for work that waits (io, mixed) speedup over workers, because a core then serves many of them, and for commands speedup over the larger of the two, unless one alone on several cores is the reference.")
+	}
+	lines = append(lines,
+		"- CPU s per wall s tells how many cores were kept busy: near the number of cores for work that computes, near 0 for work that waits.",
+		"- Peak memory is "+peak+". Set-up is what a strategy needs before its first task; it is not part of the time per task.",
+		"- Nothing here says how other machines, other parameters or other versions of the programs would do.",
+	)
 	if p.rep.Split() {
 		lines = append(lines, splitReading)
 	}

@@ -82,12 +82,16 @@ func newTable(rep *analysis.Report, t *analysis.Table) *table {
 }
 
 func (t *table) figures() []Figure {
-	list := []Figure{t.time()}
-	if !t.probe {
+	var list []Figure
+	single := t.t.Commands() && len(t.groups) == 1 && len(t.groups[0].rows) == 1 && !t.anyFailed() // compared with other commands at most
+	if !single {
+		list = append(list, t.time())
+	}
+	if !t.probe && !single {
 		list = append(list, t.speedup(), t.efficiency())
 	}
 	list = append(list, t.distribution())
-	if !t.probe {
+	if !t.probe && !single {
 		list = append(list, t.cpu())
 	}
 	list = append(list, t.split())
@@ -182,6 +186,12 @@ const muchDisturbed = 0.2
 // heading returns the text around a figure. facts are what the subtitle says besides the rounds.
 func (t *table) heading(title string, facts ...string) heading {
 	h := heading{title: t.name + ": " + title}
+	// What the marks are, after the last comma, stands in the title where there is room, and else in the subtitle: a title that
+	// is shortened in its middle says neither.
+	if at := strings.LastIndex(h.title, ", "); at > 0 && titleStyle.width(h.title) > figureWidth-2*margin {
+		facts = append([]string{h.title[at+2:]}, facts...)
+		h.title = h.title[:at]
+	}
 	var parts []string
 	if n := t.rep.Rounds; n == 1 {
 		parts = append(parts, "1 round")

@@ -227,3 +227,21 @@ func TestTooHighIsLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// TestTitlesAreWhole: what does not fit behind a title goes below it, instead of a title with a hole.
+func TestTitlesAreWhole(t *testing.T) {
+	const what, marks = "speedup over each program's own reference", "ratio paired by round (too few rounds for intervals)"
+	for name, c := range map[string]struct {
+		title string
+		whole bool
+	}{"there is room": {"speedup over sequential, " + marks, true}, "there is none": {what + ", " + marks, false}, "no comma": {what, true}} {
+		tab := &table{rep: &analysis.Report{Rounds: 3}, t: &analysis.Table{}, name: "primes"}
+		h := tab.heading(c.title, "higher is better")
+		if w := titleStyle.width(h.title); w > figureWidth-2*margin || strings.Contains(h.title, "…") {
+			t.Errorf("%s: the title %q is %.0f pixels wide", name, h.title, w)
+		}
+		if (h.title == "primes: "+c.title) != c.whole || strings.Contains(h.subtitle, marks) == c.whole || !strings.HasSuffix(h.subtitle, "higher is better") {
+			t.Errorf("%s: title %q, subtitle %q", name, h.title, h.subtitle)
+		}
+	}
+}

@@ -97,7 +97,11 @@ func All(rep *analysis.Report) []Figure {
 		}
 	}
 	for i := range rep.Commands {
-		if f, ok := scan(rep, &rep.Commands[i]); ok {
+		f, ok := scan(rep, &rep.Commands[i])
+		if !ok {
+			f, ok = commandTimes(rep, &rep.Commands[i])
+		}
+		if ok {
 			f.name = unique(names, slug(f.workload), f.kind)
 			out = append(out, f)
 		}
