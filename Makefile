@@ -38,7 +38,7 @@ fmt: ## format the Go code
 vet: ## go vet, for Linux and for a system that has none of its features
 	go vet ./... $(CI_PKGS)
 	GOOS=darwin go vet ./...
-	GOARCH=arm64 go vet ./strategies/command/launch
+	GOARCH=arm64 go vet ./strategies/multiproc/spawn
 
 .PHONY: layout
 layout: ## check the import table, the top level and what files hold

@@ -26,37 +26,16 @@ type outcome struct {
 // kept is how much of a command's output is kept, in bytes.
 const kept = 4 << 10
 
-// starter starts a command and waits for its end: this process itself, or the launcher.
-type starter interface {
-	// Run hands the process to started, and says how the command ended and whether the peak of its memory is its own. An
-	// error says that the command could not be started.
-	Run(cmd spawn.Command, started func(*spawn.Child)) (_ spawn.State, own bool, _ error)
-}
-
-// direct starts commands itself: their peak is never below that of this process.
-type direct struct{}
-
-// Run implements starter.
-func (direct) Run(cmd spawn.Command, started func(*spawn.Child)) (state spawn.State, own bool, err error) {
-	var child *spawn.Child
-	if err := spawn.Run(cmd, func(c *spawn.Child) { child = c; started(c) }); err != nil {
-		return state, false, err
-	}
-	state, err = child.Wait(context.Background()) // it has ended
-	return state, false, err
-}
-
 // call is a command to be run.
 type call struct {
 	line
-	number string   // in place of {i}
-	by     starter  // nil: this process
-	cpus   []int    // nil: those of this process
-	out    *os.File // standard output where that is not captured; nil: /dev/null
+	number string          // in place of {i}
+	by     *spawn.Launcher // nil: the peak of its memory will not be known if it is small
+	cpus   []int           // nil: those of this process
+	out    *os.File        // standard output where that is not captured; nil: /dev/null
 }
 
-// run starts a process in a group of its own, waits for its end, and ends what it has
-// left in its group. The error says that it could not be started, or is that of ctx, whose end kills it.
+// run starts a process in a group of its own, waits for its end, and ends what it has left in its group. The error says that it could not be started, or is that of ctx, whose end kills it.
 func (t *tasks) run(ctx context.Context, c call) (x outcome, err error) {
 	args := c.args(c.number)
 	path := c.path
@@ -65,7 +44,7 @@ func (t *tasks) run(ctx context.Context, c call) (x outcome, err error) {
 			return x, err
 		}
 	}
-	cmd := spawn.Command{Path: path, Args: args, Env: t.env, CPUs: c.cpus, NewGroup: true, Stdout: c.out}
+	cmd := spawn.Command{Path: path, Args: args, Env: t.env, CPUs: c.cpus, NewGroup: true, Launcher: c.by, Stdout: c.out}
 	if t.input != "" {
 		if cmd.Stdin, err = os.Open(t.input); err != nil {
 			return x, fmt.Errorf("--input: %w", err)
@@ -98,11 +77,7 @@ func (t *tasks) run(ctx context.Context, c call) (x outcome, err error) {
 	}
 	var child *spawn.Child
 	var stop func() bool
-	by := c.by
-	if by == nil {
-		by = direct{}
-	}
-	x.state, x.own, err = by.Run(cmd, func(p *spawn.Child) {
+	err = spawn.Run(cmd, func(p *spawn.Child) {
 		for _, f := range ends {
 			f.Close()
 		}
@@ -119,12 +94,15 @@ func (t *tasks) run(ctx context.Context, c call) (x outcome, err error) {
 		return x, err
 	}
 	stop()
+	x.state, err = child.Wait(context.Background()) // it has ended
+	x.own = c.by != nil
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	reap, cancel := context.WithTimeout(context.Background(), orphanPatience)
 	_ = child.Reap(reap) // what was in its group is killed, and on its way here
 	cancel()
+	spawn.ReapOrphans()
 	x.tail.Close()
 	if x.out != nil {
 		x.out.Close()
@@ -140,9 +118,11 @@ type ledger struct {
 	peak  int64              // bytes: the largest that is
 	wall  time.Duration      // of all tasks together
 	count int
+	last  int // the largest number of a task
 }
 
-func (l *ledger) add(x outcome, wall time.Duration) {
+// add adds task i.
+func (l *ledger) add(i int, x outcome, wall time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	u := &x.state.Usage
@@ -163,6 +143,7 @@ func (l *ledger) add(x outcome, wall time.Duration) {
 	l.sum.Exits[exitName(x.state)]++
 	l.wall += wall
 	l.count++
+	l.last = max(l.last, i)
 }
 
 // each is how long a task took, and otherwise, before there was one, what it is said to take.
@@ -196,38 +177,53 @@ func (t *tasks) take() (sum strategies.Account, peak int64) {
 	return sum, peak
 }
 
-// launchFrom is how long commands take that the launcher starts to be timed: it adds 0.2 ms to them.
+// launchFrom is how long commands take that the launcher starts to be timed: it adds 0.1 to 0.2 ms to them.
 const launchFrom = 100 * time.Millisecond
 
-// starter is what is to start the next command.
-func (t *tasks) starter() starter {
-	if t.launcher != nil && t.ledger.each(t.grain) >= launchFrom {
+// starter is what is to start the next command: the launcher, or nothing beside this process.
+func (t *tasks) starter() *spawn.Launcher {
+	if t.ledger.each(t.grain) >= launchFrom {
 		return t.launcher
 	}
-	return direct{}
+	return nil
 }
 
 // account is what the tasks used since take.
 //
-// Of those that this process started, the kernel's peak is the larger one of the command's and this process's, see package
-// launch: well above this process's it is the command's. (Well above, because kernels from 6.2 on keep it by the CPU and
-// add up what is handy.) Where no peak is a command's own, the command is run once more, by the launcher.
+// Of those that were started without the launcher, the kernel's peak is the larger one of the command's and this process's
+// (see spawn.Launcher): well above this process's it is the command's. (Well above, because kernels from 6.2 on keep it by
+// the CPU and add up what is handy.) Where it is not, the command is run once more with the launcher, unless its tasks are
+// different commands.
 func (t *tasks) account(ctx context.Context) strategies.Account {
 	a, peak := t.take()
 	a.Shell = t.shell
 	mine := strategies.PeakMemory()
-	if a.PeakBytes <= mine+mine/4 && peak == 0 && t.launcher != nil && t.grain < launchFrom && t.prepareBatch(ctx) == nil {
-		if x, err := t.run(ctx, call{line: t.command, number: "0", by: t.launcher}); err == nil && x.own {
-			peak = x.state.Usage.Maxrss << 10
-		}
-	}
 	switch {
+	case a.PeakBytes == 0: // all by the launcher
+		a.PeakBytes = peak
 	case a.PeakBytes > mine+mine/4:
 		a.PeakBytes = max(a.PeakBytes, peak)
-	case peak > 0:
-		a.PeakBytes = peak
+	case t.command.numbered() && t.ledger.last > 0:
+		a.PeakBytes, a.PeakBound = max(a.PeakBytes, peak), true
 	default:
-		a.PeakBound = true
+		if peak == 0 {
+			peak = t.sample(ctx)
+		}
+		if a.PeakBound = peak == 0; !a.PeakBound {
+			a.PeakBytes = peak
+		}
 	}
 	return a
+}
+
+// sample is the peak of one command in bytes; 0: it cannot be known.
+func (t *tasks) sample(ctx context.Context) int64 {
+	if t.launcher == nil || t.grain >= launchFrom || t.prepareBatch(ctx) != nil {
+		return 0
+	}
+	x, err := t.run(ctx, call{line: t.command, number: "0", by: t.launcher})
+	if err != nil {
+		return 0
+	}
+	return x.state.Usage.Maxrss << 10
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/parbench/parbench/strategies"
-	"github.com/parbench/parbench/strategies/command/launch"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
 
@@ -26,22 +25,31 @@ func TestAccountPeak(t *testing.T) {
 	small, large := int64(1<<20), 4*mine
 	for name, tc := range map[string]struct {
 		ran   []outcome
+		line  string
 		want  int64
 		bound bool
 	}{
-		"all launched":                 {[]outcome{used(small, true), used(2*small, true)}, 2 * small, false},
-		"some launched":                {[]outcome{used(small, true), used(mine, false)}, small, false},
-		"larger than this process":     {[]outcome{used(small, true), used(large, false)}, large, false},
-		"as large as this process":     {[]outcome{used(mine, false)}, mine, true},
-		"larger, nobody launched":      {[]outcome{used(large, false)}, large, false},
-		"the launched one is larger":   {[]outcome{used(2*large, true), used(large, false)}, 2 * large, false},
-		"hardly larger, some launched": {[]outcome{used(small, true), used(mine+mine/8, false)}, small, false},
+		"all launched":                 {[]outcome{used(small, true), used(2*small, true)}, "true", 2 * small, false},
+		"some launched":                {[]outcome{used(small, true), used(mine, false)}, "true", small, false},
+		"larger than this process":     {[]outcome{used(small, true), used(large, false)}, "true", large, false},
+		"as large as this process":     {[]outcome{used(mine, false)}, "true", mine, true},
+		"larger, nobody launched":      {[]outcome{used(large, false)}, "true", large, false},
+		"the launched one is larger":   {[]outcome{used(2*large, true), used(large, false)}, "true", 2 * large, false},
+		"hardly larger, some launched": {[]outcome{used(small, true), used(mine+mine/8, false)}, "true", small, false},
+		"of its own, some launched":    {[]outcome{used(small, true), used(mine, false)}, "true {i}", mine, true},
+		"of its own, all launched":     {[]outcome{used(small, true), used(2*small, true)}, "true {i}", 2 * small, false},
+		"of its own, larger":           {[]outcome{used(small, true), used(large, false)}, "true {i}", large, false},
+		"of its own, one task":         {[]outcome{used(mine, false)}, "true {i}", mine, true},
 	} {
 		var k tasks // without a launcher
-		k.ledger.add(used(8*large, true), time.Second)
+		var err error
+		if k.command, err = parse("", tc.line, func(string) (string, bool) { return "", false }); err != nil {
+			t.Fatal(err)
+		}
+		k.ledger.add(0, used(8*large, true), time.Second)
 		k.take() // the warm-up's
-		for _, x := range tc.ran {
-			k.ledger.add(x, time.Millisecond)
+		for i, x := range tc.ran {
+			k.ledger.add(i, x, time.Millisecond)
 		}
 		if a := k.account(t.Context()); a.PeakBytes>>10 != tc.want>>10 || a.PeakBound != tc.bound {
 			t.Errorf("%s: %d bytes, bound %v; want %d, %v", name, a.PeakBytes, a.PeakBound, tc.want, tc.bound)
@@ -66,15 +74,15 @@ func TestStarter(t *testing.T) {
 		"long warm-up":               {short, []time.Duration{long}, nil, true},
 		"short warm-up":              {long, []time.Duration{short}, nil, false},
 	} {
-		k := tasks{grain: tc.expected, launcher: new(launch.Launcher)}
+		k := tasks{grain: tc.expected, launcher: new(spawn.Launcher)}
 		for _, wall := range tc.warmed {
-			k.ledger.add(used(0, false), wall)
+			k.ledger.add(0, used(0, false), wall)
 		}
 		k.take()
 		for _, wall := range tc.k {
-			k.ledger.add(used(0, false), wall)
+			k.ledger.add(0, used(0, false), wall)
 		}
-		if _, got := k.starter().(*launch.Launcher); got != tc.want {
+		if got := k.starter() != nil; got != tc.want {
 			t.Errorf("%s: by the launcher: %v", name, got)
 		}
 	}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/stat"
-	"github.com/parbench/parbench/strategies/command/launch"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
 	"github.com/parbench/parbench/workloads"
 )
@@ -33,9 +32,9 @@ type tasks struct {
 	cpus     chan int      // those that no pinned command has; nil: commands are not pinned
 	shell    time.Duration // what its start takes
 	allowed  func(spawn.State) bool
-	shown    sync.Once        // the output of the first failure
-	launcher *launch.Launcher // nil: this system has none
-	grain    time.Duration    // how long a command takes, as far as that is known
+	shown    sync.Once       // the output of the first failure
+	launcher *spawn.Launcher // nil: this system has none
+	grain    time.Duration   // how long a command takes, as far as that is known
 	ledger   ledger
 	outputs  *outputs // nil: not checked
 	closed   bool
@@ -98,7 +97,7 @@ func (w workload) prepare(ctx context.Context, grain time.Duration, env workload
 			t.cpus <- c
 		}
 	}
-	t.launcher, _ = launch.Open() // without it some peaks are bounds, and marked as such
+	t.launcher, _ = spawn.OpenLauncher() // without it some peaks are bounds, and marked as such
 	if w.all.Shell != "" {
 		if t.shell, err = t.shellStart(ctx); err != nil {
 			return nil, err
@@ -219,7 +218,7 @@ func (t *tasks) Task(ctx context.Context, i int) (uint64, error) {
 		}
 		return 0, err
 	}
-	t.ledger.add(x, time.Since(began))
+	t.ledger.add(i, x, time.Since(began))
 	if !t.allowed(x.state) {
 		t.show(x)
 		return 0, t.failed(x.state, number)

@@ -124,6 +124,9 @@ func cut(text string, value func(string) (string, bool)) word {
 	return parts
 }
 
+// numbered reports whether every task is a command of its own.
+func (l line) numbered() bool { return len(l.whole) > 1 }
+
 // at is the argument in task i.
 func (w word) at(i string) string { return strings.Join(w, i) }
 

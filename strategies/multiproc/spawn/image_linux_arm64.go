@@ -1,3 +1,6 @@
 package spawn
 
-const sysMemfdCreate = 279
+const (
+	sysMemfdCreate = 279
+	elfMachine     = 183 // EM_AARCH64
+)

@@ -30,32 +30,62 @@ func EndOrphans(patience time.Duration) {
 // KillAll kills every group that this process has started, and what has left them. Nothing can be started afterwards: it
 // is for a process that is about to end itself.
 func KillAll() {
-	groups.Lock() // for good: a start that is under way is finished, and no other begins
-	for pid := range groups.leader {
-		_ = syscall.Kill(-pid, syscall.SIGKILL)
+	living.Lock() // for good: a start that is under way is finished, and no other begins
+	for pid, c := range living.child {
+		if c.group {
+			_ = syscall.Kill(-pid, syscall.SIGKILL)
+		}
 	}
 	for began := time.Now(); hasChildren() && time.Since(began) < 100*time.Millisecond; {
 		list := children()
-		living := 0
+		left := 0
 		for _, pid := range list {
 			if syscall.Kill(pid, syscall.SIGKILL) == nil && !exited(pid, false) {
-				living++
+				left++
 			}
 		}
-		if living == 0 {
+		if left == 0 {
 			return // zombies are reaped by whoever inherits them
 		}
 		time.Sleep(200 * time.Microsecond)
 	}
 }
 
+// ReapOrphans reaps processes that have ended and have become children of this one because it is a subreaper, so that they
+// do not use up the process numbers of the machine. Where none has ended it costs a system call.
+func ReapOrphans() {
+	for {
+		pid, err := ended()
+		if err != 0 || pid == 0 || !reapOrphan(pid) {
+			return
+		}
+	}
+}
+
+// reapOrphan reaps a process that has ended, unless it is one of those that Start and Run will.
+func reapOrphan(pid int) bool {
+	living.Lock()
+	defer living.Unlock()
+	if living.child[pid] != nil {
+		return false
+	}
+	got, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+	return got == pid && err == nil
+}
+
 // hasChildren reports whether this process has any child, a zombie included.
 func hasChildren() bool {
+	_, err := ended()
+	return err != syscall.ECHILD
+}
+
+// ended returns the number of a child that has ended and not been reaped; 0: there is none.
+func ended() (int, syscall.Errno) {
 	const pAll = 0
-	var info [16]uint64 // siginfo_t
+	var info [16]uint64 // siginfo_t, whose si_pid is the fifth word of 32 bits
 	_, _, e := syscall.Syscall6(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)),
 		uintptr(syscall.WEXITED|syscall.WNOHANG|wNoWait), 0, 0)
-	return e != syscall.ECHILD
+	return int(int32(info[2])), e
 }
 
 // children lists this process's children from /proc: not every kernel has a file that does.

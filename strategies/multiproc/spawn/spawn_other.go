@@ -26,6 +26,9 @@ func (*Child) Reap(context.Context) error { return ErrUnavailable }
 // EndOrphans does nothing here.
 func EndOrphans(time.Duration) {}
 
+// ReapOrphans does nothing here.
+func ReapOrphans() {}
+
 // KillAll does nothing here.
 func KillAll() {}
 

@@ -27,12 +27,12 @@ var spawner struct {
 	queue chan *request
 }
 
-// groups knows the living leader of every group, so that a group number that the kernel has handed out again is never
-// mistaken for the old one. Held across each start and each reaping of orphans, which excludes the two.
-var groups = struct {
+// living knows the children that have not been reaped by their number, so that one that the kernel has handed out again is
+// never mistaken for the old one, nor a child for an orphan. Held across each start and each reaping, which excludes these.
+var living = struct {
 	sync.Mutex
-	leader map[int]*Child
-}{leader: make(map[int]*Child)}
+	child map[int]*Child
+}{child: make(map[int]*Child)}
 
 // Start starts the child. Its error names the path or the CPUs.
 func Start(cmd Command) (*Child, error) {
@@ -152,17 +152,21 @@ func (r *request) start() (err error) {
 	if cmd.ControlGroup != nil {
 		sys.UseCgroupFD, sys.CgroupFD = true, int(cmd.ControlGroup.Fd())
 	}
-	groups.Lock()
-	defer groups.Unlock()
-	pid, _, err := syscall.StartProcess(cmd.Path, args, &syscall.ProcAttr{Dir: cmd.Dir, Env: env, Files: files, Sys: sys})
+	attr := &syscall.ProcAttr{Dir: cmd.Dir, Env: env, Files: files, Sys: sys}
+	living.Lock()
+	defer living.Unlock()
+	var pid int
+	if cmd.Launcher != nil {
+		pid, err = r.launch(cmd.Path, args, attr)
+	} else {
+		pid, _, err = syscall.StartProcess(cmd.Path, args, attr)
+	}
 	runtime.KeepAlive(cmd)
 	if err != nil {
 		return &os.PathError{Op: "start", Path: cmd.Path, Err: err}
 	}
 	r.child.pid = pid
-	if cmd.NewGroup {
-		groups.leader[pid] = r.child
-	}
+	living.child[pid] = r.child
 	return nil
 }
 
@@ -247,10 +251,10 @@ func (c *Child) watch(pidfd int) {
 	}
 	if c.group {
 		_ = syscall.Kill(-c.pid, syscall.SIGKILL)
-		groups.Lock()
-		defer groups.Unlock()
-		delete(groups.leader, c.pid)
 	}
+	living.Lock()
+	defer living.Unlock()
+	delete(living.child, c.pid)
 	c.mu.Lock()
 	var status syscall.WaitStatus
 	var usage syscall.Rusage
@@ -343,10 +347,10 @@ func (c *Child) Reap(ctx context.Context) error {
 // reapOrphans reaps what can be reaped at once and reports whether the group has no member left here. A member's own
 // children come to the subreaper before the member itself can be waited for, so "no children" is final.
 func (c *Child) reapOrphans() bool {
-	groups.Lock()
-	defer groups.Unlock()
-	if groups.leader[c.pid] != nil {
-		return true // the number belongs to a new group: ours is gone
+	living.Lock()
+	defer living.Unlock()
+	if living.child[c.pid] != nil {
+		return true // the number belongs to a new process: our group is gone
 	}
 	for {
 		pid, err := syscall.Wait4(-c.pid, nil, syscall.WNOHANG, nil)

@@ -77,8 +77,57 @@ func child(role string) {
 		}
 		runtime.GC() // nothing that keeps the children is a Go object
 		time.Sleep(time.Hour)
+	case "launching parent": // for TestLauncherParentDeath: a child by a launcher, then waits to be killed
+		l, err := OpenLauncher()
+		if err != nil {
+			panic(err)
+		}
+		c, err := Start(Command{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, NewGroup: true, Launcher: l})
+		if err != nil {
+			panic(err)
+		}
+		_, _ = os.NewFile(FDOut, "out").WriteString(strconv.Itoa(c.Pid()) + "\n")
+		time.Sleep(time.Hour)
+	case "reaper": // for TestReapOrphans
+		reaper()
 	}
 	os.Exit(0)
+}
+
+// reaper runs children that leave orphans behind, and panics unless these are reaped, and only these.
+func reaper() {
+	if err := BecomeSubreaper(); err != nil {
+		panic(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for range 25 {
+				script := "setsid true & setsid sleep 0.001 & exit " + strconv.Itoa(i)
+				var child *Child
+				if err := Run(Command{Path: "/bin/sh", Args: []string{"sh", "-c", script}, NewGroup: true}, func(c *Child) { child = c }); err != nil {
+					panic(err)
+				}
+				if child.err != nil || child.state.Code != i {
+					panic(child.state.String())
+				}
+				ReapOrphans()
+			}
+		})
+	}
+	wg.Wait()
+	for hasChildren() { // the last ones may not have ended
+		ReapOrphans()
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Orphans that have ended do not pile up, and no child's end is taken from whoever waits for it.
+func TestReapOrphans(t *testing.T) {
+	c := start(t, "reaper", 0, nil)
+	if s, err := c.Wait(ctxT(t)); err != nil || !s.Success() {
+		t.Errorf("%v, %v", s, err)
+	}
 }
 
 // inherited are the descriptors that whoever started the test left open across exec: children get them as well.

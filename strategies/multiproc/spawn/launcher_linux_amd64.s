@@ -4,16 +4,16 @@
 // no relocations. Its arguments are the path of a program and the argument vector of that; see execve(2) for what lies on
 // the stack. Registers that the kernel keeps: all but AX (the result, or a negative errno), CX and R11.
 //
-//	R12 path   R13 its argument vector   BX environment   R14 record, below the stack pointer
+//	R12 path   R13 its argument vector   BX environment   R14 what to report, below the stack pointer
 TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ 0(SP), BX
 	MOVQ 8(SP), R12
 	LEAQ 16(SP), R13
 	LEAQ 16(SP)(BX*8), BX
-	LEAQ -256(SP), R14
+	LEAQ -64(SP), R14
 	XORL AX, AX
 	MOVQ AX, 0(R14) // errno
-	MOVQ AX, 8(R14) // status
+	MOVQ AX, 8(R14) // pid
 
 	MOVL $72, AX // fcntl(3, F_SETFD, FD_CLOEXEC)
 	MOVL $3, DI
@@ -21,8 +21,10 @@ TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVL $1, DX
 	SYSCALL
 
-	MOVL $56, AX     // clone(CLONE_VM|CLONE_VFORK|SIGCHLD): in the child all memory is the parent's, which waits for execve
-	MOVL $0x4111, DI
+	// clone(CLONE_PARENT|CLONE_VM|CLONE_VFORK|SIGCHLD): a sibling, in which all memory is the launcher's, which waits for
+	// its execve.
+	MOVL $56, AX
+	MOVL $0xc111, DI
 	XORL SI, SI
 	XORL DX, DX
 	XORL R10, R10
@@ -30,7 +32,12 @@ TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	SYSCALL
 	TESTQ AX, AX
 	JMI failed
-	JNE parent
+	JNE started
+
+	MOVL $109, AX // setpgid(0, 0)
+	XORL DI, DI
+	XORL SI, SI
+	SYSCALL
 
 	MOVL $157, AX // prctl(PR_SET_PDEATHSIG, SIGKILL)
 	MOVL $1, DI
@@ -54,24 +61,14 @@ failed:
 	MOVQ AX, 0(R14)
 	JMP  report
 
-parent:
-	MOVQ AX, R12
-
-wait:
-	MOVL $61, AX // wait4(child, &status, 0, &usage)
-	MOVQ R12, DI
-	LEAQ 8(R14), SI
-	XORL DX, DX
-	LEAQ 16(R14), R10
-	SYSCALL
-	CMPQ AX, $-4 // EINTR
-	JEQ  wait
+started:
+	MOVQ AX, 8(R14)
 
 report:
-	MOVL $1, AX // write(3, record, recordSize)
+	MOVL $1, AX // write(3, what to report, 16)
 	MOVL $3, DI
 	MOVQ R14, SI
-	MOVL $160, DX
+	MOVL $16, DX
 	SYSCALL
 
 	MOVL $231, AX // exit_group(0)
@@ -79,8 +76,8 @@ report:
 	SYSCALL
 	INT  $3
 
-// func code() uintptr
-TEXT ·code(SB), NOSPLIT, $0-8
+// func launcherCode() uintptr
+TEXT ·launcherCode(SB), NOSPLIT, $0-8
 	LEAQ launcher<>(SB), AX
 	MOVQ AX, ret+0(FP)
 	RET

@@ -4,16 +4,16 @@
 // no relocations. Its arguments are the path of a program and the argument vector of that; see execve(2) for what lies on
 // the stack. Registers that the kernel keeps: all but R0 (the result, or a negative errno).
 //
-//	R19 path   R20 its argument vector   R21 environment   R22 record, below the stack pointer
+//	R19 path   R20 its argument vector   R21 environment   R22 what to report, below the stack pointer
 TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD RSP, R9
 	MOVD 0(R9), R10
 	MOVD 8(R9), R19
 	ADD  $16, R9, R20
 	ADD  R10<<3, R20, R21
-	SUB  $256, R9, R22
+	SUB  $64, R9, R22
 	MOVD ZR, 0(R22) // errno
-	MOVD ZR, 8(R22) // status
+	MOVD ZR, 8(R22) // pid
 
 	MOVD $25, R8 // fcntl(3, F_SETFD, FD_CLOEXEC)
 	MOVD $3, R0
@@ -21,8 +21,10 @@ TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD $1, R2
 	SVC
 
-	MOVD $220, R8    // clone(CLONE_VM|CLONE_VFORK|SIGCHLD): in the child all memory is the parent's, which waits for execve
-	MOVD $0x4111, R0
+	// clone(CLONE_PARENT|CLONE_VM|CLONE_VFORK|SIGCHLD): a sibling, in which all memory is the launcher's, which waits for
+	// its execve.
+	MOVD $220, R8
+	MOVD $0xc111, R0
 	MOVD ZR, R1
 	MOVD ZR, R2
 	MOVD ZR, R3
@@ -30,7 +32,12 @@ TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	SVC
 	CMP  $0, R0
 	BLT  failed
-	BNE  parent
+	BNE  started
+
+	MOVD $154, R8 // setpgid(0, 0)
+	MOVD ZR, R0
+	MOVD ZR, R1
+	SVC
 
 	MOVD $167, R8 // prctl(PR_SET_PDEATHSIG, SIGKILL)
 	MOVD $1, R0
@@ -54,24 +61,14 @@ failed:
 	MOVD R0, 0(R22)
 	B    report
 
-parent:
-	MOVD R0, R19
-
-wait:
-	MOVD $260, R8 // wait4(child, &status, 0, &usage)
-	MOVD R19, R0
-	ADD  $8, R22, R1
-	MOVD ZR, R2
-	ADD  $16, R22, R3
-	SVC
-	CMN  $4, R0 // EINTR
-	BEQ  wait
+started:
+	MOVD R0, 8(R22)
 
 report:
-	MOVD $64, R8 // write(3, record, recordSize)
+	MOVD $64, R8 // write(3, what to report, 16)
 	MOVD $3, R0
 	MOVD R22, R1
-	MOVD $160, R2
+	MOVD $16, R2
 	SVC
 
 	MOVD $94, R8 // exit_group(0)
@@ -79,8 +76,8 @@ report:
 	SVC
 	BRK
 
-// func code() uintptr
-TEXT ·code(SB), NOSPLIT, $0-8
+// func launcherCode() uintptr
+TEXT ·launcherCode(SB), NOSPLIT, $0-8
 	MOVD $launcher<>(SB), R0
 	MOVD R0, ret+0(FP)
 	RET

@@ -1,3 +1,0 @@
-package launch
-
-const machine = 62 // EM_X86_64

@@ -1,3 +1,0 @@
-package launch
-
-const machine = 183 // EM_AARCH64
