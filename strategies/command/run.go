@@ -2,11 +2,13 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/parbench/parbench/internal/capture"
@@ -90,6 +92,9 @@ func (t *tasks) run(ctx context.Context, c call) (x outcome, err error) {
 	if child == nil {
 		for _, f := range append(ends, stderr, stdout) {
 			f.Close() // of a nil file an error
+		}
+		if errors.Is(err, syscall.ENOEXEC) {
+			err = fmt.Errorf("%w: a script begins with a line such as #!/bin/sh, or needs --shell; a program must be made for this processor", err)
 		}
 		return x, err
 	}
