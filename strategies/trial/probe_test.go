@@ -88,8 +88,8 @@ func names(reg *strategies.Registry) (out []string) {
 
 // TestProbeSamples: of tasks that do nothing only a part can be stamped.
 func TestProbeSamples(t *testing.T) {
-	probes, _ := probedRun(t, func(r *protocol.Run) { r.Workload, r.Strategy, r.Tasks = "probe", "pool", 100_000 })
-	if p := probes[0]; len(p.Begin) < 1 || len(p.Begin) > 100_000/2 {
+	probes, _ := probedRun(t, func(r *protocol.Run) { r.Workload, r.Strategy, r.Tasks = "probe", "pool", 140_000 })
+	if p := probes[0]; len(p.Begin) < 1 || len(p.Begin) > protocol.MaxStamps {
 		t.Errorf("%d of %d tasks that do nothing were stamped", len(p.Begin), p.Tasks)
 	}
 }
