@@ -91,7 +91,7 @@ func ClaimsMarkdown(w io.Writer, rep *claim.Report, opt MDOptions) error {
 		for _, a := range rep.Args {
 			words = append(words, QuoteShell(a))
 		}
-		p.f("To repeat it:\n\n%s\n", fence("sh", []string{EscapeTerminal(strings.Join(words, " "))}))
+		p.f("To repeat it%s:\n\n%s\n", EscapeMarkdown(fillIn(rep.Args)), fence("sh", []string{EscapeTerminal(strings.Join(words, " "))}))
 	}
 	p.f("## How to read it\n\n%s\n\nThe articles:\n\n", EscapeMarkdown(claimsLegend))
 	for _, a := range claim.Articles() {

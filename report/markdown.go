@@ -186,7 +186,7 @@ func (p *page) method() {
 		"A difference of less than %s is taken as none that matters.\n\n", roundsWord(p.rep.Rounds), h.Plan.Seed, level, ratios, winners, winners, quantity.Percent(p.rep.Effect))
 	p.f("%s\n\n", EscapeMarkdown(counts(p.rep)))
 	if len(h.Args) > 0 {
-		p.f("To repeat it:\n\n%s\n", fence("sh", []string{command(h)}))
+		p.f("To repeat it%s:\n\n%s\n", EscapeMarkdown(fillIn(h.Args)), fence("sh", []string{command(h)}))
 	}
 }
 

@@ -172,6 +172,22 @@ func command(h *results.Header) string {
 	return EscapeTerminal(strings.Join(words, " "))
 }
 
+// fillIn says which parts of a command are places for paths of the reader's own, or nothing.
+func fillIn(args []string) string {
+	var places []string
+	for _, a := range args {
+		for _, part := range strings.FieldsFunc(a, func(r rune) bool { return r == '=' || r == ',' }) {
+			if strings.HasPrefix(part, results.PathPlaceholder) && !slices.Contains(places, part) {
+				places = append(places, part)
+			}
+		}
+	}
+	if len(places) == 0 {
+		return ""
+	}
+	return ", with a path on your machine in the place of " + strings.Join(places, " and ")
+}
+
 // QuoteShell puts a word into single quotes where a shell would take it apart.
 func QuoteShell(s string) string {
 	safe := s != ""

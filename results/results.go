@@ -114,6 +114,10 @@ type Unavailable struct {
 	Reason   string `json:"reason"`             // with the remedy, where there is one
 }
 
+// PathPlaceholder begins what stands in Header.Args for a path that is none of a reader's: it ends with the label of the
+// program that was there.
+const PathPlaceholder = "PATH/TO/"
+
 // PlanEntry is a workload with its parameters, as every cell of the plan that names it runs it.
 type PlanEntry struct {
 	Key     string            `json:"key"` // name, with swept parameters: "primes", "primes{limit=10000}"

@@ -124,7 +124,7 @@ func (a *app) checkClaims(f *claimsFlags) error {
 	stop := watchInterrupts(func(string) {})
 	defer stop.release()
 	defer keepPipeErrors()()
-	found, left, err := a.findPythons(stop.Until(), f.python)
+	found, called, left, err := a.findPythons(stop.Until(), f.python)
 	if code := stop.code(); code != 0 {
 		return &exitError{code, errors.New("interrupted before anything was checked")}
 	}
@@ -142,7 +142,7 @@ func (a *app) checkClaims(f *claimsFlags) error {
 	if err != nil {
 		return &exitError{exitInternal, err}
 	}
-	rep.Tool, rep.Left, rep.Args = versionText(), left, f.repeated(found)
+	rep.Tool, rep.Left, rep.Args = versionText(), left, f.repeated(called)
 	if err := a.emit(f.output, func(w io.Writer) error { return f.write(w, rep) }); err != nil {
 		return err
 	}
@@ -155,45 +155,55 @@ func (a *app) checkClaims(f *claimsFlags) error {
 	return nil
 }
 
-// findPythons finds the interpreters, each once. Those that cannot be used are left out, with a line for each; it is an
-// error when none is left.
-func (a *app) findPythons(ctx context.Context, values []string) (found []python.Interpreter, left []string, err error) {
+// findPythons finds the interpreters, each once, and how each may be called on another machine. Those that cannot be used
+// are left out, with a line for each; it is an error when none is left.
+func (a *app) findPythons(ctx context.Context, values []string) (found []python.Interpreter, called, left []string, err error) {
 	names, err := splitNames(values)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if len(names) == 0 {
 		names = []string{""}
 	}
+	p := &interpreters{labels: map[string]string{}}
+	var foundAs []string
 	for _, name := range names {
 		in, err := python.Find(ctx, name)
 		switch {
 		case ctx.Err() != nil:
-			return nil, nil, ctx.Err()
+			return nil, nil, nil, ctx.Err()
 		case err != nil:
 			left = append(left, err.Error())
-		case !slices.Contains(found, in):
-			found = append(found, in)
+		default:
+			if at := slices.IndexFunc(found, in.Same); at >= 0 {
+				p.isTwice(foundAs[at], name, found[at])
+				continue
+			}
+			found, foundAs = append(found, in), append(foundAs, name)
 		}
 	}
+	a.sayTwice(p)
+	for i, label := range python.Labels(found) {
+		called = append(called, calledBy(foundAs[i], label))
+	}
 	if len(found) == 0 {
-		return nil, nil, usagef("claims: no interpreter can be used: %s", strings.Join(left, "; "))
+		return nil, nil, nil, usagef("claims: no interpreter can be used: %s", strings.Join(left, "; "))
 	}
 	for _, l := range left {
 		fmt.Fprintln(a.stderr, "parbench: left out: "+report.EscapeTerminal(l))
 	}
-	return found, left, nil
+	return found, called, left, nil
 }
 
-// repeated is the command line that checks the same again, with interpreters by their labels and no path.
-func (f *claimsFlags) repeated(found []python.Interpreter) []string {
+// repeated is the command line that checks the same again.
+func (f *claimsFlags) repeated(called []string) []string {
 	args := []string{"claims"}
 	if len(f.chosen) < len(claim.All()) {
 		for _, c := range f.chosen {
 			args = append(args, c.ID)
 		}
 	}
-	args = append(args, "--python", strings.Join(python.Labels(found), ","))
+	args = append(args, "--python", strings.Join(called, ","))
 	if f.budget != claims.DefaultBudget {
 		args = append(args, "--budget", f.budget.String())
 	}

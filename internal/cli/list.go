@@ -226,6 +226,14 @@ func printPlan(w io.Writer, p *harness.Prepared, place harness.Placement) error 
 		fmt.Fprintln(&b, "the fixtures share the measured CPUs")
 	}
 	fmt.Fprintf(&b, "a trial is given up after %v; task counts are chosen by a calibration before the first round\n\n", secondsToDuration(plan.Timeout))
+	programs := map[string]map[string]bool{} // of each workload and strategy
+	row := func(c results.Cell) string { return c.Workload + "\x00" + c.Label }
+	for _, c := range plan.Cells {
+		if programs[row(c)] == nil {
+			programs[row(c)] = map[string]bool{}
+		}
+		programs[row(c)][c.Program] = true
+	}
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "WORKLOAD\tSTRATEGY\tCORES\tWORKERS\tTASKS\tNOTE")
 	for _, c := range plan.Cells {
@@ -236,7 +244,11 @@ func printPlan(w io.Writer, p *harness.Prepared, place harness.Placement) error 
 		if c.Workers == c.Tasks && c.Strategy == "goroutines" {
 			workers = "a task each"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%s\t%s\n", report.EscapeTerminal(c.Workload), report.EscapeTerminal(c.Label), c.Cores, workers, tasks, cellNote(c))
+		strategy := c.Label
+		if len(programs[row(c)]) > 1 { // named as reports name it
+			strategy = c.Program + "/" + strategy
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%s\t%s\n", report.EscapeTerminal(c.Workload), report.EscapeTerminal(strategy), c.Cores, workers, tasks, cellNote(c))
 	}
 	tw.Flush()
 	fmt.Fprintln(&b)

@@ -32,6 +32,7 @@ type interpreters struct {
 	workload string // absolute path of the user's file; empty: none
 	names    []string
 	labels   map[string]string // by name
+	twice    []string          // says of each name that leads to the interpreter of another one so
 }
 
 func (p *interpreters) close() {
@@ -89,8 +90,12 @@ func (s *session) withPython(ctx context.Context, f *runFlags, ss []harness.Sele
 			p.names = append(p.names, name)
 		}
 	}
+	f.pythons = slices.Clone(p.names)
 	if general && len(names) == 0 {
 		p.names = append(p.names, "")
+		if len(f.pythons) > 0 { // a resumed run looks for no others than those that are named to it
+			f.pythons = append(f.pythons, "python3")
+		}
 	}
 	if err := s.addInterpreters(ctx, p); err != nil {
 		return nil, err
@@ -136,6 +141,7 @@ func (p *interpreters) programs(ss []harness.Selection, general []string) []harn
 		general = []string{""}
 	}
 	var out []harness.Selection
+	as := map[string]string{} // what has its interpreter from which name
 	for _, x := range ss {
 		if !python.Is(x.Name) {
 			out = append(out, x)
@@ -158,7 +164,12 @@ func (p *interpreters) programs(ss []harness.Selection, general []string) []harn
 			}
 			delete(params, pythonParam)
 			params[programParam] = label
-			out = append(out, harness.Selection{Name: x.Name, Params: params})
+			one := harness.Selection{Name: x.Name, Params: params}
+			if before, there := as[one.Label()]; there && before != name {
+				continue // and so are these, of two selections
+			}
+			as[one.Label()] = name
+			out = append(out, one)
 		}
 	}
 	return out
@@ -181,10 +192,12 @@ func (s *session) addInterpreters(ctx context.Context, p *interpreters) error {
 			s.h.Programs = append(s.h.Programs, unusable(harness.Program{Label: label}, err))
 			continue
 		}
-		at := slices.Index(found, in)
+		at := slices.IndexFunc(found, in.Same)
 		if at < 0 {
 			at = len(found)
 			found, foundAs = append(found, in), append(foundAs, nil)
+		} else {
+			p.isTwice(foundAs[at][0], name, found[at])
 		}
 		foundAs[at] = append(foundAs[at], name)
 	}
@@ -199,6 +212,19 @@ func (s *session) addInterpreters(ctx context.Context, p *interpreters) error {
 		s.h.Programs = append(s.h.Programs, offer)
 	}
 	return nil
+}
+
+// isTwice notes that two names lead to one interpreter.
+func (p *interpreters) isTwice(first, second string, in python.Interpreter) {
+	p.twice = append(p.twice, fmt.Sprintf("%s and %s are one interpreter (%s), which is measured once", asked(first), asked(second), in.Path))
+}
+
+// asked is what a sentence calls an interpreter by the name with which the user asked for it.
+func asked(name string) string {
+	if name == "" {
+		return "the Python on PATH"
+	}
+	return name
 }
 
 // offer asks an interpreter what it offers.
@@ -251,6 +277,7 @@ func (s *session) resumePython(ctx context.Context, f *runFlags, run *results.Ru
 	if f.pythonWorkload == "" && slices.ContainsFunc(run.Header.Args, func(a string) bool { return strings.HasPrefix(a, "--python-workload=") }) {
 		return usagef("--resume %s: it measures a file of your own: name it again with --python-workload", f.resume)
 	}
+	f.pythons = names
 	p := &interpreters{labels: map[string]string{}}
 	s.python = p
 	if p.workload, err = workloadFile(f.pythonWorkload); err != nil {
@@ -296,7 +323,8 @@ func (p *interpreters) again(ctx context.Context, label string, names []string, 
 	return like, nil
 }
 
-// repeated is a strategy as the command line would write it again: with the interpreter by its label, and no path.
+// repeated is a strategy as the command line would write it again. An interpreter that was named by its path stands there
+// as a place to fill in: paths tell who has measured, and on another machine they lead nowhere.
 func (p *interpreters) repeated(x harness.Selection) string {
 	if p == nil || !python.Is(x.Name) {
 		return x.Label()
@@ -305,9 +333,44 @@ func (p *interpreters) repeated(x harness.Selection) string {
 	label := params[programParam]
 	delete(params, programParam)
 	if p.labels[""] != label {
-		params[pythonParam] = label
+		params[pythonParam] = p.called(label)
 	}
 	return harness.Selection{Name: x.Name, Params: params}.Label()
+}
+
+// called is how the interpreter with that label may be named on another machine: by the name that the user has given, or
+// where all of them are paths by one to be filled in.
+func (p *interpreters) called(label string) string {
+	as := label
+	for _, name := range p.names {
+		if p.labels[name] == label {
+			if as = calledBy(name, label); as == name {
+				break
+			}
+		}
+	}
+	return as
+}
+
+// calledBy is the same for one name.
+func calledBy(name, label string) string {
+	switch {
+	case name == "":
+		return "python3"
+	case strings.ContainsRune(name, os.PathSeparator):
+		return results.PathPlaceholder + label
+	}
+	return name
+}
+
+// sayTwice says which names lead to one interpreter.
+func (a *app) sayTwice(p *interpreters) {
+	if p == nil || a.quiet {
+		return
+	}
+	for _, line := range p.twice {
+		fmt.Fprintln(a.stderr, "parbench: --python: "+report.EscapeTerminal(line))
+	}
 }
 
 // leftOut says what was asked for and cannot run, a line for each reason.

@@ -34,6 +34,7 @@ type runFlags struct {
 	programs                     []string
 	python                       []string
 	pythonWorkload               string
+	pythons                      []string // all interpreters that flags have named
 	rounds, tasks, warmup, split int
 	budget, timeout              time.Duration
 	seed                         uint64
@@ -346,6 +347,7 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 	if err != nil {
 		return err
 	}
+	a.sayTwice(s.python)
 	a.leftOut(draft.Plan)
 	a.warnRounds(draft.Plan)
 	if hint := f.command.hint(); hint != "" && !a.quiet {
@@ -430,7 +432,7 @@ func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, s *session) 
 			args = append(args, "--"+name+"="+fl.Value.String())
 		}
 	}
-	if spec.Probes != harness.DefaultProbes {
+	if spec.Probes != harness.DefaultProbes && spec.Commands == nil { // commands have none, and no choice
 		args = append(args, "--split-rounds="+strconv.Itoa(spec.Probes))
 	}
 	return append(args, "--seed", strconv.FormatUint(spec.Seed, 10))
@@ -565,6 +567,9 @@ func again(path string, f *runFlags) string {
 	}
 	if f.pythonWorkload != "" {
 		name += " --python-workload " + report.QuoteShell(f.pythonWorkload)
+	}
+	if len(f.pythons) > 0 {
+		name += " --python " + report.QuoteShell(strings.Join(f.pythons, ","))
 	}
 	return name
 }

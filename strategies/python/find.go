@@ -32,6 +32,37 @@ type Interpreter struct {
 	Name    string // of the implementation: python, or pypy
 	Version string // such as 3.13.0
 	Flags   string // of the build, sys.abiflags: t for free-threaded, d for debugging
+	// Prefix is where its library is, sys.prefix, and Venv the virtual environment that it belongs to; empty: none.
+	Prefix, Venv string
+}
+
+// Same reports whether two are one and the same interpreter, reached by different paths. A virtual environment's is the
+// same file as the one that it was made from, and another interpreter all the same: other packages are installed there.
+func (in Interpreter) Same(other Interpreter) bool {
+	return sameFile(in.Path, other.Path) && sameFile(in.Prefix, other.Prefix) && sameFile(in.Venv, other.Venv)
+}
+
+func sameFile(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// environment is the virtual environment of an interpreter: where its pyvenv.cfg is, beside it or one directory up. Before
+// Python 3.14 only the site module looks for it, which the probe leaves out.
+func environment(executable string) string {
+	for _, dir := range []string{filepath.Dir(executable), filepath.Dir(filepath.Dir(executable))} {
+		if _, err := os.Stat(filepath.Join(dir, "pyvenv.cfg")); err == nil {
+			return dir
+		}
+	}
+	return ""
 }
 
 // short and full are its names with a short and with the full version.
@@ -51,7 +82,7 @@ func (in Interpreter) Is(label string) bool {
 const probe = `import sys
 v = sys.version_info
 n = getattr(getattr(sys, "implementation", None), "name", "cpython")
-sys.stdout.write("parbench\n%s\n%s\n%d.%d.%d\n%s\n" % (sys.executable or "", n, v[0], v[1], v[2], getattr(sys, "abiflags", "")))
+sys.stdout.write("parbench\n%s\n%s\n%d.%d.%d\n%s\n%s\n" % (sys.executable or "", n, v[0], v[1], v[2], getattr(sys, "abiflags", ""), sys.prefix))
 `
 
 // Find asks the interpreter of that name, looked up on PATH, or at that path. With no name it takes python3, or else python.
@@ -117,6 +148,9 @@ func ask(ctx context.Context, name, path string) (Interpreter, error) {
 		return Interpreter{}, fmt.Errorf("%s is no Python interpreter (it answered %.40q): name another with --python", name, out.String())
 	}
 	in := Interpreter{Path: lines[1], Name: strings.Replace(lines[2], "cpython", "python", 1), Version: lines[3], Flags: lines[4]}
+	if len(lines) > 5 {
+		in.Prefix = lines[5]
+	}
 	v := strings.Split(in.Version, ".")
 	major, _ := strconv.Atoi(v[0])
 	minor := 0
@@ -131,6 +165,7 @@ func ask(ctx context.Context, name, path string) (Interpreter, error) {
 			return Interpreter{}, err
 		}
 	}
+	in.Venv = environment(in.Path)
 	return in, nil
 }
 

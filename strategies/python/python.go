@@ -11,7 +11,6 @@ import (
 	"embed"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -62,13 +61,20 @@ func Unpack() (*Program, error) {
 	}
 	dir, err := os.MkdirTemp("", "parbench-python-*")
 	if err != nil {
-		return nil, fmt.Errorf("unpack the Python program: %w", errors.Join(whyNot, err))
+		return nil, noPlace(whyNot, err)
 	}
 	p := &Program{dir: dir, made: true}
 	if err := p.write(list); err != nil {
-		return nil, fmt.Errorf("unpack the Python program: %w", errors.Join(whyNot, err, p.Close()))
+		_ = p.Close() // what could not be written is worth more than what could not be removed
+		return nil, noPlace(whyNot, err)
 	}
 	return p, nil
+}
+
+// noPlace is the error of a program that could be written neither to the user's cache nor among temporary files.
+func noPlace(cache, temporary error) error {
+	return fmt.Errorf("there is no place for the files of the Python program: neither for caches (%w) nor for temporary files (%w): set XDG_CACHE_HOME or TMPDIR to a directory that can be written to",
+		cache, temporary)
 }
 
 // write puts every file in its place that is not there as it should be, each in one step: another parbench may be reading.
@@ -93,11 +99,15 @@ func (p *Program) write(list []string) error {
 			return err
 		}
 		_, err = f.Write(want)
-		if err = errors.Join(err, f.Close()); err == nil {
+		if e := f.Close(); err == nil {
+			err = e
+		}
+		if err == nil {
 			err = os.Rename(f.Name(), path)
 		}
 		if err != nil {
-			return errors.Join(err, os.Remove(f.Name()))
+			_ = os.Remove(f.Name()) // why it could not be written is the one thing to say
+			return err
 		}
 	}
 	return nil
