@@ -9,7 +9,8 @@ import (
 	"unsafe"
 )
 
-// OpenLauncher makes a launcher. An error says that this system has no memory to give that can be executed as a file.
+// OpenLauncher makes a launcher, and tries it. An error says why there is none on this system: that it has no memory to give
+// that can be executed as a file, for instance, or no /proc.
 func OpenLauncher() (*Launcher, error) {
 	image, err := MemoryFile("launcher")
 	if err != nil {
@@ -20,7 +21,14 @@ func OpenLauncher() (*Launcher, error) {
 		_ = image.Close()
 		return nil, err
 	}
-	return &Launcher{image}, nil
+	l := &Launcher{image}
+	// What cannot be there is said by the launcher, with an error that nothing before it would have.
+	r := newRequest(&Command{Path: os.DevNull + "/nothing", NewGroup: true, Launcher: l})
+	if err := r.start(); !errors.Is(err, syscall.ENOTDIR) {
+		_ = image.Close()
+		return nil, err
+	}
+	return l, nil
 }
 
 // launcherCode returns the address of the launcher's first instruction in this program.
