@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -64,6 +66,10 @@ func machineLine(h *results.Header) []string {
 			s = analysis.ProgramTitle(p.Label) + ": " + s
 		}
 		add(s)
+		for _, name := range slices.Sorted(maps.Keys(p.Libraries)) {
+			_, version, _ := strings.Cut(p.Libraries[name], " ")
+			add(strings.TrimSpace(name + " " + version))
+		}
 	}
 	if e.Virtualisation != "none" {
 		add(e.Virtualisation)

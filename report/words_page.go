@@ -65,6 +65,9 @@ func environment(run *results.Run) [][2]string {
 	}
 	for _, p := range e.Programs {
 		add(programTitle(e.Programs, &p), strings.Join(filled(p.Version, p.Runtime), ", "))
+		for _, s := range slices.Sorted(maps.Keys(p.Libraries)) {
+			add(libraryTitle(e.Programs, &p, s), p.Libraries[s])
+		}
 	}
 	if !run.Header.Created.IsZero() {
 		add("Measured", run.Header.Created.UTC().Format("2 January 2006, 15:04 UTC"))
@@ -105,6 +108,14 @@ func programTitle(all []results.Program, p *results.Program) string {
 		return "Program"
 	}
 	return "Program " + analysis.ProgramTitle(p.Label)
+}
+
+// libraryTitle heads what a strategy is made of.
+func libraryTitle(all []results.Program, p *results.Program, strategy string) string {
+	if len(all) == 1 {
+		return "Strategy " + strategy
+	}
+	return fmt.Sprintf("Strategy %s (%s)", strategy, analysis.ProgramTitle(p.Label))
 }
 
 // about says in a sentence what a workload does and how it was run.

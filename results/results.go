@@ -72,6 +72,8 @@ type Program struct {
 	Version string `json:"version,omitempty"` // as the program tells it
 	Runtime string `json:"runtime,omitempty"`
 	Hash    string `json:"hash"` // sha256 of the executable, and of the sources it runs, hex
+	// Libraries holds, by the name of each of the plan's strategies that is made of one, the library and its version.
+	Libraries map[string]string `json:"libraries,omitempty"`
 }
 
 // Plan is what a run set out to do.

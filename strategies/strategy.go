@@ -41,6 +41,9 @@ type Info struct {
 	OneWorker bool
 	// Reference marks the strategy that the program's others are compared with; where none is marked, it is "sequential".
 	Reference bool
+	// Library is the module that the strategy is made of, with its version as it is linked in: "golang.org/x/sync v0.24.0".
+	// The run file records it, so that two versions can be told apart. Empty: the strategy is the program's own code.
+	Library string
 }
 
 // Cap returns the task cap that holds for the given parameters; 0 means none.

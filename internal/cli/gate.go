@@ -566,5 +566,5 @@ func gateHeader(cmd *cobra.Command, f *gateFlags, s *gateSession, p *harness.Pai
 		}
 	}
 	return results.Header{ID: results.NewID(time.Now(), rand.Reader), Created: time.Now().UTC().Truncate(time.Second), Tool: versionText(),
-		Args: append(args, fmt.Sprintf("--seed=%d", f.run.seed)), Environment: s.h.Environment(), Plan: p.Plan}
+		Args: append(args, fmt.Sprintf("--seed=%d", f.run.seed)), Environment: s.h.EnvironmentOf(&p.Plan), Plan: p.Plan}
 }

@@ -379,7 +379,7 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 		}
 		w, err := results.Create(path, results.Header{
 			Type: "run", Schema: results.Schema, Version: results.Version, ID: id, Created: time.Now().UTC().Truncate(time.Second),
-			Tool: versionText(), Args: repeatArgs(cmd, f, spec, s), Environment: s.h.Environment(), Plan: p.Plan,
+			Tool: versionText(), Args: repeatArgs(cmd, f, spec, s), Environment: s.h.EnvironmentOf(&p.Plan), Plan: p.Plan,
 		})
 		if err != nil {
 			return p.Plan, nil, nil, outputError(path, err)

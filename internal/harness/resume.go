@@ -3,6 +3,7 @@ package harness
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/parbench/parbench/internal/host"
 	"github.com/parbench/parbench/results"
@@ -43,6 +44,28 @@ func Resumable(was, is results.Environment) []string {
 		}
 	}
 	return out
+}
+
+// EnvironmentOf is Environment with the libraries that the plan's strategies are made of. Others that a program has change
+// nothing of what is measured.
+func (h *Harness) EnvironmentOf(plan *results.Plan) results.Environment {
+	e := h.Environment()
+	for i := range e.Programs {
+		p := &e.Programs[i]
+		at := slices.IndexFunc(h.Programs, func(o Offer) bool { return o.Label == p.Label })
+		for _, c := range plan.Cells {
+			if c.Program != p.Label {
+				continue
+			}
+			if s, ok := h.Programs[at].strategy(c.Strategy); ok && s.Library != "" {
+				if p.Libraries == nil {
+					p.Libraries = map[string]string{}
+				}
+				p.Libraries[c.Strategy] = s.Library
+			}
+		}
+	}
+	return e
 }
 
 // Environment is the machine's environment with what only the harness knows of it.

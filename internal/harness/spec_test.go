@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/parbench/parbench/internal/host"
 	"github.com/parbench/parbench/results"
 )
@@ -185,6 +187,27 @@ func TestOutside(t *testing.T) {
 	}
 	if o := outside(reading{}, tick(0, ms), 0, false); o != nil {
 		t.Errorf("no counters: %+v", o)
+	}
+}
+
+// TestEnvironmentOf: the run file has the libraries of the plan's strategies, by program, and no others.
+func TestEnvironmentOf(t *testing.T) {
+	one, two := fakeOffer(), fakeOffer()
+	one.Strategies[2].Library, one.Strategies[3].Library = "example.com/a v1.0.0", "example.com/b v1.0.0"
+	two.Strategies[3].Library = "example.com/b v2.0.0"
+	h := &Harness{Machine: host.Open(""), Programs: []Offer{
+		{Program: Program{Label: "base"}, Description: one, Identity: results.Program{Label: "base", Hash: "1"}},
+		{Program: Program{Label: "head"}, Description: two, Identity: results.Program{Label: "head", Hash: "2"}},
+		{Program: Program{Label: "idle"}, Description: one, Identity: results.Program{Label: "idle", Hash: "3"}},
+	}}
+	plan := &results.Plan{Cells: []results.Cell{{Program: "base", Strategy: "sequential"}, {Program: "base", Strategy: "threads"}, {Program: "head", Strategy: "threads"}}}
+	var got []map[string]string
+	for _, p := range h.EnvironmentOf(plan).Programs {
+		got = append(got, p.Libraries)
+	}
+	want := []map[string]string{{"threads": "example.com/b v1.0.0"}, {"threads": "example.com/b v2.0.0"}, nil}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -118,6 +118,8 @@ type Strategy struct {
 	// Reference marks the strategy that this program's others are compared with; where none is marked, it is the one
 	// called "sequential".
 	Reference bool `json:"reference,omitempty"`
+	// Library is the library that the strategy is made of, and its version; empty: none of its own.
+	Library string `json:"library,omitempty"`
 	// Kinds are the kinds of workloads that it can run; empty: all.
 	Kinds []string `json:"kinds,omitempty"`
 	// Unavailable says why the strategy cannot run here although the program knows it, and what would help.

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/parbench/parbench/results"
 )
@@ -218,4 +220,29 @@ func runEnv(e *results.Environment) map[string]string {
 		text(name, p.Runtime)
 	}
 	return env
+}
+
+// Libraries returns what the strategies of a run are made of: by the name of each that its plan has, the library and its
+// version, those of several programs by comma, and "" where the file does not say or there is none. program is a label; empty, it
+// stands for all programs of the run.
+func Libraries(run *results.Run, program string) map[string]string {
+	found := map[string][]string{}
+	for _, c := range run.Header.Plan.Cells {
+		if _, done := found[c.Strategy]; done || program != "" && c.Program != program {
+			continue
+		}
+		list := []string{}
+		for _, p := range run.Header.Environment.Programs {
+			if l := p.Libraries[c.Strategy]; l != "" && (program == "" || p.Label == program) && !slices.Contains(list, l) {
+				list = append(list, l)
+			}
+		}
+		slices.Sort(list)
+		found[c.Strategy] = list
+	}
+	out := map[string]string{}
+	for s, list := range found {
+		out[s] = strings.Join(list, ", ")
+	}
+	return out
 }

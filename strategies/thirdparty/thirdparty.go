@@ -4,7 +4,7 @@
 // A pool that lives is started in Start and closed in Close. A group that a library means to be used once, conc's and
 // errgroup's, is made anew for every batch, inside of what is timed: that is its use. What an adapter adds to a task is
 // what any program would: a closure that knows its index, a place for its result, and the recovery from a panic;
-// BenchmarkOverhead measures how far that is from a program written by hand.
+// BenchmarkOverhead measures how far that is from a program written by hand; docs/pools.md has the result.
 //
 // Non-goals: options beyond the number of workers, and futures, which no strategy needs.
 package thirdparty
@@ -43,9 +43,10 @@ type pool interface {
 	close()
 }
 
-// Info implements strategies.Strategy. The module's version, as it is linked into this program, is part of Doc.
+// Info implements strategies.Strategy. The module's version is that which is linked into this program.
 func (l library) Info() strategies.Info {
-	return strategies.Info{Name: l.name, Doc: l.doc + " (" + l.module + " " + version(l.module) + ")"}
+	is := l.module + " " + version(l.module)
+	return strategies.Info{Name: l.name, Doc: l.doc + " (" + is + ")", Library: is}
 }
 
 // versions maps modules to their versions in this program.

@@ -152,7 +152,7 @@ func (p Program) describe() *protocol.Description {
 		d.Strategies = append(d.Strategies, protocol.Strategy{
 			Name: i.Name, Doc: i.Doc, Params: params(i.Params), OneCore: i.OneCore, Serial: i.Serial,
 			Unbounded: i.Unbounded, GOMAXPROCS: i.GOMAXPROCS, TaskCap: i.TaskCap, ModeCaps: i.ModeCaps,
-			Processes: i.Processes, OneWorker: i.OneWorker, Reference: i.Reference,
+			Processes: i.Processes, OneWorker: i.OneWorker, Reference: i.Reference, Library: i.Library,
 		})
 	}
 	return d

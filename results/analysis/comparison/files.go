@@ -40,6 +40,7 @@ func Files(base, head *codec.Suite, baseLabel, headLabel string, opt Options) (*
 			"measure both with one tool")
 	}
 	rep.environment(base, head)
+	rep.libraries(base, "", head, "")
 	rep.skipped(base, rep.Base.Label)
 	rep.skipped(head, rep.Head.Label)
 	m := match(base, head)
@@ -59,6 +60,7 @@ func Programs(s *codec.Suite, base, head string, opt Options) (*Report, error) {
 	}
 	rep := &Report{Base: source(s, base), Head: source(s, head), Options: opt, Paired: true}
 	rep.skipped(s, "the file")
+	rep.libraries(s, base, s, head)
 	of := func(group string) *codec.Suite {
 		part := &codec.Suite{Tool: s.Tool, Run: s.Run}
 		for _, x := range s.Series {

@@ -20,6 +20,7 @@ const (
 	CodeEnvironment = "environment"
 	CodeFailed      = "failed"
 	CodeFew         = "too-few"
+	CodeLibrary     = "other-library"
 	CodeMachine     = "machine-differs"
 	CodeRenamed     = "renamed"
 	CodeSameProcess = "same-process"
@@ -31,7 +32,7 @@ const (
 
 // Codes lists every code that a warning of a comparison can have, in alphabetical order.
 func Codes() []string {
-	codes := []string{CodeControl, CodeDigest, CodeDisturbed, CodeDrift, CodeEnvironment, CodeFailed, CodeFew, CodeMachine, CodeRenamed,
+	codes := []string{CodeControl, CodeDigest, CodeDisturbed, CodeDrift, CodeEnvironment, CodeFailed, CodeFew, CodeLibrary, CodeMachine, CodeRenamed,
 		CodeSameProcess, CodeSeeds, CodeSkipped, CodeTools, CodeUnequal}
 	slices.Sort(codes)
 	return codes

@@ -520,6 +520,19 @@ func TestNeedIsSupported(t *testing.T) {
 	}
 }
 
+// TestLibraries: a gate of two builds says that they have two versions of a library.
+func TestLibraries(t *testing.T) {
+	m := newMachine(1, 1, calm)
+	m.run.Header.Environment.Programs = []results.Program{
+		{Label: base, Libraries: map[string]string{"pool": "example.com/pool v1.0.0"}}, {Label: head, Libraries: map[string]string{"pool": "example.com/pool v1.1.0"}}}
+	o := decide(t, m, Options{})
+	if !slices.ContainsFunc(o.Warnings, func(w analysis.Warning) bool {
+		return w.Code == comparison.CodeLibrary && strings.Contains(w.Text, "pool (example.com/pool v1.0.0 and example.com/pool v1.1.0)")
+	}) {
+		t.Errorf("warnings %+v", o.Warnings)
+	}
+}
+
 // TestFilesOfAUsersProgram: parbench's own measurements of the machine beside it make no second program of it, so its
 // speedups are gated as those of any other.
 func TestFilesOfAUsersProgram(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/parbench/parbench/results/analysis"
 	"github.com/parbench/parbench/results/analysis/comparison"
 	"github.com/parbench/parbench/results/analysis/quantity"
+	"github.com/parbench/parbench/results/codec"
 	"github.com/parbench/parbench/results/stat"
 )
 
@@ -353,6 +354,9 @@ func (d *decision) outcome() *Outcome {
 				o.Disturbed++
 			}
 		}
+	}
+	if w, ok := comparison.Libraries(codec.Libraries(run, base), codec.Libraries(run, head)); ok {
+		o.Warnings = append(o.Warnings, w)
 	}
 	o.finish()
 	return o

@@ -24,7 +24,7 @@ func Random(t *rapid.T, text *rapid.Generator[string]) *results.Run {
 	e.UsableCores = rapid.IntRange(0, 8).Draw(t, "usable")
 	e.Load1 = rapid.Float64().Draw(t, "load")
 	e.ClockCostNS = rapid.Float64().Draw(t, "cost")
-	e.Programs = []results.Program{{Label: text.Draw(t, "label"), Runtime: text.Draw(t, "runtime")}}
+	e.Programs = []results.Program{{Label: text.Draw(t, "label"), Runtime: text.Draw(t, "runtime"), Libraries: map[string]string{text.Draw(t, "strategy"): text.Draw(t, "library")}}}
 	p := &run.Header.Plan
 	p.Rounds = rapid.IntRange(0, 12).Draw(t, "rounds")
 	if rapid.Bool().Draw(t, "commands") {
