@@ -9,11 +9,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/parbench/parbench/internal/harness"
+	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/report"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/strategies/python"
+	"github.com/parbench/parbench/workloads"
 )
 
 // pythonParam chooses the interpreter of a Python strategy. The harness knows it as the program.
@@ -32,6 +35,8 @@ type interpreters struct {
 	workload string // absolute path of the user's file; empty: none
 	names    []string
 	labels   map[string]string // by name
+	patience time.Duration     // for loading the file and saying what there is; 0: the harness's own
+	say      func(line string) // tells the user what takes long; nil: nobody
 	twice    []string          // says of each name that leads to the interpreter of another one so
 }
 
@@ -75,7 +80,7 @@ func (s *session) withPython(ctx context.Context, f *runFlags, ss []harness.Sele
 		}
 		return ss, nil
 	}
-	p := &interpreters{names: names}
+	p := &interpreters{names: names, say: s.say}
 	if p.workload, err = workloadFile(f.pythonWorkload); err != nil {
 		return nil, err
 	}
@@ -236,8 +241,15 @@ func (p *interpreters) offer(ctx context.Context, in python.Interpreter, label s
 		}
 		p.unpacked = u
 	}
-	program := harness.Program{Label: label, Path: in.Path, Args: p.unpacked.Args(p.workload), Files: p.unpacked.Files(p.workload)}
+	program := harness.Program{
+		Label: label, Path: in.Path, Args: p.unpacked.Args(p.workload), Files: p.unpacked.Files(p.workload), Patience: p.patience, Advice: p.advice(),
+	}
+	waiting := p.wait(label)
 	offer, err := harness.Ask(ctx, program)
+	waiting()
+	if err != nil && p.workload != "" && ctx.Err() == nil {
+		offer, err = p.withoutFile(ctx, program, err)
+	}
 	if ctx.Err() != nil {
 		return harness.Offer{}, context.Cause(ctx)
 	}
@@ -245,6 +257,55 @@ func (p *interpreters) offer(ctx context.Context, in python.Interpreter, label s
 		offer = unusable(program, fmt.Errorf("%w; name another interpreter with --python", err))
 	}
 	return offer, nil
+}
+
+// wait tells the user what takes long, until the function that it returns is called.
+func (p *interpreters) wait(label string) (stop func()) {
+	if p.say == nil || p.workload == "" {
+		return func() {}
+	}
+	t := time.AfterFunc(slowProgram, func() { p.say("waiting for " + label + " to load " + filepath.Base(p.workload)) })
+	return func() { t.Stop() }
+}
+
+// withoutFile asks an interpreter that could not say what it offers again, without the user's file: if it can then, it is the
+// file that cannot be used, and why.
+func (p *interpreters) withoutFile(ctx context.Context, program harness.Program, why error) (harness.Offer, error) {
+	plain := program
+	plain.Args, plain.Files, plain.Patience = p.unpacked.Args(""), p.unpacked.Files(""), 0
+	d, err := plain.Describe(ctx)
+	if err != nil {
+		return harness.Offer{}, err
+	}
+	file := filepath.Base(p.workload)
+	var silent *harness.SilentError
+	reason := fmt.Sprintf("%s cannot be loaded: %v; nothing in it may end the process or write to descriptor 4: correct it", file, why)
+	if errors.As(why, &silent) {
+		reason = fmt.Sprintf("%s: %s had not loaded it after %v: every trial and worker process loads it again, so move what takes long from its top level into task, or into a file made beforehand",
+			file, program.Label, silent.After)
+	}
+	d.Workloads = append(d.Workloads, protocol.Workload{
+		Name: python.WorkloadName(p.workload), Kind: string(workloads.CPU), Doc: "task(i, params) of " + file, Unavailable: reason,
+	})
+	id, err := program.Identify(d)
+	return harness.Offer{Program: program, Description: d, Identity: id}, err
+}
+
+// advice says what to do about trials of an interpreter that fail without saying why.
+func (p *interpreters) advice() map[string]harness.Advice {
+	const another = "name another interpreter with --python"
+	all := map[string]harness.Advice{"": {Ended: another, Protocol: another}}
+	if p.workload == "" {
+		return all
+	}
+	file := filepath.Base(p.workload)
+	all[python.WorkloadName(p.workload)] = harness.Advice{
+		Ended:    "look for what in " + file + ", or in what it imports, ends the process (os._exit, a crash of native code, memory that runs out), or " + another,
+		Protocol: "nothing in " + file + " may write to descriptor 4, on which results travel: print to standard output, or " + another,
+		Digest: "task(i, params) of " + file + " has to return the same for the same arguments in every process: leave out hash() of text and the order of sets " +
+			"(PYTHONHASHSEED changes them from process to process), id(), clocks, random numbers without a seed made of i, and what earlier tasks have left",
+	}
+	return all
 }
 
 // unusable is the offer of an interpreter that cannot take part, and why.
@@ -278,7 +339,7 @@ func (s *session) resumePython(ctx context.Context, f *runFlags, run *results.Ru
 		return usagef("--resume %s: it measures a file of your own: name it again with --python-workload", f.resume)
 	}
 	f.pythons = names
-	p := &interpreters{labels: map[string]string{}}
+	p := &interpreters{labels: map[string]string{}, say: s.say}
 	s.python = p
 	if p.workload, err = workloadFile(f.pythonWorkload); err != nil {
 		return err

@@ -162,6 +162,7 @@ type session struct {
 	h      *harness.Harness
 	user   *userPrograms // nil: this program is measured
 	python *interpreters // nil: no Python strategy takes part
+	say    func(line string)
 }
 
 // open describes this program and the machine.
@@ -190,6 +191,9 @@ func (a *app) open(f *runFlags) (*session, host.Usable, error) {
 		}
 	}
 	s := &session{h: &harness.Harness{Machine: m, Programs: []harness.Offer{own}}}
+	if !a.quiet {
+		s.say = func(line string) { fmt.Fprintln(a.stderr, "parbench: "+report.EscapeTerminal(line)) }
+	}
 	if len(f.programs) == 0 || f.resume != "" {
 		return s, u, nil
 	}

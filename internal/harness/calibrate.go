@@ -238,6 +238,7 @@ func (h *Harness) sequential(ctx context.Context, d *draft, i, p, tasks int, dig
 	}
 	o := runTrial(ctx, launch{program: d.offers[p].Program, cpus: firstCPUs(h.Place.CPUs, k), maxprocs: k, run: run, group: h.group, timeout: calibrationDeadline(d.spec, e, digests)})
 	checkedOutput(&o.trial, d.spec.Commands)
+	advised(&o.trial, d.offers[p].Program, e.Name)
 	return o
 }
 

@@ -23,6 +23,15 @@ func (e *OfferError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *OfferError) Unwrap() error { return e.Err }
 
+// SilentError is the error of a program that did not say what it offers in time.
+type SilentError struct {
+	After time.Duration // how long it was given
+	err   error
+}
+
+// Error names the program, and the last that it printed.
+func (e *SilentError) Error() string { return e.err.Error() }
+
 // errSilent is the cause of a program's end that did not answer in time.
 var errSilent = errors.New("no answer")
 
@@ -55,7 +64,7 @@ func (p Program) Describe(ctx context.Context) (*protocol.Description, error) {
 		rec, err := s.next(ctx)
 		switch {
 		case errors.Is(err, errSilent):
-			return nil, s.instead(fmt.Sprintf("program %s did not answer within %v", p.Label, limit.Round(time.Second)))
+			return nil, &SilentError{limit, s.instead(fmt.Sprintf("program %s did not answer within %v", p.Label, limit.Round(time.Second)))}
 		case errors.Is(err, errTalk):
 			return nil, s.instead(fmt.Sprintf("program %s did not answer, and printed more than %d MiB instead", p.Label, mostTalk>>20))
 		case err != nil:

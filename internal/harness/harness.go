@@ -32,11 +32,42 @@ type Program struct {
 	// Orderly programs end by themselves, and with them whatever they have started in groups of its own, when their lifeline
 	// ends. They get a moment to do so before they are killed.
 	Orderly bool
+	// Advice is what its user can do about trials that do not say themselves why they failed, by workload; "" stands for all
+	// workloads that have none of their own.
+	Advice map[string]Advice
 	// Output gets what its processes write to their standard output and error, as they do so, and is closed at the end of
 	// each of them. nil: only the end of it is kept, for failures.
 	Output io.WriteCloser
 
 	file *os.File // keeps what Path leads to: see Hold
+}
+
+// Advice is what to do about a trial of a program, by what became of it. Each is the end of a sentence, or empty: nothing.
+// Copy it freely.
+type Advice struct {
+	Ended    string // the program ended before it was done
+	Protocol string // it sent what is no record
+	Digest   string // its results were others than before
+}
+
+// advice is what to do about trials of a workload. A program with advice is called by its label, any other "the program".
+func (p Program) advice(workload string) (string, Advice) {
+	a, ok := p.Advice[workload]
+	if !ok {
+		a, ok = p.Advice[""]
+	}
+	if !ok {
+		return "the program", a
+	}
+	return p.Label, a
+}
+
+// then adds what to do to what happened.
+func then(what, remedy string) string {
+	if remedy == "" {
+		return what
+	}
+	return what + "; " + remedy
 }
 
 // Hold returns the program in a file. On Linux it is executed by way of a descriptor that stays open, so that replacing the

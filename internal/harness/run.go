@@ -274,6 +274,8 @@ func (r *runner) trial(ctx context.Context, cell, round, attempt int) (flagged b
 	checkedOutput(t, r.plan.Commands)
 	if want := r.want[cell]; t.Status == results.Wrong && t.Digest != "" && t.Digest != want && r.foreign(cell) {
 		t.Reason += "; if both mean the same, they digest it differently: docs/python.md has the rule for every type of result"
+	} else {
+		advised(t, l.program, l.run.Workload)
 	}
 	t.Cell, t.Round, t.Attempt, t.Seq = cell, round, attempt, r.seq
 	r.seq++

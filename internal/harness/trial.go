@@ -170,10 +170,12 @@ func (o *outcome) judge(s *session, l launch, err error) {
 		if why != "" {
 			why = ": " + why
 		}
-		fail(results.Crashed, "the program %s before it was done%s", exitText(s.state), why)
+		who, advice := l.program.advice(l.run.Workload)
+		fail(results.Crashed, "%s", then(fmt.Sprintf("%s %s before it was done%s", who, exitText(s.state), why), advice.Ended))
 		return
 	default:
-		fail(results.Protocol, "the program broke the trial protocol: %v", err)
+		who, advice := l.program.advice(l.run.Workload)
+		fail(results.Protocol, "%s", then(fmt.Sprintf("%s broke the trial protocol: %v", who, err), advice.Protocol))
 		return
 	}
 	var inside int64
@@ -219,6 +221,13 @@ func checkedOutput(t *results.Trial, c *results.Commands) {
 	if t.Status == results.Wrong && c != nil && c.CheckOutput && !strings.Contains(t.Reason, flag) {
 		t.Reason = clip("a task wrote something else to standard output than before, which "+flag+" forbids; --show-output shows what every task writes ("+
 			t.Reason+")", maxReason)
+	}
+}
+
+// advised adds what to do about results that differ.
+func advised(t *results.Trial, p Program, workload string) {
+	if _, advice := p.advice(workload); t.Status == results.Wrong {
+		t.Reason = clip(then(t.Reason, advice.Digest), maxReason)
 	}
 }
 

@@ -182,6 +182,12 @@ func TestWorkloadFilesThatCannotRun(t *testing.T) {
 		"values.py":  {"PARAMS = {'x': object()}\ndef task(i, params): pass\n", "PARAMS['x'] is neither a number"},
 		"seed.py":    {"PARAMS = {'seed': 1}\ndef task(i, params): pass\n", "PARAMS has a name 'seed'"},
 		"kind.py":    {"KIND = 'fast'\ndef task(i, params): pass\n", "KIND is 'fast'; write one of cpu, memory, io, mixed"},
+		"one.py":     {"def task(i): return i\n", "one.py: task(i) cannot be called as task(i, params): too many positional arguments; make it def task(i, params)"},
+		"more.py":    {"def task(i, params, *, n): return i\n", "missing a required argument: 'n'; make it def task(i, params)"},
+		"object.py":  {"class T:\n    def __call__(self): pass\ntask = T()\n", "object.py: task() cannot be called as task(i, params)"},
+		"async.py":   {"async def task(i, params): return i\n", "async.py: task is async, and what it returns would never run; make it def task(i, params)"},
+		"awaits.py":  {"class T:\n    async def __call__(self, i, params): pass\ntask = T()\n", "awaits.py: task is async"},
+		"yields.py":  {"def task(i, params):\n    yield i\n", "yields.py: task yields, and a generator that nobody reads does nothing; return the result instead"},
 		"missing.py": {"", "missing.py cannot be read: No such file or directory; check --python-workload"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -200,6 +206,27 @@ func TestWorkloadFilesThatCannotRun(t *testing.T) {
 				t.Errorf("%d workloads", len(d.Workloads))
 			}
 		})
+	}
+}
+
+// Whatever can be called with two arguments is a task, also where it does not tell how it is called.
+func TestTasksOfAllKinds(t *testing.T) {
+	in := pythonHere(t)
+	for name, text := range map[string]string{
+		"function.py": "def task(i, params, more=3): return i\n",
+		"any.py":      "def task(*args, **named): return args[0]\n",
+		"partial.py":  "import functools\ndef f(a, i, params): return i\ntask = functools.partial(f, 1)\n",
+		"object.py":   "class T:\n    def __call__(self, i, params): return i\ntask = T()\n",
+		"bound.py":    "class T:\n    def run(self, i, params): return i\ntask = T().run\n",
+		"builtin.py":  "task = max\n", // has no signature
+		"class.py":    "class task:\n    def __init__(self, i, params): pass\n    def __index__(self): return 1\n",
+	} {
+		tr := start(t, in, file(t, name, text))
+		tr.send(protocol.Request{Op: "describe"})
+		d := tr.finish()["description"].Describe
+		if w := d.Workloads[len(d.Workloads)-1]; w.Unavailable != "" {
+			t.Errorf("%s: %s", name, w.Unavailable)
+		}
 	}
 }
 

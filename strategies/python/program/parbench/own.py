@@ -41,6 +41,26 @@ def load(path):
     return module
 
 
+def check(module):
+    """Refuses a task that cannot be called as it will be. Only describe asks: inspect takes a trial's set-up too long."""
+    import inspect
+
+    name, task = os.path.basename(module.__file__), module.task
+    for f in (task, getattr(type(task), "__call__", None)):  # an object whose class says how it is called
+        if inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f):
+            raise Unusable("%s: task is async, and what it returns would never run; make it def task(i, params), with asyncio.run inside" % name)
+        if inspect.isgeneratorfunction(f):
+            raise Unusable("%s: task yields, and a generator that nobody reads does nothing; return the result instead" % name)
+    try:
+        signature = inspect.signature(task)
+    except (TypeError, ValueError):
+        return  # some that are written in C do not tell
+    try:
+        signature.bind(0, {})
+    except TypeError as e:
+        raise Unusable("%s: task%s cannot be called as task(i, params): %s; make it def task(i, params)" % (name, signature, e)) from None
+
+
 def said(e):
     text = str(e)
     return type(e).__name__ + (": " + text if text else "")
@@ -96,6 +116,7 @@ def describe(path):
     w = {"name": workload_name(path), "kind": "cpu", "doc": "task(i, params) of " + os.path.basename(path)}
     try:
         module = load(path)
+        check(module)
         kind = getattr(module, "KIND", "cpu")
         if kind not in KINDS:
             raise Unusable("%s: KIND is %r; write one of %s" % (os.path.basename(path), kind, ", ".join(KINDS)))
