@@ -87,10 +87,11 @@ func (e *estimates) level() string {
 // choose, as it does for set-up, whose size is another. notes are those of the whole run.
 func cellsOf(t *analysis.Table, unit quantity.Unit, notes []footnote) measured {
 	var m measured
+	all := t.All()
 	var points, batches, setups, peaks []float64
 	for i := range t.Rows {
 		r := &t.Rows[i]
-		points, batches = append(points, r.PerTask.Point), append(batches, r.PerBatch.Point)
+		points, batches = append(points, r.Time(all).Point), append(batches, r.PerBatch.Point)
 		setups, peaks = append(setups, r.Setup.Point), append(peaks, float64(r.PeakBytes))
 	}
 	per, batch := unit, unit
@@ -102,7 +103,7 @@ func cellsOf(t *analysis.Table, unit quantity.Unit, notes []footnote) measured {
 	several := false // programs, each with a reference of its own
 	for i := range t.Rows {
 		r := &t.Rows[i]
-		task.add(r.PerTask, per.Scale)
+		task.add(r.Time(all), per.Scale)
 		speed.add(r.Speedup, 1)
 		over.add(r.VsReference, 1)
 		several = several || r.VsReference.N > 0
@@ -135,6 +136,13 @@ func cellsOf(t *analysis.Table, unit quantity.Unit, notes []footnote) measured {
 			st = faint
 		}
 		m.grid.lines = append(m.grid.lines, line{cells, st})
+	}
+	if all > 0 { // the time per batch is the one before it
+		const batch = speedupColumn - 1
+		m.grid.cols = slices.Delete(m.grid.cols, batch, batch+1)
+		for i := range m.grid.lines {
+			m.grid.lines[i].cells = slices.Delete(m.grid.lines[i].cells, batch, batch+1)
+		}
 	}
 	return m
 }
@@ -170,11 +178,12 @@ func twoSpeedups(t *analysis.Table, cols []column, overLevel string) []column {
 
 // columns describes the columns in the order in which cellsOf fills them.
 func columns(t *analysis.Table, per, batch, setup, mem quantity.Unit, taskLevel, speedLevel string) []column {
+	took := per.Symbol + " " + analysis.Per(t.All(), "task")
 	cols := []column{
 		{head: "strategy", long: "strategy", left: true, wrap: true, key: true},
 		{head: "cores", long: "cores", key: true},
 		{head: "workers", long: "workers", drop: 3},
-		{head: strings.TrimSpace(per.Symbol + " per task\n" + level(taskLevel)), long: long(per.Symbol+" per task", taskLevel)},
+		{head: strings.TrimSpace(took + "\n" + level(taskLevel)), long: long(took, taskLevel)},
 	}
 	if !t.Entry.OwnN {
 		cols = append(cols,

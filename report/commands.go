@@ -12,10 +12,11 @@ import (
 // commandCells builds the table that compares commands. unit is the unit of times; its zero value lets the data choose.
 func commandCells(c *analysis.CommandTable, unit quantity.Unit, notes []footnote) measured {
 	var m measured
+	all := c.All()
 	var points, used, peaks []float64
 	for i := range c.Rows {
 		r := &c.Rows[i]
-		points, peaks = append(points, r.PerTask.Point), append(peaks, float64(r.PeakBytes))
+		points, peaks = append(points, r.Time(all).Point), append(peaks, float64(r.PeakBytes))
 		used = append(used, r.Costs.User.Point, r.Costs.System.Point)
 	}
 	per, cpu, mem := unit, unit, quantity.Bytes(peaks...)
@@ -26,7 +27,7 @@ func commandCells(c *analysis.CommandTable, unit quantity.Unit, notes []footnote
 	var took, relative estimates
 	for i := range c.Rows {
 		r := &c.Rows[i]
-		took.add(r.PerTask, per.Scale)
+		took.add(r.Time(all), per.Scale)
 		relative.add(r.Relative, 1)
 		switch {
 		case r.OK == 0:
@@ -70,10 +71,17 @@ func commandColumns(c *analysis.CommandTable, per, cpu, mem quantity.Unit, tookL
 	for _, p := range c.Params {
 		cols = append(cols, column{head: EscapeTerminal(clipped("{" + p + "}")), long: "{" + p + "}", key: true}) // as in the line: n is another column
 	}
+	took, each := per.Symbol+" "+analysis.Per(c.All(), "command"), ""
+	if slices.ContainsFunc(c.Rows, func(r analysis.CommandRow) bool { return r.Cell.Tasks > 1 }) {
+		each = " each"
+		if c.All() == 0 { // batches of unlike numbers
+			took = per.Symbol + " of a batch ÷ its commands"
+		}
+	}
 	cols = append(cols,
-		column{head: strings.TrimSpace(per.Symbol + " per command\n" + level(tookLevel)), long: long(per.Symbol+" per command", tookLevel)},
-		column{head: "user\n" + cpu.Symbol, long: "user time, " + cpu.Symbol, drop: 2},
-		column{head: "system\n" + cpu.Symbol, long: "system time, " + cpu.Symbol, drop: 3},
+		column{head: strings.TrimSpace(took + "\n" + level(tookLevel)), long: long(took, tookLevel)},
+		column{head: "user\n" + cpu.Symbol + each, long: "user time" + ofEach(each) + ", " + cpu.Symbol, drop: 2},
+		column{head: "system\n" + cpu.Symbol + each, long: "system time" + ofEach(each) + ", " + cpu.Symbol, drop: 3},
 		column{head: "peak\n" + mem.Symbol, long: "peak memory, " + mem.Symbol, drop: 4})
 	if len(c.Rows) > 1 {
 		cols = append(cols, column{head: strings.TrimSpace("relative\n" + level(relativeLevel)), long: long("time relative to "+relativeTo(c), relativeLevel), drop: 1})
@@ -81,6 +89,14 @@ func commandColumns(c *analysis.CommandTable, per, cpu, mem quantity.Unit, tookL
 	return append(cols,
 		column{head: "n", long: "n", drop: 5},
 		column{head: "", long: "notes", left: true})
+}
+
+// ofEach is " of each" where a table has times of several commands together.
+func ofEach(each string) string {
+	if each == "" {
+		return ""
+	}
+	return " of" + each
 }
 
 // relativeTo is what times are relative to.

@@ -64,3 +64,47 @@ func TestTablesThatTheComparisonReplaces(t *testing.T) {
 		t.Errorf("a single command is compared, or has no table:\n%s", out)
 	}
 }
+
+// TestTimeOfAll: a batch of several commands has a time, and its time over their number is not called that of a command.
+func TestTimeOfAll(t *testing.T) {
+	const n = 8
+	cells := func(time float64) []runtest.Cell {
+		var out []runtest.Cell
+		for _, c := range []results.Cell{{Strategy: "sequential", Cores: 1, Workers: 1, Reference: true}, {Strategy: "pool", Cores: 2, Workers: 2}} {
+			c.Program, c.Label, c.Tasks = "commands", c.Strategy, n
+			out = append(out, runtest.Cell{Cell: c, PerTask: time / float64(c.Cores), Noise: .01})
+		}
+		return out
+	}
+	run := runtest.Commands(runtest.Spec{Rounds: 10, Seed: 5, Environment: runtest.Machine()}, results.Commands{},
+		runtest.Command{Name: "one", Cells: cells(.02), User: .001}, runtest.Command{Name: "two", Cells: cells(.03), User: .001})
+	for i := range run.Trials {
+		trial := &run.Trials[i]
+		for k := range trial.Wall {
+			trial.Wall[k] *= n
+		}
+		trial.Tasks *= n
+	}
+	rep := analysed(t, run)
+	out, page := textOf(t, rep, TextOptions{}), pageOf(t, rep, MDOptions{})
+	for name, s := range map[string]string{"terminal": out, "page": page} {
+		for _, no := range []string{"per command", "per task,", "per batch", "per\nbatch"} {
+			if strings.Contains(s, no) {
+				t.Errorf("%s: a batch of %d has a time %q", name, n, no)
+			}
+		}
+		for _, want := range []string{"ms for all 8", "8 of 'one' ran 1.", "times as fast as 8 of 'two'", " ms for all 8, "} {
+			if !strings.Contains(s, want) {
+				t.Errorf("%s does not say %q:\n%s", name, want, s)
+			}
+		}
+	}
+	if r := &rep.Commands[1].Rows[0]; rep.Commands[1].All() != n || r.Time(n).Point < .07 || r.Time(n).Point > .09 {
+		t.Errorf("%d of %s take %v s, want 8 × 10 ms", rep.Commands[1].All(), r.Command, r.Time(n))
+	}
+	run.Header.Plan.Cells[1].Tasks = n / 2 // batches of unlike numbers have no time in common
+	out = textOf(t, analysed(t, run), TextOptions{})
+	if !strings.Contains(out, "ms of a batch ÷ its commands") || strings.Contains(out, "ms per command") {
+		t.Errorf("unlike batches:\n%s", out)
+	}
+}

@@ -31,11 +31,11 @@ func TestCommandTimes(t *testing.T) {
 		return rep
 	}
 	slow, quick := runtest.Command{Name: "sort <data>", Time: 9e-3, Noise: .02}, runtest.Command{Name: "sort -S1G data", Time: 3e-3, Noise: .02}
-	if got, want := kinds(of(slow)), []string{"sort-data-distribution"}; !slices.Equal(got, want) {
+	if got, want := kinds(of(slow)), []string(nil); !slices.Equal(got, want) {
 		t.Errorf("one command has the figures %q, want %q", got, want)
 	}
 	rep := of(slow, quick)
-	if got, want := kinds(rep), []string{"sort-data-distribution", "sort-s1g-data-distribution", "alone-on-2-cores-time"}; !slices.Equal(got, want) {
+	if got, want := kinds(rep), []string{"alone-on-2-cores-time"}; !slices.Equal(got, want) {
 		t.Fatalf("two commands have the figures %q, want %q", got, want)
 	}
 	all := All(rep)
@@ -48,6 +48,17 @@ func TestCommandTimes(t *testing.T) {
 		if !bytes.Contains(svg, []byte(want)) {
 			t.Errorf("the figure does not show %q", want)
 		}
+	}
+	// Each trial is a point: two discs for the estimates, and eight for each command.
+	if n := bytes.Count(svg, []byte("<path")); n < 2*8+2 {
+		t.Errorf("%d shapes", n)
+	}
+	for i := range rep.Commands[0].Rows {
+		rep.Commands[0].Rows[i].Observations = nil
+	}
+	all = All(rep)
+	if bare := svgOf(t, all[len(all)-1]); bytes.Count(svg, []byte("<path"))-bytes.Count(bare, []byte("<path")) < 2*8 {
+		t.Error("no points for trials")
 	}
 	// Several values of one parameter are a curve, and no second figure beside it.
 	if got := kinds(scanned(t, "threads", []string{"1", "2"}, "make -j {threads}")); slices.Contains(got, "alone-on-2-cores-time") {

@@ -82,16 +82,15 @@ func newTable(rep *analysis.Report, t *analysis.Table) *table {
 }
 
 func (t *table) figures() []Figure {
-	var list []Figure
-	single := t.t.Commands() && len(t.groups) == 1 && len(t.groups[0].rows) == 1 && !t.anyFailed() // compared with other commands at most
-	if !single {
-		list = append(list, t.time())
+	if t.t.Commands() && len(t.groups) == 1 && len(t.groups[0].rows) == 1 {
+		return nil // one row: beside other commands it is drawn in their figure, and by itself there is nothing to see
 	}
-	if !t.probe && !single {
+	list := []Figure{t.time()}
+	if !t.probe {
 		list = append(list, t.speedup(), t.efficiency())
 	}
 	list = append(list, t.distribution())
-	if !t.probe && !single {
+	if !t.probe {
 		list = append(list, t.cpu())
 	}
 	list = append(list, t.split())
@@ -366,18 +365,23 @@ func (t *table) anyFailed() bool {
 	return false
 }
 
+// per is "time per task", or what stands in its place where the time is that of several commands.
+func (t *table) per() string { return "time " + analysis.Per(t.t.All(), "task") }
+
+func (t *table) took(r *analysis.Row) analysis.Interval { return r.Time(t.t.All()) }
+
 func (t *table) time() Figure {
-	p, e, ok := t.rowPlot(perTask)
+	p, e, ok := t.rowPlot(t.took)
 	switch {
 	case !ok:
-		return omit(KindTime, t.name+": time per task", noCells)
+		return omit(KindTime, t.name+": "+t.per(), noCells)
 	case !e.any && !t.anyFailed():
-		return omit(KindTime, t.name+": time per task", noTrials)
+		return omit(KindTime, t.name+": "+t.per(), noTrials)
 	}
 	p.x = valueAxis(e, logSpan)
-	p.ticks = func(a *axis, room int) string { return a.timeTicks("time per task", room) }
-	p.heading = t.heading("time per task, "+statistic(asMedian, t.measured(perTask), perTask), "lower is better", base(p.x), cut(p.x, e))
-	return t.fromRows(KindTime, p, t.describe("Time per task", "lowest median", perTask, false, duration))
+	p.ticks = func(a *axis, room int) string { return a.timeTicks(t.per(), room) }
+	p.heading = t.heading(t.per()+", "+statistic(asMedian, t.measured(t.took), t.took), "lower is better", base(p.x), cut(p.x, e))
+	return t.fromRows(KindTime, p, t.describe("Time "+analysis.Per(t.t.All(), "task"), "lowest median", t.took, false, duration))
 }
 
 func (t *table) distribution() Figure {
@@ -389,7 +393,7 @@ func (t *table) distribution() Figure {
 		for _, r := range g.rows {
 			m := mark{}
 			for _, v := range r.Observations {
-				if sane(v) {
+				if v *= float64(max(t.t.All(), 1)); sane(v) {
 					m.obs = append(m.obs, v)
 					e.add(v, v, v)
 				}
@@ -407,22 +411,22 @@ func (t *table) distribution() Figure {
 	}
 	switch {
 	case len(p.rows) == 0:
-		return omit(KindDistribution, t.name+": time per task, every trial", noCells)
+		return omit(KindDistribution, t.name+": "+t.per()+", every trial", noCells)
 	case n == 0:
-		return omit(KindDistribution, t.name+": time per task, every trial", noTrials)
+		return omit(KindDistribution, t.name+": "+t.per()+", every trial", noTrials)
 	}
 	p.x = valueAxis(e, logSpan)
-	p.ticks = func(a *axis, room int) string { return a.timeTicks("time per task", room) }
-	title := "time per task, every trial"
+	p.ticks = func(a *axis, room int) string { return a.timeTicks(t.per(), room) }
+	title := t.per() + ", every trial"
 	if thinned {
-		title = "time per task, trials (a part of them is drawn)"
+		title = t.per() + ", trials (a part of them is drawn)"
 	}
 	p.heading = t.heading(title, "box: quartiles and median", "whiskers: 1.5 × IQR", "hollow: outliers", base(p.x))
 	trials := "trials"
 	if n == 1 {
 		trials = "trial"
 	}
-	alt := fmt.Sprintf("Distribution of the time per task of %s: %d %s of %s, each a point over a box of its cell's quartiles.", t.name, n, trials, strategies(len(t.groups)))
+	alt := fmt.Sprintf("Distribution of the %s of %s: %d %s of %s, each a point over a box of its cell's quartiles.", t.per(), t.name, n, trials, strategies(len(t.groups)))
 	return t.fromRows(KindDistribution, p, alt)
 }
 

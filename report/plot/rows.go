@@ -71,6 +71,8 @@ type rowPlot struct {
 	ticks func(a *axis, room int) string
 	// sample draws each lane's observations with a box instead of the estimate with an error bar.
 	sample bool
+	// points draws each lane's observations below its estimate.
+	points bool
 }
 
 const (
@@ -96,6 +98,8 @@ func (r *rowPlot) laneHeight(n int) float64 {
 	switch {
 	case r.sample && n <= 4:
 		h = 19
+	case r.points:
+		h = 24
 	case r.sample:
 		h = 15
 	case n <= 2:
@@ -216,6 +220,10 @@ func (r *rowPlot) drawRow(p *painter, a *axis, l rowLayout, i int, mid float64) 
 		if r.sample {
 			drawSample(p, a, at, l.lane, ln.mark, s)
 			continue
+		}
+		if r.points {
+			drawTrials(p, a, at+trialsBelow, ln.mark.obs, s)
+			at -= trialsBelow
 		}
 		p.glyph(s, a.at(ln.mark.point), at, glyphSize)
 		if ln.mark.bar && !narrow(a, ln.mark) {

@@ -97,3 +97,23 @@ func drawSample(p *painter, a *axis, y, lane float64, m mark, st seriesStyle) {
 	}
 	p.line(ink, 2, nil, [2]float64{x(s.median), y - half}, [2]float64{x(s.median), y + half})
 }
+
+// drawTrials draws a lane's observations, pale, on a strip of their own.
+func drawTrials(p *painter, a *axis, y float64, obs []float64, st seriesStyle) {
+	skip := max(1, (len(obs)+maxPoints-1)/maxPoints)
+	pale := tint(st.colour, 0.55)
+	pale.A = 0xD0
+	for i, v := range obs {
+		if i%skip == 0 {
+			x, _ := a.clamp(v)
+			p.fill(pale, p.shape(0, x, y+jitter(i)*trialsHeight, 2))
+		}
+	}
+}
+
+const (
+	// trialsBelow is how far a lane's observations are drawn below its middle, and its estimate above it, in pixels.
+	trialsBelow = 6.5
+	// trialsHeight is over how many pixels drawTrials spreads them.
+	trialsHeight = 7
+)

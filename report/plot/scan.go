@@ -23,7 +23,9 @@ func scan(rep *analysis.Report, c *analysis.CommandTable) (f Figure, ok bool) {
 	if len(c.Params) != 1 {
 		return f, false
 	}
-	param := c.Params[0]
+	param, all := c.Params[0], c.All()
+	took := func(r *analysis.Row) analysis.Interval { return r.Time(all) }
+	what := "time " + analysis.Per(all, "command")
 	l := &xyPlot{}
 	var e extent
 	var shown []*analysis.Row
@@ -39,7 +41,7 @@ func scan(rep *analysis.Report, c *analysis.CommandTable) (f Figure, ok bool) {
 		if err != nil || !(math.Abs(x) <= 1e12) {
 			return f, false
 		}
-		m, measured := estimate(r.PerTask)
+		m, measured := estimate(took(&r.Row))
 		if !measured || r.HasFailed() {
 			continue
 		}
@@ -83,14 +85,14 @@ func scan(rep *analysis.Report, c *analysis.CommandTable) (f Figure, ok bool) {
 		}
 		return elide(param)
 	}
-	l.yTicks = func(a *axis, room int) string { return a.timeTicks("time per command", room) }
+	l.yTicks = func(a *axis, room int) string { return a.timeTicks(what, room) }
 	t := table{rep: rep, t: &analysis.Table{Disturbed: share(rep, c)}, name: "commands"}
 	if len(l.curves) == 1 {
 		t.name = titleStyle.fit(elide(l.curves[0].label), 300)
 	}
-	l.heading = t.heading("time by "+titleStyle.fit(elide(param), 200), labelStyle.fit(elide(c.Name()), 200), statistic(asMedian, shown, perTask),
+	l.heading = t.heading("time by "+titleStyle.fit(elide(param), 200), labelStyle.fit(elide(c.Name()), 200), statistic(asMedian, shown, took),
 		"lower is better", "lines join the points")
-	alt := fmt.Sprintf("Time per command by %s, %s. %s", elide(param), elide(c.Name()), strings.Join(said, " "))
+	alt := fmt.Sprintf("Time %s by %s, %s. %s", analysis.Per(all, "command"), elide(param), elide(c.Name()), strings.Join(said, " "))
 	return Figure{kind: KindScan, title: l.title, alt: alt, workload: c.Name(), height: math.Ceil(l.layout().height), draw: l.draw}, true
 }
 

@@ -17,11 +17,12 @@ func (a *analyser) answer(t *Table) string {
 	best := &t.Rows[w.Best]
 	n := w.candidates(t)
 	q := a.qualifier(t)
-	at := quantity.Duration(best.PerTask.Point) + " per task"
+	time, per := best.Time(t.All()), Per(t.All(), "task")
+	at := quantity.Duration(time.Point) + " " + per
 	switch {
 	case n == 1:
-		return fmt.Sprintf("Only %s gave usable times: %s per task; there is nothing to compare it with.",
-			name(t, w.Best), a.withTime(best.PerTask))
+		return fmt.Sprintf("Only %s gave usable times: %s %s; there is nothing to compare it with.",
+			name(t, w.Best), a.withTime(time), per)
 	case !w.Decided():
 		return fmt.Sprintf("Not decided%s: %s had the lowest median, %s%s, but %s cannot tell %d cells apart (%d are needed).",
 			q, name(t, w.Best), at, a.faster(t), rounds(w.Pairs), n, w.Floor)

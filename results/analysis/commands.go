@@ -176,6 +176,9 @@ func (a *analyser) fastestCommand(c *CommandTable) {
 	for i := range c.Rows {
 		r := c.Rows[i].Row
 		r.Name, r.Cell.Reference, r.VsBest = quoted(c.Rows[i].Key), false, Interval{}
+		if n := r.Cell.Tasks; n > 1 { // that many are what was timed, and not one
+			r.Name = fmt.Sprintf("%d of %s", n, r.Name)
+		}
 		t.Rows = append(t.Rows, r)
 	}
 	t.Winner = a.winner(&t)
@@ -308,8 +311,12 @@ func (a *analyser) timesAsFast(t *Table, slower []int) string {
 func (a *analyser) took(t *Table) string {
 	r := &t.Rows[0]
 	s := "It takes " + a.withTime(r.PerTask)
+	uses := ", of processor time "
+	if n := r.Cell.Tasks; n > 1 {
+		s, uses = fmt.Sprintf("All %d take %s", n, a.withTime(r.Time(n))), "; each uses processor time of "
+	}
 	if c := r.Costs; c.User.Point+c.System.Point > 0 {
-		s += fmt.Sprintf(", of processor time %s in user mode and %s in the kernel", quantity.Duration(c.User.Point), quantity.Duration(c.System.Point))
+		s += uses + fmt.Sprintf("%s in user mode and %s in the kernel", quantity.Duration(c.User.Point), quantity.Duration(c.System.Point))
 	}
 	return s + "."
 }

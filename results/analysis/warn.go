@@ -67,7 +67,11 @@ func (a *analyser) rowWarnings(t *Table, r *Row) []Warning {
 		w.add(Warn, CodeWide, moreRounds+"; "+quietMachine, "the interval reaches more than %s to a side", quantity.Percent(wideHalf))
 	}
 	if r.Outliers > 0 {
-		w.add(Note, CodeOutliers, "look at the distribution plot; they stay in all estimates",
+		where := "the distribution plot"
+		if r.Costs != nil { // of commands alone, trials are points of the figure that compares them
+			where = "the plots, which show every trial"
+		}
+		w.add(Note, CodeOutliers, "look at "+where+"; they stay in all estimates",
 			"has outliers: trials outside Tukey's inner fences")
 	}
 	a.clock(&w, r)
