@@ -136,8 +136,11 @@ type PlanEntry struct {
 	Digests map[int]string    `json:"digests,omitempty"` // expected batch digest by task count
 	Ceiling bool              `json:"ceiling,omitempty"` // the spin probe run to see the machine's own scaling
 	// Others holds, by label, what the calibration found of the plan's other programs: GrainNS and SetupNS are those of
-	// the first one that offers the workload.
+	// Program, or else of the first one that offers the workload.
 	Others map[string]Grain `json:"others,omitempty"`
+	// Program is the label of the only program whose cells the entry has, where each of several programs has one of its own
+	// with what was calibrated in it; empty: all of them.
+	Program string `json:"program,omitempty"`
 }
 
 // Grain is what the calibration of a workload in one program found.

@@ -142,6 +142,8 @@ func (a *app) crossoverRun(cmd *cobra.Command, f *crossoverFlags) error {
 	}
 	f.run.workloads, f.run.strategies = []string{f.workload}, f.strategies
 	f.run.lists = []string{name + "." + f.parameter + "=" + strings.Join(values, ",")}
+	f.run.ownGrains = true
+	f.run.repeats = []string{"crossover", "-w", f.workload, "--grains=" + f.grains, "--parameter=" + f.parameter}
 	f.run.text = f.text
 	f.run.show = func(path, dir string) error {
 		run, err := results.ReadFile(path)

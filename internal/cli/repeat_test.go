@@ -70,7 +70,9 @@ func TestToRepeatIt(t *testing.T) {
 		"python by name":     {args: "-w primes:limit=300 -s py-sequential --python python3 -c 1 --tasks 8", python: true, want: "py-sequential:python=python3"},
 		"python by path": {args: "-w primes:limit=300 -s py-sequential -s py-threads:workers=2 --python ./named -c 1 --tasks 8", python: true,
 			want: "py-threads:python=PATH/TO/python"},
-		"own python": {args: "--python-workload mine.py -w mine:n=4 -s py-sequential,py-threads -c 1 --tasks 8", python: true, want: "--python-workload=mine.py"},
+		"crossover":             {args: "crossover --grains 1us,20us,400us -s pool,goroutines -c 1 --tasks 8", want: "--grains=1us,20us,400us"},
+		"crossover with python": {args: "crossover --grains 1us,20us,400us -s pool:workers=2 -s py-threads -c 1 --tasks 8", python: true, want: "py-threads"},
+		"own python":            {args: "--python-workload mine.py -w mine:n=4 -s py-sequential,py-threads -c 1 --tasks 8", python: true, want: "--python-workload=mine.py"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.python {
@@ -82,8 +84,12 @@ func TestToRepeatIt(t *testing.T) {
 					write("named", "#!/bin/sh\nexec '"+python+"' \"$@\"\n", 0o700)
 				}
 			}
+			words := strings.Fields(c.args)
 			args := []string{"run", "--seed", "7", "--rounds", "1"}
-			for _, a := range strings.Fields(c.args) {
+			if words[0] == "crossover" {
+				args[0], words = words[0], words[1:]
+			}
+			for _, a := range words {
 				args = append(args, strings.ReplaceAll(a, "_", " "))
 			}
 			want := parbenchIn(t, dir, append(slices.Clone(args), "--dry-run")...)

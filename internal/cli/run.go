@@ -45,6 +45,11 @@ type runFlags struct {
 	ignoreFailure                bool
 	command                      commandFlags
 	text                         textFlags
+	// ownGrains has each program calibrate for itself.
+	ownGrains bool
+	// repeats is the beginning of the command line that repeats the run, for commands other than run: their name, and what
+	// -w says to run.
+	repeats []string
 	// show reports from the finished file in place of present, for commands that measure with another question.
 	show func(path, dir string) error
 }
@@ -257,7 +262,7 @@ func (s *session) spec(cmd *cobra.Command, f *runFlags, u host.Usable) (harness.
 	spec = harness.Spec{
 		Workloads: ws, Strategies: ss, Cores: cores, Rounds: f.rounds, Tasks: f.tasks, Seed: f.seed, Budget: f.budget,
 		Hard: cmd.Flags().Changed("budget"), Timeout: f.timeout, Warmup: f.warmup, Probes: f.split, Quick: f.quick, Oversub: f.oversub,
-		Commands: f.command.all,
+		Commands: f.command.all, OwnGrains: f.ownGrains,
 	}
 	if s.user != nil {
 		spec.Missing = s.user.missing
@@ -403,14 +408,19 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 // variables and defaults, and no path of this machine.
 func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, s *session) []string {
 	args := []string{"run"}
+	if f.repeats != nil {
+		args = slices.Clone(f.repeats)
+	}
 	if s.user != nil {
 		for _, o := range s.user.offers {
 			args = append(args, "--program="+namedHere(o.Label))
 		}
 	}
-	if f.command.all != nil {
+	switch {
+	case f.repeats != nil:
+	case f.command.all != nil:
 		args = append(args, f.command.again()...)
-	} else {
+	default:
 		for _, w := range spec.Workloads {
 			args = append(args, "-w", w.Label())
 		}
@@ -436,7 +446,7 @@ func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, s *session) 
 			args = append(args, "--"+name+"="+fl.Value.String())
 		}
 	}
-	if spec.Probes != harness.DefaultProbes && spec.Commands == nil { // commands have none, and no choice
+	if fl := cmd.Flags().Lookup("split-rounds"); fl != nil && spec.Probes != harness.DefaultProbes && spec.Commands == nil { // commands have none, and no choice
 		args = append(args, "--split-rounds="+strconv.Itoa(spec.Probes))
 	}
 	return append(args, "--seed", strconv.FormatUint(spec.Seed, 10))

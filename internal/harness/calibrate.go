@@ -25,6 +25,8 @@ const (
 	// long enough (calibrationBatch) to judge the tasks by.
 	calibrationGrowth = 8
 	calibrationBatch  = 2 * minMeasured
+	// calibrateRule begins the rule of a parameter that is calibrated; the name of the parameter that says what for ends it.
+	calibrateRule = "calibrate:"
 )
 
 // FailedCalibration says that a workload could not run even alone; its cells are recorded as failed.
@@ -122,13 +124,13 @@ func (h *Harness) grain(ctx context.Context, d *draft, i, p int) (*FailedCalibra
 		}
 		per, _ := o.trial.Observation()
 		g := results.Grain{GrainNS: per * 1e9, SetupNS: float64(o.trial.SetupNS)}
-		if p == d.owners[i] {
+		if label := d.offers[p].Label; label == e.Program || e.Program == "" && p == d.owners[i] {
 			e.GrainNS, e.SetupNS = g.GrainNS, g.SetupNS
 		} else {
 			if e.Others == nil {
 				e.Others = map[string]results.Grain{}
 			}
-			e.Others[d.offers[p].Label] = g
+			e.Others[label] = g
 		}
 		d.size(i)
 		if tasks >= e.Tasks || per*float64(tasks) >= calibrationBatch.Seconds() {
@@ -148,8 +150,8 @@ func (h *Harness) applyRules(ctx context.Context, d *draft, i int) (*FailedCalib
 		switch {
 		case rule == "llc-share":
 			e.Params[name] = strconv.FormatInt(autoBytes(h.Machine), 10)
-		case strings.HasPrefix(rule, "calibrate:"):
-			timed := strings.TrimPrefix(rule, "calibrate:")
+		case strings.HasPrefix(rule, calibrateRule):
+			timed := strings.TrimPrefix(rule, calibrateRule)
 			grain, err := time.ParseDuration(e.Params[timed])
 			if err != nil {
 				return nil, fmt.Errorf("workload %s: parameter %s asks for a rule %q that names no duration", e.Key, name, rule)
@@ -175,10 +177,7 @@ const rateTrials = 5
 func (h *Harness) iterationRate(ctx context.Context, d *draft, i int, name, timed string) (float64, *FailedCalibration, error) {
 	const guess = 100_000
 	e := &d.entries[i]
-	p := d.owners[i]
-	if slices.Contains(d.programsOf(i), d.asked) {
-		p = d.asked
-	}
+	p := d.calibrating(i)
 	key := rateKey(e, p, name, timed)
 	if rate, ok := d.rates[key]; ok {
 		return rate, nil, nil
@@ -202,6 +201,17 @@ func (h *Harness) iterationRate(ctx context.Context, d *draft, i int, name, time
 	}
 	d.rates[key] = best
 	return best, nil, nil
+}
+
+// calibrating is the program in which what an entry is to take alone is measured: the first that was asked for and has
+// cells of it.
+func (d *draft) calibrating(entry int) int {
+	for _, p := range d.asked {
+		if slices.ContainsFunc(d.cells, func(c draftCell) bool { return c.entry == entry && c.Program == d.offers[p].Label }) {
+			return p
+		}
+	}
+	return d.owners[entry]
 }
 
 // rateKey names what an iteration's length depends on: all but the number of iterations and the grain that they make.

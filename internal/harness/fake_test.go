@@ -41,6 +41,7 @@ func fakeOffer() *protocol.Description {
 				{Name: "grain", Type: "duration", Default: "1ms", Doc: "g", Min: 1, Max: 1e12},
 				{Name: "iterations", Type: "int", Doc: "i", Auto: "calibrate:grain", Min: 1, Max: 1e15},
 			}},
+			timed(behave),
 		},
 		Strategies: []protocol.Strategy{
 			{Name: "sequential", Doc: "one by one", OneCore: true},
@@ -52,13 +53,22 @@ func fakeOffer() *protocol.Description {
 	}
 }
 
+// timed is a workload whose tasks are to take a grain alone, in every program.
+func timed(behave protocol.Param) protocol.Workload {
+	return protocol.Workload{Name: "timed", Kind: "cpu", Doc: "as long as it should take", Params: []protocol.Param{
+		behave, {Name: "grain", Type: "duration", Default: "1ms", Doc: "g", Min: 1, Max: 1e12},
+		{Name: "iterations", Type: "int", Doc: "i", Auto: "calibrate:grain", Min: 1, Max: 1e15},
+	}}
+}
+
 // foreignOffer is what the fake program offers with FAKE_AS=foreign: the same work in another language, as it were.
 func foreignOffer() *protocol.Description {
 	d := fakeOffer()
 	d.Program, d.Runtime = "foreign 1", "other"
 	d.Workloads = append(d.Workloads[:1:1], protocol.Workload{Name: "own-idea", Kind: "cpu", Doc: "only here"},
 		protocol.Workload{Name: "broken", Kind: "cpu", Doc: "cannot run", Unavailable: "broken.x: line 3 is no code; correct it"},
-		protocol.Workload{Name: "auto", Kind: "cpu", Doc: "another one", Params: []protocol.Param{{Name: "bytes", Type: "bytes", Default: "1", Doc: "b"}}})
+		protocol.Workload{Name: "auto", Kind: "cpu", Doc: "another one", Params: []protocol.Param{{Name: "bytes", Type: "bytes", Default: "1", Doc: "b"}}},
+		timed(d.Workloads[0].Params[0]))
 	d.Strategies = []protocol.Strategy{
 		{Name: "x-sequential", Doc: "one by one", OneCore: true, Reference: true},
 		{Name: "x-pool", Doc: "a pool", Params: []protocol.Param{{
@@ -141,6 +151,9 @@ func fakeRun(q *protocol.Run, r *protocol.Reader, w *protocol.Writer, out *os.Fi
 	}
 	digest := ownDigest(tasks)
 	wall := []int64{int64(tasks) * 10, int64(tasks) * 12}
+	if q.Workload == "timed" && os.Getenv("FAKE_AS") == "foreign" {
+		wall = []int64{int64(tasks) * 400, int64(tasks) * 480} // forty times as slow
+	}
 	if file := os.Getenv("FAKE_SLOW_UNLESS"); file != "" && q.Params["iterations"] != "" {
 		// Ten times as slow as it would be alone, but for the third trial of all.
 		had, _ := os.ReadFile(file)

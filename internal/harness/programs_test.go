@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,11 +45,64 @@ func programCells(d *draft) []string {
 func TestCalibratingProgram(t *testing.T) {
 	spec := quickSpec("work", "threads", 1)
 	spec.Strategies = append(spec.Strategies, parseSel("x-pool"))
-	if d := draftOf(t, spec); d.asked != 0 {
-		t.Errorf("program %d, want the first one's, which comes first", d.asked)
+	if p := draftOf(t, spec).calibrating(0); p != 0 {
+		t.Errorf("program %d, want the first one", p)
 	}
-	if d := draftOf(t, quickSpec("work", "x-pool", 1)); d.asked != 1 {
-		t.Errorf("program %d, want the only one that was asked for", d.asked)
+	slices.Reverse(spec.Strategies)
+	if p := draftOf(t, spec).calibrating(0); p != 0 {
+		t.Errorf("with the strategies the other way round: program %d, want the first one", p)
+	}
+	if p := draftOf(t, quickSpec("work", "x-pool", 1)).calibrating(0); p != 1 {
+		t.Errorf("program %d, want the only one that was asked for", p)
+	}
+}
+
+// TestOwnGrains: a grain holds in each program by itself, whatever the order of the strategies, and its results are checked
+// against the first program's all the same.
+func TestOwnGrains(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		for _, order := range [][]string{{"threads", "x-pool"}, {"x-pool", "threads"}} {
+			spec := quickSpec("timed:grain=1us", order[0], 1)
+			spec.Strategies = append(spec.Strategies, parseSel(order[1]))
+			spec.Workloads = append(spec.Workloads, parseSel("timed:grain=10us"), parseSel("work"))
+			spec.OwnGrains = own
+			run, out := runSpec(t, twoPrograms(t), spec)
+			if out.Failed != 0 {
+				t.Fatalf("%d failed", out.Failed)
+			}
+			got := map[string]string{}
+			for _, e := range run.Header.Plan.Workloads {
+				got[e.Key] = e.Program + " " + e.Params["iterations"]
+			}
+			want := map[string]string{"timed{grain=1µs}": " 10000000", "timed{grain=10µs}": " 100000000", "work": " "}
+			if own {
+				want = map[string]string{
+					"self/timed{grain=1µs}": "self 10000000", "self/timed{grain=10µs}": "self 100000000",
+					"other/timed{grain=1µs}": "other 250000", "other/timed{grain=10µs}": "other 2500000", "work": " ",
+				}
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%q: %s", order, d)
+			}
+			for _, c := range run.Header.Plan.Cells {
+				e := entryOf(run.Header.Plan, c.Workload)
+				if e.Program != "" && (e.Program != c.Program || e.GrainNS != e.In(c.Program).GrainNS) {
+					t.Errorf("cell %s of %s in the entry of %s, grain %v of %v", c.Label, c.Program, e.Program, e.GrainNS, e.In(c.Program))
+				}
+			}
+		}
+	}
+	foreign := func(e results.PlanEntry) bool { return e.Program == "other" && e.GrainNS > 20*e.In("self").GrainNS }
+	spec := quickSpec("timed:behave=digest-there", "threads", 1)
+	spec.Strategies, spec.OwnGrains = append(spec.Strategies, parseSel("x-pool")), true
+	run, _ := runSpec(t, twoPrograms(t), spec)
+	if !slices.ContainsFunc(run.Header.Plan.Workloads, foreign) {
+		t.Errorf("no entry has the slower program's grain: %+v", run.Header.Plan.Workloads)
+	}
+	for _, tr := range run.Trials {
+		if c := run.Header.Plan.Cells[tr.Cell]; (c.Program == "other") != (tr.Status == results.Wrong) {
+			t.Errorf("%s %s: %s (%s)", c.Program, c.Label, tr.Status, tr.Reason)
+		}
 	}
 }
 

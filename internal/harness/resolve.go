@@ -138,6 +138,42 @@ func resolveStrategy(sel Selection, s protocol.Strategy) (resolvedStrategy, erro
 	return r, nil
 }
 
+// ownEntries makes of each entry with a calibrated parameter one for each program that was asked for. Their digests still
+// come from the entry's owner, which so checks that a program computes with its own parameters what they mean.
+func (d *draft) ownEntries() {
+	if len(d.asked) < 2 {
+		return
+	}
+	var entries []results.PlanEntry
+	var autos []map[string]string
+	var owners []int
+	for i, e := range d.entries {
+		add := func(program string) {
+			own := e
+			own.Program, own.Params = program, maps.Clone(e.Params)
+			entries, autos, owners = append(entries, own), append(autos, d.autos[i]), append(owners, d.owners[i])
+		}
+		if !calibrated(d.autos[i]) {
+			add("")
+			continue
+		}
+		for _, p := range d.asked {
+			add(d.offers[p].Label)
+		}
+	}
+	d.entries, d.autos, d.owners = entries, autos, owners
+}
+
+// calibrated reports whether one of an entry's rules is measured in a program.
+func calibrated(rules map[string]string) bool {
+	for _, rule := range rules {
+		if strings.HasPrefix(rule, calibrateRule) {
+			return true
+		}
+	}
+	return false
+}
+
 func (d *draft) noStrategy(sel Selection) error {
 	var programs, names []string
 	known := false

@@ -175,7 +175,7 @@ func (h *Harness) protocolLaunch(offer Offer, plan results.Plan, c results.Cell)
 		program: offer.Program, cpus: c.CPUs, maxprocs: maxprocs, timeout: time.Duration(plan.Timeout * float64(time.Second)),
 		run: protocol.Run{
 			Workload: e.Name, Params: e.Params, Fixture: h.fixtures.addrs[e.Fixture], Strategy: c.Strategy,
-			StrategyParams: c.StrategyParams, Workers: max(1, c.Workers), Cores: c.Cores, Seed: plan.Seed, Tasks: c.Tasks, GrainNS: int64(e.GrainNS),
+			StrategyParams: c.StrategyParams, Workers: max(1, c.Workers), Cores: c.Cores, Seed: plan.Seed, Tasks: c.Tasks, GrainNS: int64(e.In(c.Program).GrainNS),
 			MinBatchNS: minMeasured.Nanoseconds(), MinBatches: 1, MinWarmupNS: minWarmup.Nanoseconds(), WarmupBatches: plan.Warmup,
 		},
 	}

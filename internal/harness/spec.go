@@ -43,6 +43,9 @@ type Spec struct {
 	Probes     int           // rounds whose trials have probed batches after the measured ones
 	Quick      bool
 	Oversub    bool
+	// OwnGrains gives each of several programs entries of its own of what is calibrated: a grain that is asked for then holds
+	// in each of them, with other parameters in each. Otherwise it holds in the first of them, and the others do the same work.
+	OwnGrains bool
 	// Missing are programs that were asked for and could not say what they offer: the plan lists them with their reasons.
 	Missing []results.Unavailable
 	// Commands is what the workloads start, if they are commands: for the plan.
@@ -103,8 +106,9 @@ type draft struct {
 	cells       []draftCell
 	unavailable []results.Unavailable
 	rates       map[string]float64 // nanoseconds per iteration, by rateKey
-	// asked is the program of the first strategy that was asked for: what takes a given time alone does so in it.
-	asked int
+	// asked are the programs with strategies that were asked for, in the order of offers and not that of the strategies: what
+	// is to take a given time alone does so in the first of them that has cells of the entry.
+	asked []int
 }
 
 type draftCell struct {
@@ -122,15 +126,18 @@ func newDraft(spec Spec, offers []Offer, cpus []int) (*draft, error) {
 		return nil, err
 	}
 	for _, s := range strategies {
-		if !s.added {
-			d.asked = s.program
-			break
+		if !s.added && !slices.Contains(d.asked, s.program) {
+			d.asked = append(d.asked, s.program)
 		}
 	}
+	slices.Sort(d.asked)
 	for _, sel := range spec.Workloads {
 		if err := d.addEntry(sel); err != nil {
 			return nil, err
 		}
+	}
+	if spec.OwnGrains {
+		d.ownEntries()
 	}
 	d.nameEntries()
 	d.distinguish()
@@ -185,6 +192,9 @@ func (d *draft) nameEntries() {
 		if len(differing) > 0 {
 			e.Key += "{" + workloads.Params(differing).String() + "}"
 		}
+		if e.Program != "" {
+			e.Key = e.Program + "/" + e.Key // as reports name a strategy of one of several programs
+		}
 	}
 }
 
@@ -218,6 +228,9 @@ func (d *draft) layOut(entry int, strategies []resolvedStrategy, cpus []int) {
 	e := d.entries[entry]
 	largest := d.spec.Cores[len(d.spec.Cores)-1]
 	for _, s := range strategies {
+		if e.Program != "" && e.Program != d.offers[s.program].Label {
+			continue
+		}
 		if reason := d.cannotRun(entry, s); reason != "" {
 			if !s.added {
 				d.unavailable = append(d.unavailable, results.Unavailable{

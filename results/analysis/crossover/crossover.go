@@ -123,17 +123,21 @@ func Analyse(rep *analysis.Report, level float64) (*Report, error) {
 		}
 		all, own := programs(list)
 		for _, p := range own {
-			t := table(name, p, list, level)
+			of := slices.DeleteFunc(slices.Clone(list), func(x *analysis.Table) bool { return !runs(x, p) })
+			t := table(name, p, of, level)
 			if len(all) > 1 {
 				t.Program = p
 			}
-			if len(own) == 1 { // of several programs, one has the grains as asked for, and which is not known
-				t.grainsAsAsked(list, p)
-			}
+			t.grainsAsAsked(of, p, own)
 			out.Tables = append(out.Tables, t)
 		}
 	}
 	return out, nil
+}
+
+// runs reports whether a workload has strategies of a program.
+func runs(x *analysis.Table, program string) bool {
+	return slices.ContainsFunc(x.Rows, func(r analysis.Row) bool { return r.Cell.Program == program && !r.Cell.Ceiling })
 }
 
 // programs lists the programs of the rows, and those of them with a strategy to hold against others. A task of a size has

@@ -277,3 +277,58 @@ func TestProgramsHaveGrainsOfTheirOwn(t *testing.T) {
 		t.Errorf("%s", p.Finding)
 	}
 }
+
+// TestGrainsOfSeveralPrograms: the same work takes as long as was asked for in one program at most, which each of the others
+// is told; work of its own does in each.
+func TestGrainsOfSeveralPrograms(t *testing.T) {
+	const slower = 40.0
+	build := func(own bool) *Report {
+		var list []runtest.Workload
+		for _, g := range grid {
+			asked := time.Duration(g * 1e9).String()
+			cells := func(program, alone, pool string, per float64) []runtest.Cell {
+				cell := func(strategy string, cores int, per float64, reference bool) runtest.Cell {
+					return runtest.Cell{Cell: results.Cell{Program: program, Strategy: strategy, Cores: cores, Reference: reference, OneCore: reference}, PerTask: per, Noise: .002}
+				}
+				return []runtest.Cell{cell(alone, 1, per, true), cell(pool, 2, per/2+1e-6, false)}
+			}
+			entry := func(program string) results.PlanEntry {
+				return results.PlanEntry{Key: program + "spin{grain=" + asked + "}", Name: "spin", Kind: "cpu", Tasks: 64, GrainNS: g * 1e9, Program: program,
+					Params: map[string]string{"grain": asked, "iterations": program + asked}}
+			}
+			if own {
+				list = append(list, runtest.Workload{Entry: entry("self"), Cells: cells("self", "sequential", "pool", g)},
+					runtest.Workload{Entry: entry("py"), Cells: cells("py", "py-sequential", "py-pool", g)})
+			} else {
+				both := slices.Concat(cells("self", "sequential", "pool", g), cells("py", "py-sequential", "py-pool", slower*g))
+				list = append(list, runtest.Workload{Entry: entry(""), Cells: both})
+			}
+		}
+		rep, err := analysis.Analyse(runtest.Build(runtest.Spec{Rounds: 10, Environment: runtest.Machine(), Workloads: list}), analysis.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := Analyse(rep, .95)
+		if err != nil || len(x.Tables) != 2 {
+			t.Fatalf("%d tables (%v)", len(x.Tables), err)
+		}
+		return x
+	}
+	for _, own := range []bool{true, false} {
+		for _, tab := range build(own).Tables {
+			if len(tab.Grains) != len(grid) || len(tab.Curves) != 2 {
+				t.Errorf("%s: %d grains, %d curves", tab.Name(), len(tab.Grains), len(tab.Curves))
+			}
+			off := tab.Program == "py" && !own
+			at := slices.IndexFunc(tab.Warnings, func(w analysis.Warning) bool { return w.Code == CodeOtherGrain })
+			switch {
+			case off != (at >= 0):
+				t.Errorf("own work %v, %s: warnings %+v", own, tab.Name(), tab.Warnings)
+			case off && !strings.Contains(tab.Warnings[at].Text+tab.Warnings[at].Remedy, "several programs did the same work"):
+				t.Errorf("it does not say why: %+v", tab.Warnings[at])
+			case !off && (tab.Grains[0] < .9e-6 || tab.Grains[0] > 1.1e-6):
+				t.Errorf("%s: from %v", tab.Name(), tab.Grains[0])
+			}
+		}
+	}
+}

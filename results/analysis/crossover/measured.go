@@ -61,11 +61,14 @@ func (t *Table) observe(list []*analysis.Table) {
 	}
 }
 
-// grainsAsAsked warns of grains that took more than twice or less than half of what the swept parameter, a duration, says.
-func (t *Table) grainsAsAsked(list []*analysis.Table, program string) {
+// grainsAsAsked warns of grains that took more than twice or less than half of what the swept parameter, a duration, says. own
+// are all programs with strategies: a workload that several of them share has the grains asked for in one of them at most.
+func (t *Table) grainsAsAsked(list []*analysis.Table, program string, own []string) {
 	var off []string
+	shared := false
 	for _, x := range list {
 		g := grain(x, program)
+		shared = shared || slices.ContainsFunc(own, func(p string) bool { return p != program && runs(x, p) })
 		for _, name := range varied(list) {
 			asked, err := time.ParseDuration(x.Entry.Params[name])
 			if want := asked.Seconds(); err == nil && want > 0 && g > 0 && (g > otherGrain*want || g < want/otherGrain) {
@@ -80,9 +83,14 @@ func (t *Table) grainsAsAsked(list []*analysis.Table, program string) {
 	if len(off) > most {
 		off = append(off[:most-1], fmt.Sprintf("%d more", len(off)-most+1))
 	}
-	t.Warnings = append(t.Warnings, analysis.Warning{Severity: analysis.Warn, Code: CodeOtherGrain,
+	w := analysis.Warning{Severity: analysis.Warn, Code: CodeOtherGrain,
 		Text:   "measured grains are off by more than a factor of two: " + strings.Join(off, ", "),
-		Remedy: "tables and figures go by the measured ones; for those asked for, measure again on a quiet machine (parbench doctor says what disturbs it)"})
+		Remedy: "tables and figures go by the measured ones; for those asked for, measure again on a quiet machine (parbench doctor says what disturbs it)"}
+	if shared {
+		w.Text += "; several programs did the same work, which takes as long as was asked for in one of them at most"
+		w.Remedy = "tables and figures go by the measured ones; for those asked for, measure with parbench crossover, in which each program has work of its own"
+	}
+	t.Warnings = append(t.Warnings, w)
 }
 
 // varied names the parameters that differ between the workloads.
