@@ -13,7 +13,7 @@ import (
 // splitShort says beside each table how to read it, splitReading among the explanations of a page.
 const (
 	splitShort = "Shares of the time of all workers of a batch: inside of tasks (execution), before a worker's first task (start), from one of its tasks to the next (between), " +
-		"after its last task while others still had some (idle), and from the end of the last task of all to the end of the batch (join). " +
+		"after its last task while others still had some (idle; \"between or idle\" where it is not known which worker ran a task), and from the end of the last task of all to the end of the batch (join). " +
 		"× alone is how long a task took, over the same program's sequential reference in the same rounds."
 	splitReading = "- Where the time goes: start and between are dispatch and transfer, which within a process are one step; what worker processes spent on unpacking calls and packing answers is transfer, and the rest of both dispatch; join is synchronisation. Idle is work that was shared out unevenly, or none left. " +
 		"A task that takes longer than alone shares something with the others: memory bandwidth, caches, a hardware thread, an interpreter's lock, or a core. " +
@@ -52,9 +52,9 @@ type splitTable struct {
 
 // The columns of the tables: the terminal's one, and the three of a page.
 var (
-	splitTerminal = []string{"strategy", "cores", "workers", "wall", "share", "start share", "between share", "transfer share", "idle share", "join share", "slower", "set-up", "n"}
-	splitShares   = []string{"strategy", "cores", "share", "start share", "between share", "idle share", "join share", "slower"}
-	splitTimes    = []string{"strategy", "cores", "execution", "start", "between", "idle", "join", "all"}
+	splitTerminal = []string{"strategy", "cores", "workers", "wall", "share", "start share", "between share", "between or idle share", "transfer share", "idle share", "join share", "slower", "set-up", "n"}
+	splitShares   = []string{"strategy", "cores", "share", "start share", "between share", "between or idle share", "idle share", "join share", "slower"}
+	splitTimes    = []string{"strategy", "cores", "execution", "start", "between", "between or idle", "idle", "join", "all"}
 	splitAround   = []string{"strategy", "cores", "workers", "task", "transfer", "set-up", "close", "n"}
 )
 
@@ -77,25 +77,39 @@ func newSplitTable(t *analysis.Table, unit quantity.Unit) *splitTable {
 	}
 	wall := splitUnit(unit, rows, func(s *analysis.Split) float64 { return s.Wall.Point })
 	text("strategy", column{head: "strategy", long: "strategy", left: true, wrap: true}, func(r *analysis.Row) string { return r.Name })
+	text("cell", column{long: "strategy", left: true}, rowName)
 	text("cores", column{head: "cores", long: "cores"}, func(r *analysis.Row) string { return fmt.Sprint(r.Cell.Cores) })
-	text("workers", column{head: "workers", long: "workers", drop: 4}, func(r *analysis.Row) string { return fmt.Sprint(r.Split.Workers) })
-	text("wall", column{head: wall.Symbol + "\nper task", long: wall.Symbol + " per task in the probed batches", drop: 2},
+	text("workers", column{head: "workers", long: "workers", drop: 6}, func(r *analysis.Row) string { return fmt.Sprint(r.Split.Workers) })
+	text("wall", column{head: wall.Symbol + "\nper task", long: wall.Symbol + " per task in the probed batches", drop: 4},
 		func(r *analysis.Row) string { return number(r.Split.Wall, wall) })
 	interval("share", "execution\n% ", "execution, %", 0.01, func(s *analysis.Split) analysis.Interval { return s.Share })
 	for i, p := range (&analysis.Split{}).Parts() {
 		part := func(s *analysis.Split) float64 { return s.Parts()[i].Time.Point }
 		u := splitUnit(unit, rows, part)
 		interval(p.Name, "", p.Name+", "+u.Symbol+" per task", u.Scale, func(s *analysis.Split) analysis.Interval { return s.Parts()[i].Time })
-		text(p.Name+" share", column{head: p.Name + "\n%", long: p.Name + ", %"},
-			func(r *analysis.Row) string { return shareCell(part(r.Split), r.Split.Wall.Point) })
+		text(p.Name+" share", column{head: splitHead(p.Name), long: p.Name + ", %"}, func(r *analysis.Row) string {
+			if s := r.Split; s.Parts()[i].Time.N > 0 {
+				return shareCell(part(s), s.Wall.Point)
+			}
+			return absent
+		})
+		if drop := map[string]int{"join": 2, "start": 1}[p.Name]; drop > 0 { // mostly the least, for terminals that have no room for them
+			c := out.cols[p.Name+" share"]
+			c.drop = drop
+			out.cols[p.Name+" share"] = c
+		}
+		if !slices.ContainsFunc(rows, func(r *analysis.Row) bool { return r.Split.Parts()[i].Time.N > 0 }) { // not in this table
+			delete(out.cols, p.Name)
+			delete(out.cols, p.Name+" share")
+		}
 	}
 	interval("all", "", "all, "+wall.Symbol+" per task", wall.Scale, func(s *analysis.Split) analysis.Interval { return s.Wall })
 	interval("slower", "task × alone\n", "a task's time × alone", 1, func(s *analysis.Split) analysis.Interval { return s.Slower })
 	c := out.cols["slower"]
-	c.drop = 1
+	c.drop = 3
 	out.cols["slower"] = c
 	if slices.ContainsFunc(rows, func(r *analysis.Row) bool { return r.Split.Transfer.N > 0 }) { // else no table has these
-		text("transfer share", column{head: "transfer\n%", long: "transfer (of start and between), %", drop: 3}, func(r *analysis.Row) string {
+		text("transfer share", column{head: "transfer\n%", long: "transfer (of start and between), %", drop: 5}, func(r *analysis.Row) string {
 			if r.Split.Transfer.N == 0 {
 				return absent
 			}
@@ -104,15 +118,26 @@ func newSplitTable(t *analysis.Table, unit quantity.Unit) *splitTable {
 		text("transfer", column{long: "of start and between: transfer, per task"}, func(r *analysis.Row) string { return durationCell(r.Split.Transfer) })
 	}
 	text("task", column{long: "one task took"}, func(r *analysis.Row) string { return quantity.Duration(r.Split.Task.Point) })
-	text("set-up", column{head: "set-up\n/task", long: "set-up for each task of one batch", drop: 5}, func(r *analysis.Row) string { return durationCell(r.Split.Setup) })
+	text("set-up", column{head: "set-up\n/task", long: "set-up for each task of one batch", drop: 7}, func(r *analysis.Row) string { return durationCell(r.Split.Setup) })
 	text("close", column{long: "ending the strategy"}, func(r *analysis.Row) string { return durationCell(r.Split.Close) })
-	text("n", column{head: "n", long: "n", drop: 6}, func(r *analysis.Row) string { return fmt.Sprint(r.Split.N) })
+	text("n", column{head: "n", long: "n", drop: 8}, func(r *analysis.Row) string { return fmt.Sprint(r.Split.N) })
 	return out
+}
+
+// splitHead heads a part's shares, in two lines.
+func splitHead(part string) string {
+	if first, second, two := strings.Cut(part, " or "); two {
+		return first + "\nor " + second + " %"
+	}
+	return part + "\n%"
 }
 
 // grid puts the columns of those names side by side, of those that there are.
 func (t *splitTable) grid(names []string) *grid {
 	g := &grid{lines: make([]line, t.n)}
+	if _, merged := t.cols["between or idle"]; merged && !slices.Contains(names, "workers") && names[0] == "strategy" { // one more column, on a page of eight
+		names = slices.Concat([]string{"cell"}, names[2:])
+	}
 	for _, name := range names {
 		if _, there := t.cols[name]; !there {
 			continue

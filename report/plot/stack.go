@@ -26,13 +26,13 @@ type stackRow struct {
 type stackPlot struct {
 	heading
 	rows        []stackRow
-	series      []string
+	series      []string // an empty one is no part of any bar
 	tags, total string // headings of the two columns of text
 }
 
 // The colours of a stack's parts. Their order is the same in every bar and in the legend, and what is wide enough has its
 // share written on it, so that no part is known by colour alone.
-var stackColours = []color.NRGBA{palette[0], palette[4], palette[1], tint(palette[6], 0.25), palette[3]}
+var stackColours = []color.NRGBA{palette[0], palette[4], palette[1], tint(palette[1], 0.55), tint(palette[6], 0.25), palette[3]}
 
 const (
 	barHeight  = 16.0
@@ -153,6 +153,9 @@ func light(c color.NRGBA) bool {
 func (s *stackPlot) drawLegend(p *painter, l stackLayout) {
 	x, y := margin+8.0, headHeight+8
 	for i, name := range s.series {
+		if name == "" {
+			continue
+		}
 		p.rect(stackColours[i%len(stackColours)], box{x, y - 9, x + 12, y + 3})
 		p.text(x+18, y+1, name, labelStyle)
 		x += 18 + labelStyle.width(name) + 22
@@ -163,9 +166,7 @@ func (s *stackPlot) drawLegend(p *painter, l stackLayout) {
 func (t *table) split() Figure {
 	const title = "where the workers' time goes"
 	s := &stackPlot{tags: "cores", total: "per task"}
-	for _, part := range (&analysis.Split{}).Parts() {
-		s.series = append(s.series, partLegend[part.Name])
-	}
+	s.series = make([]string, len((&analysis.Split{}).Parts()))
 	var least *analysis.Row
 	leastLabel := ""
 	for _, g := range t.groups {
@@ -177,6 +178,11 @@ func (t *table) split() Figure {
 				continue
 			}
 			r.bars = append(r.bars, b)
+			for i, part := range cell.Split.Parts() {
+				if part.Time.N > 0 {
+					s.series[i] = partLegend[part.Name]
+				}
+			}
 			if least == nil || cell.Split.Share.Point < least.Split.Share.Point {
 				least, leastLabel = cell, g.label
 			}
@@ -194,7 +200,7 @@ func (t *table) split() Figure {
 
 // partLegend names the parts in the legend.
 var partLegend = map[string]string{
-	"execution": "execution", "start": "start (dispatch)", "between": "between tasks (dispatch, transfer)", "idle": "idle", "join": "join (synchronisation)",
+	"execution": "execution", "start": "start (dispatch)", "between": "between tasks (dispatch, transfer)", "between or idle": "between or idle", "idle": "idle", "join": "join (synchronisation)",
 }
 
 // splitBar is a cell's bar, if its split can be drawn. Parts that are not sane are what no measurement gives.

@@ -11,7 +11,7 @@ import (
 
 // Split says where the time of a row's workers went, by probed batches that ran after the measured ones of some trials. Times
 // are seconds of wall time per task: a component that took half of the workers' time is half of the time per task. In each
-// trial the five of Parts add up to Wall; here each is a median of its own, so that sums may differ in the last digit.
+// trial those of Parts that are known add up to Wall; here each is a median of its own, so that sums may differ in the last digit.
 type Split struct {
 	N       int      // trials with an observed split
 	Workers int      // whose time is split
@@ -20,17 +20,20 @@ type Split struct {
 	// next, Idle that after a worker's last task while others still had some, Join that from the end of the last task of all
 	// to the end of the batch.
 	Start, Execution, Between, Idle, Join Interval
-	Transfer                              Interval // of Start and Between: unpacking calls and packing answers; N = 0: not observed
-	Share                                 Interval // Execution over Wall
-	Task                                  Interval // how long a task took where it ran, seconds
-	Slower                                Interval // Task over that of the program's reference, paired; N = 0 without pairs
-	Setup                                 Interval // of the trials' set-up for each task, were there one batch only
-	Close                                 Interval // ending the strategy, seconds a trial; N = 0: not known
-	Against                               Interval // Wall over the time per task of the measured batches of the same trial
-	Stamped                               float64  // share of the tasks that were timed
-	Cost                                  float64  // share of the workers' time that timing them took
-	OwnWorkers                            bool     // it is known which worker ran a task
-	Unseen                                []results.Unseen
+	// Either stands in place of Between and Idle, which have N = 0, where it is not known which worker ran a task: a worker
+	// without a task may be on its way to the next one or have had its last, and one of several knows no better.
+	Either     Interval
+	Transfer   Interval // of Start and Between: unpacking calls and packing answers; N = 0: not observed
+	Share      Interval // Execution over Wall
+	Task       Interval // how long a task took where it ran, seconds
+	Slower     Interval // Task over that of the program's reference, paired; N = 0 without pairs
+	Setup      Interval // of the trials' set-up for each task, were there one batch only
+	Close      Interval // ending the strategy, seconds a trial; N = 0: not known
+	Against    Interval // Wall over the time per task of the measured batches of the same trial
+	Stamped    float64  // share of the tasks that were timed
+	Cost       float64  // share of the workers' time that timing them took
+	OwnWorkers bool     // it is known which worker ran a task
+	Unseen     []results.Unseen
 }
 
 // Observed reports whether the split says anything of the inside of a batch.
@@ -60,9 +63,9 @@ type Part struct {
 }
 
 // Parts returns the components that make up Wall, in the order in which they come in a batch; execution stands first,
-// because everything else is what it costs.
+// because everything else is what it costs. A split has between and idle, or else between or idle: the others have N = 0.
 func (s *Split) Parts() []Part {
-	return []Part{{"execution", s.Execution}, {"start", s.Start}, {"between", s.Between}, {"idle", s.Idle}, {"join", s.Join}}
+	return []Part{{"execution", s.Execution}, {"start", s.Start}, {"between", s.Between}, {"between or idle", s.Either}, {"idle", s.Idle}, {"join", s.Join}}
 }
 
 // Unobserved is something that could not be seen, why, and in which rows.
@@ -140,7 +143,15 @@ func (a *analyser) split(r *Row) (*Split, []sample) {
 	if out == nil {
 		return nil, nil
 	}
-	for k, to := range []*Interval{&out.Start, &out.Execution, &out.Between, &out.Idle, &out.Join} {
+	estimates := []*Interval{&out.Start, &out.Execution, &out.Between, &out.Idle, &out.Join}
+	if out.merges(r) {
+		const between, idle = 2, 3
+		for i := range parts[between] {
+			parts[between][i] += parts[idle][i]
+		}
+		parts[idle], estimates[between] = nil, &out.Either
+	}
+	for k, to := range estimates {
 		*to = a.median(parts[k])
 	}
 	if told > 0 {
@@ -155,6 +166,10 @@ func (a *analyser) split(r *Row) (*Split, []sample) {
 	out.Task = a.median(durations)
 	return out, tasks
 }
+
+// merges reports whether between and idle cannot be told apart. Where each task has a worker of its own, there is nothing between
+// two of them.
+func (s *Split) merges(r *Row) bool { return !s.OwnWorkers && s.Workers > 1 && !r.Cell.Unbounded }
 
 // SlowerLimit is how many times as long as alone a task has to take to be worth a sentence.
 const SlowerLimit = 1.05
@@ -247,7 +262,7 @@ func shareRange(i Interval) string {
 
 // partWords are the components in a sentence.
 var partWords = map[string]string{
-	"start": "waiting for the first task", "between": "getting from one task to the next", "idle": "idling after a worker's last task",
+	"start": "waiting for the first task", "between": "getting from one task to the next", "between or idle": "being between two tasks or idle, which cannot be told apart here", "idle": "idling after a worker's last task",
 	"join": "ending the batch after its last task",
 }
 
@@ -300,11 +315,8 @@ func limits(t *Table, r *Row, add func(r *Row, what, why string)) {
 	switch {
 	case r.Cell.Unbounded && busyKind(t.Entry.Kind):
 		add(r, "workers", "each task has a worker of its own, of which no more can run than there are cores: the cores stand for workers")
-	case s.OwnWorkers || r.Cell.Unbounded:
-	case whole:
-		add(r, "which worker ran a task", "the strategy does not tell: the first and the last tasks of a batch stand for those of its workers")
-	default:
-		add(r, "idling at the end of a batch", "the strategy does not tell which worker ran a task, and not all of them were timed: it is part of the time between tasks")
+	case s.merges(r):
+		add(r, "which worker ran a task", "the strategy does not tell: whether a worker without a task was between two or had run its last is not known, and both are one part; the first tasks of a batch stand for the workers' first ones")
 	}
 	switch {
 	case s.Transfer.N > 0:

@@ -134,8 +134,42 @@ func TestUnobserved(t *testing.T) {
 		t.Errorf("%+v", tab.Unobserved)
 	}
 	tab = analyse(t, smooth(runtest.Build(splitSpec(runtest.Split{NoWorkers: true, Stamped: .3}))))
-	if find(tab.Unobserved, "each single task") == nil || find(tab.Unobserved, "idling at the end of a batch") == nil || find(tab.Unobserved, "which worker ran a task") != nil {
+	if find(tab.Unobserved, "each single task") == nil || find(tab.Unobserved, "which worker ran a task") == nil {
 		t.Errorf("%+v", tab.Unobserved)
+	}
+}
+
+// TestBetweenOrIdle: where nobody tells which worker ran a task, no part is a guess at whether workers without one idled, and the
+// finding names what is known. One worker, and workers of one task each, leave nothing to guess.
+func TestBetweenOrIdle(t *testing.T) {
+	for name, c := range map[string]struct {
+		workers int
+		own     bool
+		each    bool // task has its worker
+		merged  bool
+	}{"unknown": {2, false, false, true}, "known": {2, true, false, false}, "one worker": {1, false, false, false}, "one task each": {2, false, true, false}} {
+		spec := splitSpec(runtest.Split{Between: .2, Idle: .05, NoWorkers: !c.own})
+		cell := &spec.Workloads[0].Cells[1]
+		cell.Workers, cell.Unbounded = c.workers, c.each
+		tab := analyse(t, smooth(runtest.Build(spec))).Tables[0]
+		s, wall := tab.Rows[1].Split, tab.Rows[1].Split.Wall.Point
+		sum := 0.0
+		for _, p := range s.Parts() {
+			sum += p.Time.Point
+		}
+		if !about(sum, wall) {
+			t.Errorf("%s: the parts add up to %v of %v", name, sum, wall)
+		}
+		switch {
+		case !c.merged:
+			if s.Either.N != 0 || !about(s.Between.Point, .2*wall) || !about(s.Idle.Point, .05*wall) {
+				t.Errorf("%s: %+v", name, s)
+			}
+		case s.Between.N != 0 || s.Idle.N != 0 || !about(s.Either.Point, .25*wall) || !s.Either.Has():
+			t.Errorf("%s: %+v", name, s)
+		case !strings.Contains(tab.SplitFinding, "the largest other part was being between two tasks or idle, which cannot be told apart here, 25 %"):
+			t.Errorf("%s: %s", name, tab.SplitFinding)
+		}
 	}
 }
 
