@@ -27,7 +27,7 @@ type stackPlot struct {
 	heading
 	rows        []stackRow
 	series      []string // an empty one is no part of any bar
-	tags, total string // headings of the two columns of text
+	tags, total string   // headings of the two columns of text
 }
 
 // The colours of a stack's parts. Their order is the same in every bar and in the legend, and what is wide enough has its
