@@ -15,7 +15,7 @@ import (
 	"github.com/parbench/parbench/results/analysis/quantity"
 )
 
-const claimsLegend = "Verdicts: confirmed, refuted, partly (parts of the claim hold, or it holds under a condition that the evidence names), not decided (this machine or interpreter " +
+const claimsLegend = "Verdicts: confirmed, refuted, partly (parts of the claim hold, or it holds under a condition that the evidence names), does not apply (the claim speaks of something that is not there), not decided (this machine or interpreter " +
 	"could not show it; the evidence says why). In brackets are intervals: of medians by order statistics, of ratios by the signed-rank test, each with at least 95 % confidence. " +
 	"The column Go judges the same claim, said of Go with strategies/multiproc. S004-5 and the like are rows of docs/multiproc.md, which has the articles' statements."
 
@@ -101,7 +101,7 @@ func ClaimsMarkdown(w io.Writer, rep *claim.Report, opt MDOptions) error {
 }
 
 // verdictMarks stand beside the words.
-var verdictMarks = map[claim.Verdict]string{claim.Confirmed: "✓", claim.Refuted: "✗", claim.Partly: "±", claim.Undecided: "?"}
+var verdictMarks = map[claim.Verdict]string{claim.Confirmed: "✓", claim.Refuted: "✗", claim.Partly: "±", claim.Inapplicable: "–", claim.Undecided: "?"}
 
 // claimsGrid has a row for each claim and a column for each subject.
 func claimsGrid(rep *claim.Report) *grid {
@@ -211,7 +211,7 @@ func claimsFinding(rep *claim.Report) string {
 		var counts []string
 		for _, v := range claim.Verdicts() {
 			if n := rep.Count(i, v); n > 0 {
-				counts = append(counts, fmt.Sprintf("%d %s", n, v))
+				counts = append(counts, verdictCount(n, v))
 			}
 		}
 		all = append(all, s.Label+": "+strings.Join(counts, ", "))
@@ -237,6 +237,14 @@ func claimsFinding(rep *claim.Report) string {
 	return said + " The interpreters' verdicts differ on " + and(differ) + "."
 }
 
+// verdictCount says how many claims got a verdict.
+func verdictCount(n int, v claim.Verdict) string {
+	if v == claim.Inapplicable && n > 1 {
+		return fmt.Sprintf("%d do not apply", n)
+	}
+	return fmt.Sprintf("%d %s", n, v)
+}
+
 // busyOthers is how many cores others may keep busy before times are in doubt.
 const busyOthers = 0.1
 
@@ -251,8 +259,8 @@ func claimsWarnings(rep *claim.Report) []analysis.Warning {
 	for _, l := range rep.Left {
 		add(analysis.Warn, "left-out", "left out: "+l, "the others were checked")
 	}
-	if n := rep.Failed(); n > 0 {
-		add(analysis.Warn, "failed", counted(n, "probe")+" did not do their work; the evidence says what happened", "check those claims again, by their names")
+	if failed := rep.FailedText(); failed != "" {
+		add(analysis.Warn, "failed", failed+"; the evidence says what happened", "check those claims again, by their names")
 	}
 	if rep.Others != nil && *rep.Others > busyOthers {
 		add(analysis.Note, analysis.CodeInterference, fmt.Sprintf("other programs kept %s cores busy meanwhile: times are longer than on a quiet machine, and intervals wider", quantity.Digits(*rep.Others, 2)), "repeat it on a quiet machine")

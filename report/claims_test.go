@@ -80,11 +80,28 @@ func TestClaimsWarnings(t *testing.T) {
 			continue
 		}
 		out := strings.Join(strings.Fields(claimsOut(t, rep, write)), " ")
-		for _, want := range []string{"interrupted", "python3.99", "1 probe did not do", "1.2 cores busy"} {
+		for _, want := range []string{"interrupted", "python3.99", "1 probe did not do its work;", "1.2 cores busy"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%s lacks %q", name, want)
 			}
 		}
+	}
+}
+
+// What does not apply is counted as that.
+func TestClaimsThatDoNotApply(t *testing.T) {
+	rep := checked(t)
+	rep.Rows[0].Findings[2] = claim.DoesNotApply("there is no fork")
+	for _, want := range []string{"Go: 1 confirmed, 1 does not apply, 1 not decided.", "Go: 2 do not apply, 1 not decided."} {
+		out := claimsOut(t, rep, func(w io.Writer, r *claim.Report) error { return ClaimsMarkdown(w, r, MDOptions{}) })
+		if !strings.Contains(out, want) || !strings.Contains(out, "| – does not apply |") || !strings.Contains(out, "| Go | does not apply | There is no fork. |") {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+		rep.Rows[1].Findings[2] = rep.Rows[0].Findings[2]
+	}
+	rep.Rows[1].Findings[0], rep.Rows[1].Findings[1] = claim.Failure("it died"), claim.Failure("it died")
+	if out := claimsOut(t, rep, ClaimsJSON); !strings.Contains(out, "2 probes did not do their work;") {
+		t.Error(out)
 	}
 }
 

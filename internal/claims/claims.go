@@ -76,7 +76,7 @@ func Check(ctx context.Context, opt Options) (*claim.Report, error) {
 				opt.Progress(Progress{Done: n*len(subjects) + i, Total: len(opt.Claims) * len(subjects), Claim: c, Subject: s.name()})
 			}
 			began := time.Now()
-			f := observe(ctx, s, c, left[i], opt.Budget)
+			f := observe(ctx, s, c, limits{left: left[i], budget: opt.Budget, probe: probeLimit})
 			took := time.Since(began)
 			f.Seconds = took.Seconds()
 			left[i] -= took
@@ -96,8 +96,8 @@ func Check(ctx context.Context, opt Options) (*claim.Report, error) {
 // subject is somebody whose behaviour is observed.
 type subject interface {
 	name() string
-	// look observes one claim. An error is for the reader: unavailable where there is nothing to be seen here, any other one
-	// where the probe did not do its work.
+	// look observes one claim. An error is for the reader: unavailable where there is nothing to be seen here, inapplicable
+	// where there is not what the claim speaks of, any other one where the probe did not do its work.
 	look(ctx context.Context, id string) (json.RawMessage, error)
 	// subject describes it, best after it has been looked at.
 	subject() claim.Subject
@@ -108,25 +108,57 @@ type unavailable struct{ why string }
 
 func (u unavailable) Error() string { return u.why }
 
-// observe looks at one claim within what is left of the subject's time.
-func observe(ctx context.Context, s subject, c claim.Claim, left, budget time.Duration) claim.Finding {
+// inapplicable is why a claim says nothing about a subject.
+type inapplicable struct{ why string }
+
+func (i inapplicable) Error() string { return i.why }
+
+// limits are how long a probe may take.
+type limits struct {
+	left   time.Duration // of the subject's time
+	budget time.Duration // all of the subject's time, as the user chose it
+	probe  time.Duration // for one that does its work
+}
+
+// spent is why a claim is left open when the time that the user gave is over, which is no failure.
+func (l limits) spent(what string) claim.Finding {
+	remedy := "give more with --budget"
+	if l.left < l.budget {
+		remedy += ", or name this claim alone"
+	}
+	return claim.Unable(fmt.Sprintf("the budget of %v %s; %s", l.budget, what, remedy))
+}
+
+// observe looks at one claim within the limits.
+func observe(ctx context.Context, s subject, c claim.Claim, l limits) claim.Finding {
 	if ctx.Err() != nil {
 		return claim.Unable("interrupted before this could be observed")
 	}
-	if left < time.Second {
-		return claim.Unable(fmt.Sprintf("the %v for %s were used up by other claims; give more with --budget, or name this one alone", budget, s.name()))
+	if l.left < time.Second {
+		return l.spent("for " + s.name() + " was used up by other claims")
 	}
-	limit := min(left, probeLimit)
+	limit := min(l.left, l.probe)
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	observed, err := s.look(bounded, c.ID)
-	switch u, ok := err.(unavailable); { //nolint:errorlint // look returns it as it is
+	// What a probe says that was cut off is not looked at: it may have taken its own end for an observation.
+	over := bounded.Err() != nil
+	switch e := err.(type) { //nolint:errorlint // look returns them as they are
+	case nil:
+	case unavailable:
+		return claim.Unable(e.why)
+	case inapplicable:
+		return claim.DoesNotApply(e.why)
+	default:
+	}
+	killed := fmt.Sprintf("after %v, and was killed with all that it had started", limit.Round(time.Second))
+	switch {
 	case ctx.Err() != nil:
 		return claim.Unable("interrupted while this was being observed")
-	case ok:
-		return claim.Unable(u.why)
-	case err != nil && bounded.Err() != nil:
-		return claim.Failure(fmt.Sprintf("the probe had not finished after %v, and was killed with all that it had started", limit.Round(time.Second)))
+	case over && limit < l.probe:
+		return l.spent("for " + s.name() + " ended while this was being observed: the probe had not finished " + killed)
+	case over:
+		return claim.Failure("the probe had not finished " + killed)
 	case err != nil:
 		return claim.Failure(err.Error())
 	}

@@ -25,28 +25,36 @@ var (
 	sevenFunc   = multiproc.Register("claims.seven", func(context.Context, struct{}) (struct{}, error) { multiproc.Exit(7); return struct{}{}, nil })
 )
 
+// idler is a value that runs in a process of its own, as a subclass of Python's Process does.
+type idler struct{}
+
+func (idler) Run(context.Context) error { return nil }
+
+var idlers = multiproc.RegisterRunner[idler]("claims.idler")
+
 func lookStarting(ctx context.Context) (any, error) {
 	var o claim.Starting
 	for _, c := range []struct {
 		call string
-		fn   multiproc.Func[struct{}, struct{}]
+		p    *multiproc.Process
 		want int
 	}{
-		{"A process of a function without arguments (struct{})", nothingFunc, 0},
-		{"A process of one that exits with status 7", sevenFunc, 7},
+		{"A process without a function (the zero Func)", multiproc.NewProcess(multiproc.Func[struct{}, struct{}]{}, struct{}{}), 0},
+		{"A process of a function of no arguments (struct{})", multiproc.NewProcess(nothingFunc, struct{}{}), 0},
+		{"A process of one that exits with status 7", multiproc.NewProcess(sevenFunc, struct{}{}), 7},
+		{"A process of a value with a Run method, without function and arguments", idlers.New(idler{}), 0},
 	} {
-		p := multiproc.NewProcess(c.fn, struct{}{})
 		row := claim.Start{Call: c.call, Want: c.want}
-		err := p.Start(ctx)
-		if err == nil {
-			err = joined(ctx, p)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if exit, ok := p.Exit(); ok {
-			status := statusOf(exit)
-			row.Exit = &status
+		if err := c.p.Start(ctx); err != nil {
+			row.Error = err.Error()
+		} else {
+			if err := joined(ctx, c.p); err != nil {
+				return nil, err
+			}
+			if exit, ok := c.p.Exit(); ok {
+				status := statusOf(exit)
+				row.Exit = &status
+			}
 		}
 		o.Calls = append(o.Calls, row)
 	}
@@ -110,10 +118,7 @@ var residentFunc = multiproc.Register("claims.resident", func(ctx context.Contex
 })
 
 func lookTerminating(ctx context.Context) (any, error) {
-	o := claim.Terminating{
-		Handler: "the function of AtExit", Clause: "the deferred function",
-		Kin: []string{"A grandchild that was started with multiproc itself died with the child", "A grandchild that was started with multiproc lived on too"},
-	}
+	o := claim.Terminating{Handler: "the function of AtExit", Clause: "the deferred function", Package: "multiproc"}
 	for range 5 {
 		e, err := residentEnds(ctx, true)
 		if err != nil {
@@ -143,7 +148,7 @@ func residentEnds(ctx context.Context, stay bool) (e claim.Ended, err error) {
 		}
 		defer func() { _ = kill(program) }() // dead already, if all is well with the claim's opposite
 		child, _ := p.Pid()
-		e.WasChild = parentOf(program) == child
+		e.WasChild, e.WasKin = parentOf(program) == child, parentOf(kin) != 0
 		if err := p.Terminate(); err != nil {
 			return e, err
 		}
@@ -167,7 +172,9 @@ func residentEnds(ctx context.Context, stay bool) (e claim.Ended, err error) {
 		child, _ := p.Pid()
 		e.Parent = parentOf(program)
 		e.Orphan = e.Parent != 0 && e.Parent != child
-		e.Kin = parentOf(kin) != 0
+		if e.Kin = parentOf(kin) != 0; e.Kin {
+			_ = kill(kin) // what it was seen to be alive for
+		}
 	}
 	e.AtExit, e.Finally = r.has(markHook), r.has(markDefer)
 	return e, nil
@@ -295,7 +302,7 @@ var printFunc = multiproc.Register("claims.print", func(context.Context, struct{
 
 // lookPrinting starts a child while a line that was printed before still waits in a buffer.
 func lookPrinting(ctx context.Context) (any, error) {
-	out := claim.Output{To: "a pipe, with a buffer"}
+	out := claim.Output{To: "a pipe with a buffer"}
 	for range 3 {
 		n, err := printed(ctx)
 		if err != nil {

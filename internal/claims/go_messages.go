@@ -68,10 +68,11 @@ func lookManaged(ctx context.Context) (_ any, err error) {
 	select {
 	case <-m.Done():
 	case <-bounded.Done():
+		return nil, errors.New("the manager's process lived on after SIGKILL")
 	}
 	got, getErr := d.Get(bounded, "x")
 	o.After = []claim.Outcome{
-		outcome("manager.Dict", []int{1}, []int{got}, getErr),
+		within(bounded, patience, outcome("manager.Dict", []int{1}, []int{got}, getErr)),
 		outcome("shm.Value", []int{1}, []int{int(v.Load())}, nil),
 	}
 	return &o, nil
@@ -110,24 +111,39 @@ var sendFunc = multiproc.Register("claims.send", func(ctx context.Context, r rou
 	}
 })
 
-func lookSpeed(ctx context.Context) (_ any, err error) {
+// lookSpeed compares in pairs that have a child, a pipe and a queue of their own: how two of them lie in memory would be the
+// same in all others.
+func lookSpeed(ctx context.Context) (any, error) {
+	o := claim.Speed{Sizes: []claim.Size{{Bytes: 8}, {Bytes: 1 << 10}, {Bytes: 1 << 20}}}
+	for i := range 15 {
+		if err := speedPair(ctx, o.Sizes, i%2 != 0); err != nil {
+			return nil, err
+		}
+	}
+	return &o, nil
+}
+
+// speedPair adds one time by pipe and one by queue to each size.
+func speedPair(ctx context.Context, sizes []claim.Size, queueFirst bool) (err error) {
 	const room = 8 << 20
 	ordered, orders, err := multiproc.NewPipe[order]()
 	if err != nil {
-		return nil, err
+		return err
 	}
+	defer func() { err = errors.Join(err, orders.Close()) }()
 	receiver, sender, err := multiproc.NewPipe[[]byte](multiproc.QueueBytes(room))
 	if err != nil {
-		return nil, err
+		return err
 	}
+	defer func() { err = errors.Join(err, receiver.Close()) }()
 	queue, err := multiproc.NewQueue[[]byte](1024, multiproc.QueueBytes(room))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, queue.Detach()) }()
 	child := multiproc.NewProcess(sendFunc, routes{ordered, sender, queue})
 	if err := child.Start(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, child.Kill()) }()
 	run := func(viaQueue bool, size, times int) (float64, error) {
@@ -143,16 +159,16 @@ func lookSpeed(ctx context.Context) (_ any, err error) {
 			return err
 		})
 	}
-	var o claim.Speed
-	for _, c := range []struct{ size, times int }{{8, 3000}, {1 << 10, 3000}, {1 << 20, 30}} {
-		row := claim.Size{Bytes: c.size}
-		for i := -1; i < 15; i++ {
-			for _, viaQueue := range []bool{i%2 != 0, i%2 == 0} {
-				s, err := run(viaQueue, c.size, c.times)
+	for i := range sizes {
+		row := &sizes[i]
+		times := min(3000, 30<<20/row.Bytes)
+		for _, n := range []int{times / 10, times} {
+			for _, viaQueue := range []bool{queueFirst, !queueFirst} {
+				s, err := run(viaQueue, row.Bytes, n)
 				switch {
 				case err != nil:
-					return nil, err
-				case i < 0: // warms up
+					return err
+				case n < times: // warms up
 				case viaQueue:
 					row.Queue = append(row.Queue, s)
 				default:
@@ -160,9 +176,11 @@ func lookSpeed(ctx context.Context) (_ any, err error) {
 				}
 			}
 		}
-		o.Sizes = append(o.Sizes, row)
 	}
-	return &o, errors.Join(orders.Close(), joined(ctx, child))
+	if err := orders.Close(); err != nil {
+		return err
+	}
+	return joined(ctx, child)
 }
 
 // joined waits for a process within a bound.
@@ -187,15 +205,17 @@ func lookMovedEnds(ctx context.Context) (any, error) {
 		if err != nil {
 			return err
 		}
-		if err := sender.Send(ctx, 7); err != nil {
-			return err
+		for range 2 { // one for each
+			if err := sender.Send(ctx, 7); err != nil {
+				return err
+			}
 		}
 		v, err := first.Get(ctx)
 		o.First = outcome("Receiver", []int{7}, []int{v}, err)
 		bounded, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		v, err = p.Apply(bounded, receiver)
-		o.Second = outcome("Receiver", []int{7}, []int{v}, err)
+		o.Second = within(bounded, patience, outcome("Receiver", []int{7}, []int{v}, err))
 		return nil
 	}, multiproc.Workers(2))
 }
@@ -290,7 +310,7 @@ func lookStopping(ctx context.Context) (_ any, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.Shutdown(ctx)) }()
-	o := claim.Stopping{Match: 5}
+	o := claim.Stopping{Match: 5, Limit: 5000}
 	return &o, withPool(ctx, flagFunc, func(p *multiproc.ProcessPool[flagged, int]) error {
 		for range 20 {
 			found, err := manager.NewList[int](ctx, m)
@@ -298,7 +318,7 @@ func lookStopping(ctx context.Context) (_ any, err error) {
 				return err
 			}
 			var futures []*multiproc.Future[int]
-			for i := 0; i < 5000; i++ {
+			for i := range o.Limit {
 				n, err := found.Len(ctx)
 				if err != nil {
 					return err

@@ -149,30 +149,50 @@ func lookProcesses(ctx context.Context) (any, error) {
 	}, multiproc.Workers(4), multiproc.Lazy())
 }
 
-// lookSearch is the article's program: one goroutine submits, another one looks for the match, the pool is terminated.
+// unbounded is room for more results than any search here submits: a channel that is never full, as queue.Queue() in Python
+// has no bound.
+const unbounded = 1 << 20
+
+// lookSearch is the article's program: one goroutine submits, another one looks for the match, the pool is terminated. It
+// runs with the pool that a user gets who asks for nothing, with a bound on the channel, and with one on the pool.
 func lookSearch(ctx context.Context) (any, error) {
-	const inFlight, onTheWay = 60, 2
-	o := claim.Search{Match: 300, Limit: inFlight + onTheWay + 2, Task: 0.001, Workers: 2, Bound: "MaxInFlight(60)"}
+	const near, far, bound = 100, 400, 64
+	o := claim.Search{Task: 0.001, Workers: 2, Threads: "goroutines", Limit: bound, Pool: "MaxInFlight", Cap: bound}
 	for range 6 {
-		h, err := hunt(ctx, o.Match, inFlight, onTheWay)
-		if err != nil {
-			return nil, err
+		for _, s := range []struct {
+			into         *[]claim.Hunt
+			match, queue int
+			opts         []multiproc.PoolOption
+		}{
+			{&o.Far, far, unbounded, nil}, {&o.Near, near, unbounded, nil}, {&o.Queued, far, bound, nil},
+			{&o.Capped, far, unbounded, []multiproc.PoolOption{multiproc.MaxInFlight(bound)}},
+		} {
+			h, room, err := hunt(ctx, s.match, s.queue, append(s.opts, multiproc.Workers(o.Workers))...)
+			if err != nil {
+				return nil, err
+			}
+			*s.into = append(*s.into, h)
+			if s.opts == nil {
+				o.Default = room
+			}
 		}
-		o.Given = append(o.Given, h)
 	}
 	return &o, nil
 }
 
-func hunt(ctx context.Context, match, inFlight, onTheWay int) (h claim.Hunt, err error) {
-	pool, err := multiproc.NewPool(ctx, briefFunc, multiproc.Workers(2), multiproc.MaxInFlight(inFlight))
+// hunt is one search. room is how many calls of the pool may be unfinished.
+func hunt(ctx context.Context, match, queue int, opts ...multiproc.PoolOption) (h claim.Hunt, room int, err error) {
+	pool, err := multiproc.NewPool(ctx, briefFunc, opts...)
 	if err != nil {
-		return h, err
+		return h, 0, err
 	}
+	room = pool.Stats().MaxInFlight
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	results := make(chan *multiproc.Future[int], onTheWay)
+	results := make(chan *multiproc.Future[int], queue)
 	var submitted atomic.Int64
 	var submitter sync.WaitGroup
+	began := time.Now()
 	submitter.Go(func() {
 		for i := 0; ; i++ {
 			f, err := pool.ApplyAsync(ctx, i)
@@ -187,8 +207,7 @@ func hunt(ctx context.Context, match, inFlight, onTheWay int) (h claim.Hunt, err
 			}
 		}
 	})
-	began := time.Now()
-	for i := range match + 1 {
+	for range match + 1 {
 		var f *multiproc.Future[int]
 		select {
 		case f = <-results:
@@ -201,13 +220,12 @@ func hunt(ctx context.Context, match, inFlight, onTheWay int) (h claim.Hunt, err
 		if err != nil {
 			break
 		}
-		h.Unanswered = max(h.Unanswered, int(submitted.Load())-i-1)
 	}
-	h.Seconds, h.Submitted = time.Since(began).Seconds(), int(submitted.Load())
+	h = claim.Hunt{Match: match, Seconds: time.Since(began).Seconds(), Submitted: int(submitted.Load())}
 	err = errors.Join(err, pool.Terminate())
 	cancel()
 	submitter.Wait()
-	return h, err
+	return h, room, err
 }
 
 func lookJoining(ctx context.Context) (any, error) {
@@ -215,7 +233,7 @@ func lookJoining(ctx context.Context) (any, error) {
 	join := func(name string, p multiproc.Pool[int, int]) error {
 		bounded, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		o.Calls = append(o.Calls, outcome(name, nil, nil, p.Join(bounded)))
+		o.Calls = append(o.Calls, within(bounded, patience, outcome(name, nil, nil, p.Join(bounded))))
 		v, err := p.Apply(ctx, 3)
 		o.After = append(o.After, outcome(name, []int{9}, []int{v}, err))
 		return p.Terminate()

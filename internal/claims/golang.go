@@ -65,6 +65,14 @@ func outcome(call string, want []int, got []int, err error) claim.Outcome {
 	return o
 }
 
+// within turns the error of a call that its bound ended into what was observed: that it had not returned by then.
+func within(bounded context.Context, bound time.Duration, o claim.Outcome) claim.Outcome {
+	if o.Error != "" && bounded.Err() != nil {
+		o.Error, o.Hung = "", bound.Seconds()
+	}
+	return o
+}
+
 // span is when a task ran, on the clock of the system.
 type span struct{ Start, End int64 }
 

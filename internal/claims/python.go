@@ -70,11 +70,12 @@ func (p *interpreter) subject() claim.Subject {
 
 // answer is what the probe program writes, in one line.
 type answer struct {
-	Observed    json.RawMessage `json:"observed"`
-	Unavailable string          `json:"unavailable"`
-	Failed      string          `json:"failed"`
-	GIL         bool            `json:"gil"`
-	StartMethod string          `json:"start_method"`
+	Observed     json.RawMessage `json:"observed"`
+	Inapplicable string          `json:"inapplicable"`
+	Unavailable  string          `json:"unavailable"`
+	Failed       string          `json:"failed"`
+	GIL          bool            `json:"gil"`
+	StartMethod  string          `json:"start_method"`
 }
 
 // look runs one probe.
@@ -135,6 +136,8 @@ func (p *interpreter) read(line []byte, err error, state spawn.State, last strin
 		return nil, fmt.Errorf("the probe ended with %v before it had answered%s", state, because)
 	case err != nil || json.Unmarshal(line, &a) != nil:
 		return nil, fmt.Errorf("the probe did not answer as it should (%.80q)%s", bytes.TrimSpace(line), because)
+	case a.Inapplicable != "":
+		return nil, inapplicable{a.Inapplicable}
 	case a.Unavailable != "":
 		return nil, unavailable{"this interpreter cannot show it: " + a.Unavailable}
 	case a.Failed != "":

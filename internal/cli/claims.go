@@ -20,8 +20,8 @@ import (
 )
 
 const claimsLong = `Put claims that articles make about Python's processes and threads to the test: each is observed under every interpreter
-given and, where it makes sense, in Go with strategies/multiproc. Each gets a verdict (confirmed, refuted, partly, not
-decided) with the measured evidence. Nothing is stored: other interpreters and machines give other verdicts.
+given and, where it makes sense, in Go with strategies/multiproc. Each gets a verdict (confirmed, refuted, partly, does
+not apply, not decided) with the measured evidence. Nothing is stored: other interpreters and machines give other verdicts.
 
 docs/claims.md tells how to read it and shows a page.`
 
@@ -146,11 +146,11 @@ func (a *app) checkClaims(f *claimsFlags) error {
 	if err := a.emit(f.output, func(w io.Writer) error { return f.write(w, rep) }); err != nil {
 		return err
 	}
-	switch n := rep.Failed(); {
+	switch failed := rep.FailedText(); {
 	case rep.Interrupted:
 		return &exitError{stop.code(), errors.New("interrupted; what was not come to is not decided")}
-	case n > 0:
-		return &exitError{exitFailed, fmt.Errorf("%s did not do their work; the evidence says what happened", plural(n, "probe"))}
+	case failed != "":
+		return &exitError{exitFailed, errors.New(failed + "; the evidence says what happened")}
 	}
 	return nil
 }

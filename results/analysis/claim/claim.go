@@ -20,12 +20,16 @@ const (
 	Confirmed Verdict = "confirmed"
 	Refuted   Verdict = "refuted"
 	Partly    Verdict = "partly" // parts of it hold, or it holds under a condition that the evidence names
+	// Inapplicable: the claim is about something that is not there, so that it is neither true nor false.
+	Inapplicable Verdict = "does not apply"
 	// Undecided: this machine or this runtime could not show it; the reason stands in the evidence.
 	Undecided Verdict = "not decided"
 )
 
 // Verdicts lists them in the order of reports.
-func Verdicts() []Verdict { return []Verdict{Confirmed, Partly, Refuted, Undecided} }
+func Verdicts() []Verdict {
+	return []Verdict{Confirmed, Partly, Refuted, Inapplicable, Undecided}
+}
 
 // Source is a place where a claim is made.
 type Source struct {
@@ -71,6 +75,9 @@ type Finding struct {
 
 // Unable is the finding of a probe that could not look, for a reason that is nobody's failure.
 func Unable(why string) Finding { return Finding{Verdict: Undecided, Evidence: sentence(why)} }
+
+// DoesNotApply is the finding about a claim that speaks of something that is not there.
+func DoesNotApply(why string) Finding { return Finding{Verdict: Inapplicable, Evidence: sentence(why)} }
 
 // Failure is the finding of a probe that did not do its work.
 func Failure(why string) Finding {
@@ -118,8 +125,9 @@ type part struct {
 	evidence string
 }
 
-// conclude puts the parts together. Parts that hold and parts that do not make Partly. What could not be decided leaves the
-// claim undecided, unless the rest makes it Partly anyway.
+// conclude puts the parts together. A claim says all of its parts: confirmed are only all of them. One that does not hold
+// makes it Partly where another one holds, else Refuted: what could not be decided besides would not save it. Without such
+// a one, a part that could not be decided leaves the claim undecided.
 func conclude(parts []part) Finding {
 	var seen []Verdict
 	var texts []string
@@ -134,8 +142,12 @@ func conclude(parts []part) Finding {
 	f := Finding{Evidence: strings.Join(texts, " ")}
 	has := func(v Verdict) bool { return slices.Contains(seen, v) }
 	switch {
+	case has(Inapplicable):
+		f.Verdict = Inapplicable
 	case has(Partly), has(Confirmed) && has(Refuted):
 		f.Verdict = Partly
+	case has(Refuted):
+		f.Verdict = Refuted
 	case has(Undecided), len(seen) == 0:
 		f.Verdict = Undecided
 	default:

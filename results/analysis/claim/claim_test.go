@@ -44,12 +44,18 @@ func wrong(call string) Outcome { return Outcome{Call: call, Got: []int{}, Want:
 func fails(call string) Outcome { return Outcome{Call: call, Error: "ValueError: no", Want: []int{9}} }
 func waits(call string) Outcome { return Outcome{Call: call, Hung: 3, Want: []int{9}} }
 
-func hunts(vain int) []Hunt {
+// hunts are six searches for a task, with about so many calls in vain.
+func hunts(match, vain int) []Hunt {
 	var out []Hunt
 	for i := range 6 {
-		out = append(out, Hunt{Submitted: 301 + vain + i, Grown: 1 << 20, Seconds: .1 + float64(i)/100})
+		out = append(out, Hunt{Match: match, Submitted: match + 1 + vain + i*vain/100, Grown: 1 << 20, Seconds: .1 + float64(i)/100})
 	}
 	return out
+}
+
+// wastes is a search with so many calls in vain when its match is task 101 and task 401.
+func wastes(near, far int) Search {
+	return Search{Workers: 2, Near: hunts(100, near), Far: hunts(400, far), Limit: 64}
 }
 
 func order(sample bool, ordered, unordered []int, ended ...float64) Order {
@@ -83,6 +89,19 @@ func copies(share float64, same bool) Copying {
 	o := Copying{Bytes: 64 << 20, Threads: 2}
 	for _, v := range vary(share*float64(64<<20), 6) {
 		o.Runs = append(o.Runs, Copy{Private: v, Read: v, Written: 64 << 20, Threads: 1, Same: same, Unchanged: true})
+	}
+	return o
+}
+
+func kin(e Ended, lives bool) Ended {
+	e.WasKin, e.Kin = true, lives
+	return e
+}
+
+// threaded sets how many threads the children had.
+func threaded(o Copying, threads ...int) Copying {
+	for i, n := range threads {
+		o.Runs[i].Threads = max(1, n)
 	}
 	return o
 }
@@ -130,13 +149,20 @@ func TestVerdicts(t *testing.T) {
 		{"C4", false, Processes{Workers: 4, AtStart: 2, Tasks: 1000, Pids: 4}, Partly, ""},
 		{"C4", false, Processes{Workers: 4, AtStart: 4, Tasks: 1000, Pids: 1, Other: &OnDemand{"ProcessPoolExecutor", 4, 0, 1}}, Refuted, "ProcessPoolExecutor, of 4 workers: 0 before any task, 1 after the first"},
 
-		{"C5", false, Search{Match: 300, Limit: 64, Workers: 2, Given: hunts(20000), Bounded: hunts(60)}, Refuted, "With a queue of 64 between the threads it was 63 [60, 65] calls"},
-		{"C5", true, Search{Match: 300, Limit: 64, Workers: 2, Given: hunts(10), Bound: "MaxInFlight(60)"}, Confirmed, "bounded by MaxInFlight(60)"},
-		{"C5", false, Search{Match: 300, Limit: 64, Workers: 2, Given: hunts(62)}, Undecided, "does not tell"},
+		{"C5", false, wastes(5000, 20000), Refuted, "a search 4 times as long submitted 3.999 [3.999, 3.999] times as many from the match on: it grows with the search. During the first of the long searches the process grew by 1.00 MiB."},
+		{"C5", false, Search{Workers: 2, Near: hunts(100, 5000), Far: hunts(400, 20000), Limit: 64, Queued: hunts(400, 65)}, Refuted, "With a queue of 64 between the threads it was 66 [65, 68] calls, and 125 ms"},
+		{"C5", true, Search{Workers: 2, Threads: "goroutines", Near: hunts(100, 1023), Far: hunts(400, 1023), Limit: 64, Queued: hunts(400, 64), Pool: "MaxInFlight", Default: 1024, Cap: 64, Capped: hunts(400, 63)},
+			Partly, "it does not grow with the search. The pool had its default bound of unfinished calls, MaxInFlight(1024). During the first of the long searches the process grew by 1.00 MiB. With a queue of 64 between the goroutines it was"},
+		{"C5", true, Search{Workers: 2, Near: hunts(100, 1023), Far: hunts(400, 1023), Pool: "MaxInFlight", Cap: 64, Capped: hunts(400, 63)}, Partly, "With MaxInFlight(64) instead, and again nothing that bounds the queue, it was 64 [63, 66] calls"},
+		{"C5", false, wastes(2, 2), Confirmed, "2 [2, 2] further calls had been submitted in vain (median of 6 searches on 2 workers), no more than the workers had in hand"},
+		{"C5", false, wastes(0, 0), Confirmed, "0 [0, 0] further calls"},
+		{"C5", false, Search{Workers: 2, Near: hunts(100, 1000)[:5], Far: hunts(400, 4000)[:5]}, Undecided, "does not tell whether it grows"},
+		{"C5", false, Search{Workers: 2, Near: hunts(400, 1000), Far: hunts(400, 1000)}, Undecided, "was not later"},
 
 		{"C6", false, Joining{[]Outcome{fails("Pool"), fails("dummy.Pool")}, []Outcome{good("Pool"), good("dummy.Pool")}}, Confirmed, "join() of an open Pool failed with ValueError: no; the pool worked on afterwards"},
 		{"C6", false, Joining{[]Outcome{wrong("Pool")}, nil}, Refuted, "join() of an open Pool returned nothing"},
 		{"C6", false, Joining{[]Outcome{fails("Pool"), waits("dummy.Pool")}, []Outcome{waits("Pool")}}, Partly, "still waiting after 3 s"},
+		{"C6", true, Joining{[]Outcome{waits("ProcessPool")}, nil}, Partly, "join() of an open ProcessPool was still waiting after 3 s"},
 
 		{"C7", false, Ordering{[]Order{order(false, up, down, .3, .2, .1), order(true, up, up, .1, .2, .3)}}, Confirmed, "the sample shows nothing"},
 		{"C7", false, Ordering{[]Order{order(false, down, up, .3, .2, .1)}}, Refuted, ""},
@@ -155,6 +181,10 @@ func TestVerdicts(t *testing.T) {
 		{"C9", false, sizes(.5, .7), Refuted, ""},
 		{"C9", false, sizes(0, 0), Undecided, "not told apart"},
 		{"C9", false, sizes(1.5, 0), Undecided, "not told apart"},
+		{"C9", true, sizes(.85, 0, 0), Refuted, "the queue is faster"},
+		{"C9", false, sizes(1.5, .85, 0), Partly, "not told apart"},
+		{"C9", false, sizes(1.02, 1.02), Confirmed, "the pipe is faster"},
+		{"C9", false, Speed{[]Size{{8, slices.Repeat([]float64{1, 1.01, 1, 1.01}, 3), slices.Repeat([]float64{1.01, 1}, 6)}}}, Refuted, "neither is faster by 5 %"},
 
 		{"C10", false, ThirdProcess{polite, 200000, damaged}, Partly, "damaged them in 2 of 3 runs (UnpicklingError; the reader was still waiting after 2 s)"},
 		{"C10", false, ThirdProcess{polite, 200000, []Shared{{Sent: 9, Intact: 9}}}, Refuted, "not in the one run"},
@@ -163,6 +193,8 @@ func TestVerdicts(t *testing.T) {
 		{"C10", true, MovedEnds{good("Receiver"), fails("Receiver")}, Confirmed, "there is Queue"},
 		{"C10", true, MovedEnds{good("Receiver"), good("Receiver")}, Refuted, ""},
 		{"C10", true, MovedEnds{fails("Receiver"), fails("Receiver")}, Undecided, ""},
+		{"C10", true, MovedEnds{good("Receiver"), waits("Receiver")}, Undecided, "the second was still waiting after 3 s"},
+		{"C10", false, ThirdProcess{Shared{Sent: 100, Intact: 7, By: []int{7}, Hung: 10}, 200000, damaged}, Confirmed, "of the others nothing had come for 10 s"},
 
 		{"C11", false, Arguments{[]Outcome{fails("Queue"), fails("Array"), good("Pipe end")}, good("initializer")}, Partly, "these worked: Pipe end"},
 		{"C11", false, Arguments{[]Outcome{fails("Queue"), fails("Array")}, waits("initializer")}, Confirmed, "it was still waiting"},
@@ -172,23 +204,30 @@ func TestVerdicts(t *testing.T) {
 		{"C12", false, Starting{[]Start{{"Process()", 0, nil, "TypeError"}, {"Process(target=f)", 7, status(1), ""}}}, Confirmed, "ended with status 1 instead of 7"},
 		{"C12", false, Starting{[]Start{{"Process()", 0, nil, "TypeError"}, {"Process(target=f)", 7, status(7), ""}}}, Partly, "failed with TypeError"},
 		{"C12", false, Starting{[]Start{{"Process()", 0, nil, ""}}}, Undecided, "had not ended"},
+		{"C12", true, Starting{[]Start{{"A process without a function", 0, nil, "no function"}, {"A process of a function of no arguments", 0, status(0), ""}}}, Partly, "failed with no function"},
 
 		{"C13", false, Terminating{Runs: []Ended{ends(false, false, true)}, Normal: Ended{Finally: true}}, Confirmed, "The atexit function did not run either, and the finally clause ran"},
 		{"C13", false, Terminating{Runs: []Ended{ends(true, true, false)}}, Refuted, ""},
 		{"C13", false, Terminating{Runs: []Ended{ends(false, true, true)}}, Partly, "finally clause ran in the one run"},
-		{"C13", false, Terminating{Runs: []Ended{{Exit: -15}}}, Undecided, "No grandchild was seen"},
-		{"C13", true, Terminating{Runs: []Ended{ends(false, false, true)}, Kin: []string{"kin died", "kin lives"}}, Confirmed, "Kin died"},
+		{"C13", false, Terminating{Runs: []Ended{{Exit: -15}}, Normal: Ended{Finally: true}}, Undecided, "The program that the child had started was not seen alive before"},
+		{"C13", false, Terminating{Runs: []Ended{ends(false, false, true)}}, Undecided, "and the finally clause did not run either"},
+		{"C13", true, Terminating{Runs: []Ended{kin(ends(false, false, true), false)}, Normal: Ended{Finally: true}, Package: "multiproc"}, Partly, "The process that it had started with multiproc lived on not in the one run"},
+		{"C13", false, Terminating{Runs: []Ended{kin(ends(false, false, true), true)}, Normal: Ended{Finally: true}, Package: "multiprocessing"}, Confirmed, "The process that it had started with multiprocessing lived on in the one run"},
+		{"C13", false, Terminating{Runs: []Ended{ends(false, false, true)}, Normal: Ended{Finally: true}, Package: "multiprocessing"}, Undecided, "multiprocessing was not seen alive"},
 
 		{"C14", false, Crashing{Pools: []Batch{{Others: 5, Finished: 5, Hung: 3}}, Executors: []Batch{{Others: 5, Finished: 1, Errors: 4, Victim: "Broken", Other: "Broken"}}, Plain: pair}, Partly, "was still waiting after 3 s in the one run"},
 		{"C14", true, Crashing{Pools: fine, Plain: pair}, Confirmed, "the killed worker's task failed with CrashError"},
-		{"C14", false, Crashing{Pools: []Batch{{Others: 5, Finished: 3}}, Plain: []Pair{{-9, 1}}}, Refuted, "and 2 gave none"},
+		{"C14", false, Crashing{Pools: []Batch{{Others: 5, Finished: 3, Victim: "x"}}, Plain: []Pair{{-9, 1}}}, Refuted, "and 2 gave none"},
 		{"C14", false, Crashing{Pools: fine, Plain: []Pair{{0, 0}}}, Undecided, "No process was killed"},
+		{"C14", false, Crashing{Pools: []Batch{{Others: 5, Finished: 6}}, Plain: pair}, Undecided, "Pool: no worker was killed"},
 
 		{"C15", false, copies(.02, true), Partly, "pages are copied when they are written to"},
 		{"C15", false, Copying{64 << 20, 1, copies(1, true).Runs}, Confirmed, ""},
 		{"C15", false, copies(.02, false), Refuted, ""},
-		{"C15", true, FreshGlobals{1, 42, 1, 7, 7}, Refuted, "was 1 in a child"},
-		{"C15", true, FreshGlobals{1, 42, 42, 7, 7}, Confirmed, ""},
+		{"C15", false, threaded(copies(.02, false), 0, 0, 0, 2, 2, 2), Partly, "the child one in 3 of 6 runs"},
+		{"C15", false, Copying{64 << 20, 1, copies(.02, true).Runs[:5]}, Undecided, "1.27 MiB right after fork"},
+		{"C15", true, FreshGlobals{1, 42, 1, 7, 7}, Inapplicable, "A claim about fork does not apply where there is none: Go starts the program anew"},
+		{"C15", true, FreshGlobals{1, 42, 42, 7, 7}, Undecided, "which a program that starts anew would not show"},
 		{"C15", true, FreshGlobals{1, 42, 3, 7, 7}, Undecided, ""},
 
 		{"C16", false, ways(.2, .99, .1, 1.95), Confirmed, "kept 0.99 [0.99, 0.99] cores busy"},
@@ -197,11 +236,14 @@ func TestVerdicts(t *testing.T) {
 		{"C16", false, Computing{2, 4, ways(.1, 1.95, .1, 1.95).Ways, ways(.25, 1.95, .1, 1.95).Ways}, Partly, "With a constant in the code"},
 		{"C16", false, Computing{2, 4, ways(.2, .99, .1, 1.95).Ways, ways(.2, .99, .1, 1.95).Ways}, Confirmed, "each task makes itself"},
 		{"C16", false, ways(.2, .99, .2, 1), Undecided, "did not reliably give processes a second core"},
-		{"C16", false, ways(.2, 1.15, .1, 1.95), Undecided, "too much else"},
+		{"C16", false, ways(.2, 1.15, .1, 1.95), Undecided, "neither one core nor several"},
 		{"C16", false, Computing{1, 2, ways(.2, 1, .2, 1).Ways, nil}, Undecided, "one usable CPU"},
 
 		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .031, .032)}}, Confirmed, "30.8 ms"},
 		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .45, .032)}}, Refuted, ""},
+		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .45, .45)}}, Undecided, "did not reliably let processes"},
+		{"C17", false, Waiting{16, .03, "", []Kind{{"sleep", vary(.48, 6), vary(.05, 6), []float64{.025, .05, .025, .05, .025, .05}}}}, Undecided, "does not tell whether these are half as fast again"},
+		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .45, .032), {"socket", vary(.48, 6), []float64{.03, .09, .03, .09, .03, .09}, vary(.03, 6)}}}, Refuted, "Waiting for a server"},
 		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .07, .05)}}, Partly, "less than half of the 16"},
 		{"C17", false, Waiting{16, .03, "", []Kind{{"sleep", vary(.48, 6), []float64{.03, .09, .03, .09, .03, .09}, vary(.03, 6)}}}, Undecided, "too much else"},
 		{"C17", false, Waiting{16, .03, "", []Kind{kind(.48, .1, .09)}}, Undecided, "did not reliably let processes"},
@@ -210,19 +252,26 @@ func TestVerdicts(t *testing.T) {
 
 		{"C18", false, Printing{[]Output{{"a pipe", []int{2, 2}, ""}, {"a terminal", []int{1, 1}, ""}}}, Partly, "To a pipe it appeared twice in all 2 runs. To a terminal it appeared once in all 2 runs"},
 		{"C18", false, Printing{[]Output{{"a pipe", []int{2, 2}, ""}}}, Confirmed, ""},
-		{"C18", true, Printing{[]Output{{"a pipe", []int{1, 1}, ""}}}, Refuted, ""},
+		{"C18", false, Printing{[]Output{{"a pipe", []int{1, 1}, ""}}}, Refuted, ""},
+		{"C18", true, Printing{[]Output{{"a pipe", []int{1, 1}, ""}}}, Inapplicable, "A claim about fork does not apply where there is none"},
+		{"C18", true, Printing{[]Output{{"a pipe", []int{2, 2}, ""}}}, Confirmed, "To a pipe it appeared twice"},
+		{"C18", true, Printing{[]Output{{"a pipe", []int{1, 1}, ""}, {"a file", []int{2, 2}, ""}}}, Partly, "To a file it appeared twice"},
 		{"C18", false, Printing{[]Output{{"a pipe", []int{1, 2}, ""}}}, Partly, ""},
 		{"C18", false, Printing{[]Output{{"a pipe", []int{2}, ""}, {"a terminal", nil, "no pty"}}}, Undecided, "no pty"},
 		{"C18", false, Printing{[]Output{{"a pipe", []int{0}, ""}}}, Undecided, ""},
 
-		{"C19", false, Stopping{5, []int{9, 12, 9, 20, 6, 31}}, Confirmed, "from 0 to 25 more"},
-		{"C19", false, Stopping{5, slices.Repeat([]int{9}, 20)}, Refuted, "in fewer than 18 % of runs"},
-		{"C19", false, Stopping{5, []int{9, 9}}, Undecided, "1 different number"},
+		{"C19", false, Stopping{5, []int{9, 12, 9, 20, 6, 31}, 5000}, Confirmed, "from 0 to 25 more"},
+		{"C19", false, Stopping{5, slices.Repeat([]int{9}, 20), 0}, Refuted, "in fewer than 18 % of runs"},
+		{"C19", false, Stopping{5, []int{9, 9}, 5000}, Undecided, "1 different number"},
+		{"C19", false, Stopping{5, slices.Repeat([]int{5000}, 20), 5000}, Undecided, "had not seen the flag after 5,000 tasks in all 20 runs"},
+		{"C19", false, Stopping{5, append(slices.Repeat([]int{9}, 8), 5000), 5000}, Refuted, "it had not seen the flag after 5,000 tasks in 1 of 9 runs, which are not counted"},
 
 		{"C20", false, Blocking{.1, gets(true, false)}, Confirmed, "it gave TimeoutError in all 7 runs"},
 		{"C20", false, Blocking{.1, gets(false, false)}, Refuted, ""},
 		{"C20", false, Blocking{.1, slices.Concat(gets(true, false), gets(false, false))}, Partly, "in 7 of 14 runs"},
 		{"C20", false, Blocking{.1, gets(true, true)}, Undecided, "too busy"},
+		{"C20", false, Blocking{.1, slices.Concat(gets(true, false), gets(false, true))}, Confirmed, "in all 7 runs"},
+		{"C20", false, Blocking{.2, gets(true, false)}, Refuted, "in none of 7 runs"},
 	} {
 		t.Run(fmt.Sprintf("%s %v", c.id, c.want), func(t *testing.T) {
 			text, err := json.Marshal(c.seen)
@@ -299,7 +348,7 @@ func TestAnyDocument(t *testing.T) {
 		o := Outcome{Call: "f", Got: counts, Want: counts, Hung: x}
 		doc := map[string]any{
 			"calls": []any{map[string]any{"call": "map", "walls": many, "at_once": counts, "got": counts, "want": counts, "exit": n}}, "tasks": n, "sleep": x, "workers": n, "at_start": n,
-			"pids": n, "given": []Hunt{{n, n, x, x}}, "match": n, "limit": n, "after": []Outcome{o, o}, "reads": []Reads{{"a", many}}, "server": n, "self": 1,
+			"pids": n, "near": []Hunt{{n, n + 1, n, x, x}}, "far": []Hunt{{n, 2*n + 1, n, x, x}}, "match": n, "limit": n, "after": []Outcome{o, o}, "reads": []Reads{{"a", many}}, "server": n, "self": 1,
 			"sizes": []Size{{n, many, many}}, "polite": Shared{Sent: n, By: counts}, "rude": []Shared{{Sent: n}}, "arguments": []Outcome{o, o}, "inherited": o,
 			"normal": Ended{}, "pools": []Batch{{n, n, n, "", "", x}}, "plain": []Pair{{-9, n}}, "bytes": n, "threads": n, "submitted": counts,
 			"outputs": []Output{{"x", counts, ""}}, "kinds": []Kind{{"sleep", many, many, many}}, "ways": []Way{{"a", []Use{{x, x}}}, {"b", []Use{{x, x}}}, {"c", []Use{{x, x}}}},
@@ -322,7 +371,7 @@ func TestConclude(t *testing.T) {
 		want  Verdict
 	}{
 		{nil, Undecided}, {[]Verdict{""}, Undecided}, {[]Verdict{Confirmed, ""}, Confirmed}, {[]Verdict{Refuted, Refuted}, Refuted},
-		{[]Verdict{Confirmed, Refuted}, Partly}, {[]Verdict{Confirmed, Undecided}, Undecided}, {[]Verdict{Refuted, Undecided}, Undecided},
+		{[]Verdict{Confirmed, Refuted}, Partly}, {[]Verdict{Confirmed, Undecided}, Undecided}, {[]Verdict{Refuted, Undecided}, Refuted}, {[]Verdict{Inapplicable}, Inapplicable},
 		{[]Verdict{Confirmed, Undecided, Refuted}, Partly}, {[]Verdict{Partly, Undecided}, Partly},
 	} {
 		var parts []part
@@ -374,10 +423,19 @@ func TestDiffers(t *testing.T) {
 	for _, c := range []struct {
 		a, b, golang Verdict
 		want         bool
-	}{{Confirmed, Confirmed, Refuted, false}, {Confirmed, Refuted, Refuted, true}, {Confirmed, Undecided, Confirmed, false}, {Partly, Refuted, Partly, true}} {
+	}{{Confirmed, Confirmed, Refuted, false}, {Confirmed, Refuted, Refuted, true}, {Confirmed, Undecided, Confirmed, false}, {Partly, Refuted, Partly, true}, {Confirmed, Inapplicable, Refuted, false}} {
 		r := Row{Findings: []Finding{{Verdict: c.a}, {Verdict: c.b}, {Verdict: c.golang}}}
 		if r.Differs(subjects) != c.want {
 			t.Errorf("%+v", c)
+		}
+	}
+}
+
+func TestFailedText(t *testing.T) {
+	for n, want := range []string{"", "1 probe did not do its work", "2 probes did not do their work"} {
+		rep := Report{Rows: []Row{{Findings: slices.Repeat([]Finding{Failure("it died")}, n)}}}
+		if got := rep.FailedText(); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -36,6 +36,9 @@ func terminating(o Terminating) []part {
 		{always(n-exits, n), fmt.Sprintf("Terminated children ended %s; %s ran %s", endings(o.Runs), handler, of(exits, n, "run"))},
 		{always(n-clauses, n), fmt.Sprintf("%s ran %s", clause, of(clauses, n, "run"))},
 	}
+	if clauses == 0 && !o.Normal.Finally {
+		parts[1].verdict = Undecided // it was not seen to run where it must
+	}
 	control := func(ran bool) string {
 		if ran {
 			return "ran"
@@ -43,24 +46,25 @@ func terminating(o Terminating) []part {
 		return "did not run either"
 	}
 	parts = append(parts, part{"", fmt.Sprintf("In a child that returned by itself %s %s, and %s %s", handler, control(o.Normal.AtExit), clause, control(o.Normal.Finally))})
-	children := slices.DeleteFunc(slices.Clone(o.Runs), func(e Ended) bool { return !e.WasChild })
-	if len(children) == 0 {
-		return append(parts, part{Undecided, "No grandchild was seen alive before the child was terminated"})
+	alive := slices.DeleteFunc(slices.Clone(o.Runs), func(e Ended) bool { return !e.WasChild })
+	program := outlived("the program that the child had started", len(alive), count(alive, func(e Ended) bool { return e.Orphan }))
+	if i := slices.IndexFunc(alive, func(e Ended) bool { return e.Orphan }); i >= 0 {
+		program.evidence += fmt.Sprintf(", as a child of process %d", alive[i].Parent)
 	}
-	orphans := count(children, func(e Ended) bool { return e.Orphan })
-	p := part{always(orphans, len(children)), fmt.Sprintf("The program that the child had started lived on %s", of(orphans, len(children), "run"))}
-	if i := slices.IndexFunc(children, func(e Ended) bool { return e.Orphan }); i >= 0 {
-		p.evidence += fmt.Sprintf(", as a child of process %d", children[i].Parent)
-	}
-	parts = append(parts, p)
-	if len(o.Kin) == 2 {
-		said := o.Kin[0]
-		if slices.ContainsFunc(o.Runs, func(e Ended) bool { return e.Kin }) {
-			said = o.Kin[1]
-		}
-		parts = append(parts, part{"", said})
+	parts = append(parts, program)
+	if o.Package != "" {
+		alive = slices.DeleteFunc(slices.Clone(o.Runs), func(e Ended) bool { return !e.WasKin })
+		parts = append(parts, outlived("the process that it had started with "+o.Package, len(alive), count(alive, func(e Ended) bool { return e.Kin })))
 	}
 	return parts
+}
+
+// outlived judges whether grandchildren that were alive before outlived the child.
+func outlived(what string, before, after int) part {
+	if before == 0 {
+		return part{Undecided, what + " was not seen alive before the child was terminated"}
+	}
+	return part{always(after, before), fmt.Sprintf("%s lived on %s", what, of(after, before, "run"))}
 }
 
 func orElse(s, other string) string {
@@ -99,6 +103,10 @@ func crashing(o Crashing) []part {
 func lossOf(name string, list []Batch) part {
 	others, finished, lost, hung, victims, waited := 0, 0, 0, 0, []string{}, 0.0
 	errors := []string{}
+	crashed := count(list, func(b Batch) bool { return b.Victim != "" || b.Hung > 0 })
+	if crashed == 0 {
+		return part{Undecided, name + ": no worker was killed"}
+	}
 	for _, b := range list {
 		others, finished, lost = others+b.Others, finished+b.Finished, lost+b.Errors
 		if b.Victim != "" && !slices.Contains(victims, b.Victim) {
@@ -151,36 +159,49 @@ func copying(o Copying) []part {
 	iv := median(first)
 	memory := part{Partly, fmt.Sprintf("Memory of its own: %s right after fork, %s after reading all of the data, %s after writing to all of it", size(iv), size(median(read)), size(median(written)))}
 	switch total := float64(o.Bytes); {
-	case iv.Hi < leastCopied*total:
+	case iv.Level == 0:
+		memory.verdict = Undecided
+	case below(iv, leastCopied*total):
 		memory.verdict = Refuted
 		memory.evidence += ": pages are copied when they are written to"
-	case iv.Lo > mostCopied*total:
+	case above(iv, mostCopied*total):
 		memory.verdict = Confirmed
 	}
 	parts := []part{data, memory}
 	if o.Threads > 1 {
 		alone := count(o.Runs, func(c Copy) bool { return c.Threads == 1 })
-		p := part{evidence: fmt.Sprintf("The parent had %d threads, the child one %s", o.Threads, of(alone, n, "run"))}
-		if p.verdict = Refuted; alone == 0 {
-			p.verdict = Confirmed
-		}
-		parts = append(parts, p)
+		parts = append(parts, part{always(n-alone, n), fmt.Sprintf("The parent had %d threads, the child one %s", o.Threads, of(alone, n, "run"))})
 	}
 	return parts
 }
 
 func freshGlobals(o FreshGlobals) []part {
-	p := part{evidence: fmt.Sprintf("A global variable that begins as %d and that the parent had set to %d was %d in a child: Go starts the program anew, in which only what is passed arrives (of an argument %d came %d)",
+	p := part{evidence: fmt.Sprintf("a global variable that begins as %d and that the parent had set to %d was %d in a child, to which of an argument %d came %d",
 		o.Initial, o.Parent, o.Child, o.Sent, o.Arrived)}
-	switch o.Child {
-	case o.Parent:
-		p.verdict = Confirmed
-	case o.Initial:
-		p.verdict = Refuted
-	default:
+	if o.Child == o.Initial {
+		p.verdict = Inapplicable
+		p.evidence = noFork + ", in which only what is passed arrives: " + p.evidence
+	} else {
 		p.verdict = Undecided
+		p.evidence += ", which a program that starts anew would not show"
 	}
 	return []part{p}
+}
+
+// noFork is why claims about fork say nothing about Go.
+const noFork = "A claim about fork does not apply where there is none: Go starts the program anew"
+
+// printedOnce judges C18 where nothing forks: only text that appeared more often than once would make the claim one about it.
+func printedOnce(o Printing) []part {
+	parts := printing(o)
+	if slices.ContainsFunc(parts, func(p part) bool { return p.verdict != Refuted }) {
+		return parts
+	}
+	for i := range parts {
+		parts[i].verdict = Inapplicable
+	}
+	parts[0].evidence = noFork + ", with empty buffers. " + sentence(parts[0].evidence)
+	return parts
 }
 
 func printing(o Printing) []part {

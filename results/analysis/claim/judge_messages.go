@@ -32,18 +32,24 @@ func managed(o Managed) []part {
 	return append(parts, p)
 }
 
+// alike is the ratio up to which two ways count as equally fast, when the whole interval lies that near to 1.
+const alike = 1.05
+
 func speed(o Speed) []part {
 	var parts []part
 	for _, s := range o.Sizes {
 		ratio := paired(s.Queue, s.Pipe)
 		p := part{evidence: fmt.Sprintf("Messages of %s: %s by pipe, %s by queue, queue ÷ pipe = %s", shortSize(s.Bytes), duration(median(s.Pipe)), duration(median(s.Queue)), number(ratio))}
 		switch {
-		case ratio.Level > 0 && ratio.Lo > 1:
+		case above(ratio, 1):
 			p.verdict = Confirmed
 			p.evidence += ", the pipe is faster"
-		case ratio.Level > 0 && ratio.Hi < 1:
+		case below(ratio, 1):
 			p.verdict = Refuted
 			p.evidence += ", the queue is faster"
+		case above(ratio, 1/alike) && below(ratio, alike):
+			p.verdict = Refuted
+			p.evidence += ", neither is faster by 5 %"
 		default:
 			p.verdict = Undecided
 			p.evidence += ", not told apart"
@@ -71,6 +77,9 @@ func thirdProcess(o ThirdProcess) []part {
 		polite.verdict = Refuted
 	default:
 		polite.verdict = Confirmed
+		if x.Hung > 0 {
+			polite.evidence += fmt.Sprintf("; of the others nothing had come for %s", shortest(x.Hung))
+		}
 	}
 	damaged := count(o.Rude, func(s Shared) bool { return s.Error != "" || s.Hung > 0 || s.Intact < s.Sent })
 	// Damage says that more than two is unsafe without a lock; none in a few runs shows nothing either way.
@@ -108,7 +117,7 @@ func damage(list []Shared) string {
 func movedEnds(o MovedEnds) []part {
 	p := part{evidence: fmt.Sprintf("An end of a pipe moves to the process it is passed to: the first got it (%s), the second %s", o.First.said(), o.Second.said())}
 	switch {
-	case !o.First.ok():
+	case !o.First.ok(), o.Second.Hung > 0: // a message may have been lost with the first
 		p.verdict = Undecided
 	case o.Second.ok():
 		p.verdict = Refuted
@@ -148,8 +157,16 @@ func arguments(o Arguments) []part {
 
 func stopping(o Stopping) []part {
 	var beyond []int
+	endless := 0
 	for _, n := range o.Submitted {
+		if o.Limit > 0 && n >= o.Limit { // how far it would have got is not known
+			endless++
+			continue
+		}
 		beyond = append(beyond, n-o.Match-1)
+	}
+	if len(beyond) == 0 {
+		return []part{{Undecided, fmt.Sprintf("The loop had not seen the flag after %s %s", counted(o.Limit, "task"), of(endless, endless, "run"))}}
 	}
 	values := slices.Clone(beyond)
 	slices.Sort(values)
@@ -168,6 +185,9 @@ func stopping(o Stopping) []part {
 		if iv, err := stat.Proportion(0, runs-1, level); err == nil {
 			p.evidence += fmt.Sprintf(", so that another one comes in fewer than %s of runs (95 %% confidence)", quantity.Percent(iv.Hi))
 		}
+	}
+	if endless > 0 {
+		p.evidence += fmt.Sprintf("; it had not seen the flag after %s %s, which are not counted", counted(o.Limit, "task"), of(endless, len(o.Submitted), "run"))
 	}
 	return []part{p}
 }

@@ -114,40 +114,78 @@ func processCount(n int) string {
 	return quantity.Count(n) + " processes"
 }
 
+// growing is how many times as much a longer search must waste for its waste to grow: less is the noise of when it stops.
+const growing = 1.25
+
+// search judges the two things that waste can mean: that anything is in vain beyond what the workers have in hand, which no
+// program avoids, and that it becomes more the longer the search takes.
 func search(o Search) []part {
-	given := vain(o.Given, o.Match)
-	iv := median(given)
-	p := part{evidence: fmt.Sprintf("When task %s, the match, had been looked at after %s, %s further calls had been submitted in vain (median of %d searches on %d workers)",
-		quantity.Count(o.Match+1), duration(median(seconds(o.Given))), calls(iv), len(given), o.Workers)}
-	bound := float64(o.Limit)
+	near, far := o.Near[0], o.Far[0]
+	iv := median(vain(o.Far))
+	wasted := part{Undecided, fmt.Sprintf("When task %s, the match, had been looked at after %s, %s further calls had been submitted in vain (median of %s on %d workers)",
+		quantity.Count(far.Match+1), duration(median(seconds(o.Far))), calls(iv), searches(len(o.Far)), o.Workers)}
+	switch inHand := float64(o.Workers); {
+	case above(iv, inHand):
+		wasted.verdict = Refuted
+	case below(iv, inHand+0.5): // counts are whole
+		wasted.verdict = Confirmed
+		wasted.evidence += ", no more than the workers had in hand"
+	}
+	longer := float64(far.Match+1) / float64(near.Match+1)
+	ratio := paired(withMatch(o.Far), withMatch(o.Near))
+	grows := part{Undecided, fmt.Sprintf("With task %s as the match it was %s calls; a search %s times as long submitted %s times as many from the match on",
+		quantity.Count(near.Match+1), calls(median(vain(o.Near))), quantity.Digits(longer, 1), number(ratio))}
 	switch {
-	case iv.Lo > bound:
-		p.verdict = Refuted
-	case iv.Hi <= bound:
-		p.verdict = Confirmed
+	case longer <= 1:
+		return []part{{Undecided, "The later match was not later than the other one"}}
+	case above(ratio, growing):
+		grows.verdict = Refuted
+		grows.evidence += ": it grows with the search"
+	case below(ratio, growing):
+		grows.verdict = Confirmed
+		grows.evidence += ": it does not grow with the search"
 	default:
-		p.verdict = Undecided
-		p.evidence += fmt.Sprintf(", which does not tell whether they are more than the %d of a bounded queue", o.Limit)
+		grows.evidence += ", which does not tell whether it grows with the search"
 	}
-	if o.Bound != "" {
-		p.evidence += ", bounded by " + o.Bound
+	parts := []part{wasted, grows}
+	if o.Pool != "" {
+		parts = append(parts, part{"", fmt.Sprintf("The pool had its default bound of unfinished calls, %s(%d)", o.Pool, o.Default)})
 	}
-	parts := []part{p}
-	if grown := o.Given[0].Grown; grown > 0 {
-		parts = append(parts, part{"", fmt.Sprintf("The first of these searches took %s of memory for them", quantity.Size(grown))})
+	if far.Grown > 0 {
+		parts = append(parts, part{"", fmt.Sprintf("During the first of the long searches the process grew by %s", quantity.Size(far.Grown))})
 	}
-	if len(o.Bounded) > 0 {
-		parts = append(parts, part{"", fmt.Sprintf("With a queue of %d between the threads it was %s calls, and %s",
-			o.Limit, calls(median(vain(o.Bounded, o.Match))), duration(median(seconds(o.Bounded))))})
+	if len(o.Queued) > 0 {
+		parts = append(parts, part{"", fmt.Sprintf("With a queue of %d between the %s it was %s calls, and %s",
+			o.Limit, orElse(o.Threads, "threads"), calls(median(vain(o.Queued))), duration(median(seconds(o.Queued))))})
+	}
+	if len(o.Capped) > 0 {
+		parts = append(parts, part{"", fmt.Sprintf("With %s(%d) instead, and again nothing that bounds the queue, it was %s calls, and %s",
+			o.Pool, o.Cap, calls(median(vain(o.Capped))), duration(median(seconds(o.Capped))))})
 	}
 	return parts
 }
 
+func searches(n int) string {
+	if n == 1 {
+		return "1 search"
+	}
+	return fmt.Sprintf("%d searches", n)
+}
+
 // vain is how many calls each search had submitted beyond its match.
-func vain(list []Hunt, match int) []float64 {
+func vain(list []Hunt) []float64 {
 	var out []float64
 	for _, h := range list {
-		out = append(out, float64(h.Submitted-match-1))
+		out = append(out, float64(h.Submitted-h.Match-1))
+	}
+	return out
+}
+
+// withMatch is the same with the match, so that there is a ratio where nothing was in vain.
+func withMatch(list []Hunt) []float64 {
+	out := vain(list)
+	for i := range out {
+		out[i]++
 	}
 	return out
 }
@@ -164,7 +202,10 @@ func joining(o Joining) []part {
 	var parts []part
 	for i, c := range o.Calls {
 		p := part{Confirmed, fmt.Sprintf("join() of an open %s %s", c.Call, c.said())}
-		if c.Error == "" {
+		switch {
+		case c.Hung > 0:
+			p.verdict = Partly // no error, and yet it takes a close
+		case c.Error == "":
 			p.verdict = Refuted
 		}
 		if i < len(o.After) {
@@ -233,20 +274,20 @@ func ordering(o Ordering) []part {
 }
 
 func blocking(o Blocking) []part {
-	n := len(o.Runs)
-	var took []float64
-	for _, r := range o.Runs {
-		took = append(took, r.Elapsed)
-	}
-	late := count(o.Runs, func(r Get) bool { return r.AfterEnd })
-	ready := count(o.Runs, func(r Get) bool { return r.Ready })
-	timed := count(o.Runs, func(r Get) bool { return r.Timed != "" && !strings.HasPrefix(r.Timed, "a ") })
-	if ready == n {
+	runs := slices.DeleteFunc(slices.Clone(o.Runs), func(r Get) bool { return r.Ready }) // nothing to wait for
+	n := len(runs)
+	if n == 0 {
 		return []part{{Undecided, "Every result was ready before it was asked for: this machine was too busy to see get() wait"}}
 	}
+	var took []float64
+	for _, r := range runs {
+		took = append(took, r.Elapsed)
+	}
+	late := count(runs, func(r Get) bool { return r.AfterEnd && r.Elapsed >= o.Sleep })
 	p := part{always(late, n), fmt.Sprintf("For a task that sleeps %s get() returned %s after it was submitted, and after the task's end %s", shortest(o.Sleep), duration(median(took)), of(late, n, "run"))}
-	if timed > 0 {
-		p.evidence += fmt.Sprintf("; asked to wait 10 ms only, it gave %s %s", o.Runs[slices.IndexFunc(o.Runs, func(r Get) bool { return r.Timed != "" && !strings.HasPrefix(r.Timed, "a ") })].Timed, of(timed, n, "run"))
+	gaveUp := func(r Get) bool { return r.Timed != "" && !strings.HasPrefix(r.Timed, "a ") }
+	if timed := count(runs, gaveUp); timed > 0 {
+		p.evidence += fmt.Sprintf("; asked to wait 10 ms only, it gave %s %s", runs[slices.IndexFunc(runs, gaveUp)].Timed, of(timed, n, "run"))
 	}
 	return []part{p}
 }

@@ -51,24 +51,24 @@ func (o Computing) cores(what string, ways []Way) part {
 		counted(o.Tasks, "task"), o.Workers, threads.Way, number(used), number(gained),
 		o.Workers, processes.Way, number(could), number(paired(one.walls(), processes.walls())))}
 	switch {
-	case used.Level > 0 && used.Lo > twoCores && gained.Level > 0 && gained.Hi < oneCore:
+	case above(used, twoCores) && below(gained, oneCore):
 		p.verdict = Partly
 		p.evidence += "; they use the cores and gain nothing by it"
-	case used.Level > 0 && used.Lo > twoCores:
+	case above(used, twoCores):
 		p.verdict = Refuted
-	case used.Level > 0 && used.Hi < oneCore && could.Lo > twoCores:
+	case below(used, oneCore) && above(could, twoCores):
 		p.verdict = Confirmed
-	case used.Level > 0 && used.Hi < oneCore:
+	case below(used, oneCore):
 		p.verdict = Undecided
 		p.evidence += "; this machine did not reliably give processes a second core either"
 	default:
 		p.verdict = Undecided
-		p.evidence += "; too much else ran on this machine to tell"
+		p.evidence += "; which tells neither one core nor several"
 	}
 	return p
 }
 
-// muchFaster is by how much processes must be faster than threads, with certainty, for threads not to be enough.
+// muchFaster is by how much processes must be faster than threads for threads not to be enough.
 const muchFaster = 1.5
 
 func waiting(o Waiting) []part {
@@ -79,19 +79,24 @@ func waiting(o Waiting) []part {
 		faster, behind := paired(k.Sequential, k.Threads), paired(k.Threads, k.Processes)
 		p := part{Partly, fmt.Sprintf("%s: %s one after another, %s on %d %s (%s times as fast), %s in %d processes",
 			orElse(what, k.Kind), duration(median(k.Sequential)), duration(median(k.Threads)), o.Tasks, threads, number(faster), duration(median(k.Processes)), o.Tasks)}
+		half := float64(o.Tasks) / 2
 		switch {
 		case faster.Level == 0:
 			p.verdict = Undecided
-		case faster.Hi < 2:
-			p.verdict = Refuted
-		case behind.Lo > muchFaster:
+		case above(behind, muchFaster):
 			p.evidence += fmt.Sprintf("; %s take %s times as long as processes", threads, number(behind))
-		case faster.Lo >= float64(o.Tasks)/2:
+			if below(faster, 2) {
+				p.verdict = Refuted
+			}
+		case faster.Lo >= half && below(behind, muchFaster):
 			p.verdict = Confirmed
-		case faster.Hi >= float64(o.Tasks)/2:
+		case faster.Lo >= half:
+			p.verdict = Undecided
+			p.evidence += fmt.Sprintf("; %s take %s times as long as processes, which does not tell whether these are half as fast again", threads, number(behind))
+		case faster.Hi >= half:
 			p.verdict = Undecided
 			p.evidence += fmt.Sprintf("; too much else ran on this machine to tell whether they reach half of the %d times that would be possible", o.Tasks)
-		case paired(k.Sequential, k.Processes).Lo < float64(o.Tasks)/2:
+		case !above(paired(k.Sequential, k.Processes), half):
 			p.verdict = Undecided
 			p.evidence += fmt.Sprintf("; this machine did not reliably let processes reach half of the %d times that would be possible either", o.Tasks)
 		default:

@@ -25,7 +25,7 @@ func All() []Claim {
 			python:  observing(returns),
 		}, {
 			ID: "C2", Short: "map and apply run one after another",
-			Text:    "apply and map block, and the tasks given to them run one after another.",
+			Text:    "apply and map block, so that the tasks given to them run one after another.",
 			Sources: []Source{at("S004-4")},
 			Check:   "Three tasks that sleep go through a pool of three workers; each says when it slept, and the caller how long it took.",
 			python:  observing(running),
@@ -45,7 +45,7 @@ func All() []Claim {
 			ID: "C5", Short: "submitting from a second thread wastes nothing",
 			Text:    "A search over very many candidates wastes no resources when one thread submits, another collects, and the pool is terminated at the first match.",
 			Sources: []Source{at("S004-12"), at("S004-11")},
-			Check:   "That program searches for a match among tasks of 1 ms; what had been submitted in vain by then is counted, and the memory it took.",
+			Check:   "That program, with nothing that bounds the queue between its threads, searches for a match among tasks of 1 ms: once it is task 101, once task 401. What had been submitted in vain by then is counted. Then the same with a queue of 64.",
 			python:  observing(search),
 		}, {
 			ID: "C6", Short: "join before close is an error",
@@ -69,7 +69,7 @@ func All() []Claim {
 			ID: "C9", Short: "a Pipe is faster than a Queue",
 			Text:    "A Pipe is more efficient than a Queue, because it has fewer locks.",
 			Sources: []Source{at("S001-18")},
-			Check:   "A child sends messages of 8 B, 1 KiB and 1 MiB through both, by turns; seconds per message are compared in pairs.",
+			Check:   "A child sends messages of 8 B, 1 KiB and 1 MiB through both, by turns; seconds per message are compared in pairs, each with a child, a pipe and a queue of its own.",
 			python:  observing(speed),
 		}, {
 			ID: "C10", Short: "a Pipe is for two processes only",
@@ -87,13 +87,13 @@ func All() []Claim {
 			ID: "C12", Short: "Process needs target and args",
 			Text:    "A Process must be given target and args.",
 			Sources: []Source{at("S002-2")},
-			Check:   "Processes are started without one, and without both.",
+			Check:   "Processes are started without one, and without both. In Go: without a function, with a function of no arguments, and of a value with a Run method.",
 			python:  observing(starting),
 		}, {
 			ID: "C13", Short: "terminate skips exit handlers and leaves orphans",
 			Text:    "terminate() ends a process without running its exit handlers and finally clauses, and its own children live on as orphans.",
 			Sources: []Source{at("S002-6"), at("S002-7")},
-			Check:   "A child with an exit handler, a finally clause and a child of its own is terminated; marks and the grandchild's parent are looked for.",
+			Check:   "A child with an exit handler, a finally clause and two children of its own, a program and a process of the same package, is terminated; marks and the grandchildren are looked for.",
 			python:  observing(terminating),
 		}, {
 			ID: "C14", Short: "one crash leaves the others unaffected",
@@ -105,7 +105,7 @@ func All() []Claim {
 			ID: "C15", Short: "fork copies everything",
 			Text:    "fork copies all of the parent's data into the child.",
 			Sources: []Source{at("S001-2")},
-			Check:   "A child of a parent with 64 MiB of data says how much memory is its own: at first, after reading and after writing all of it. In Go: which value of a global variable a child sees.",
+			Check:   "A child of a parent with 64 MiB of data says how much memory is its own: at first, after reading and after writing all of it. In Go, which does not fork: which value of a global variable a child sees.",
 			python:  observing(copying), golang: observing(freshGlobals),
 		}, {
 			ID: "C16", Short: "threads cannot use several cores",
@@ -123,8 +123,8 @@ func All() []Claim {
 			ID: "C18", Short: "text printed before fork appears twice",
 			Text:    "What a program prints before it forks appears twice.",
 			Sources: []Source{at("S001-3")},
-			Check:   "A program prints a line and forks, with its output to a pipe, to a pipe without buffering, and to a terminal; the lines are counted.",
-			python:  observing(printing),
+			Check:   "A program prints a line and forks, with its output to a pipe, to a pipe without buffering, and to a terminal; the lines are counted. In Go, which does not fork: with the line in a buffer.",
+			python:  observing(printing), golang: observing(printedOnce),
 		}, {
 			ID: "C19", Short: "after an early stop the counter is indeterminate",
 			Text:    "When a task sets a flag in a Manager's list and the submitting loop stops at it, how far the loop got differs from run to run.",

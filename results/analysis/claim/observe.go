@@ -68,6 +68,7 @@ type Processes struct {
 
 // Hunt is one search that stops at its match.
 type Hunt struct {
+	Match      int     `json:"match"`      // index of the task that matches
 	Submitted  int     `json:"submitted"`  // calls, when the match was found
 	Unanswered int     `json:"unanswered"` // the most calls that waited for their result to be looked at
 	Grown      float64 `json:"grown"`      // memory
@@ -76,13 +77,17 @@ type Hunt struct {
 
 // Search is what C5 sees.
 type Search struct {
-	Match   int     `json:"match"` // index of the task that matches
-	Limit   int     `json:"limit"` // of the queue between the threads, in Bounded
 	Task    float64 `json:"task"`
 	Workers int     `json:"workers"`
-	Given   []Hunt  `json:"given"`   // the program as it was given
-	Bounded []Hunt  `json:"bounded"` // with a bounded queue
-	Bound   string  `json:"bound"`   // what bounds Given by itself; empty: nothing
+	Threads string  `json:"threads"` // what they are called
+	Near    []Hunt  `json:"near"`    // the program as it was given: nothing bounds the queue between the threads
+	Far     []Hunt  `json:"far"`     // the same with a later match; round by round with Near
+	Limit   int     `json:"limit"`   // of the queue in Queued
+	Queued  []Hunt  `json:"queued"`  // as Far, with a bounded queue
+	Pool    string  `json:"pool"`    // the option by which the pool itself bounds calls; empty: there is none
+	Default int     `json:"default"` // its value in Near, Far and Queued
+	Cap     int     `json:"cap"`     // its value in Capped
+	Capped  []Hunt  `json:"capped"`  // as Far, with a pool of such a bound
 }
 
 // Joining is what C6 sees.
@@ -179,17 +184,18 @@ type Ended struct {
 	Finally  bool `json:"finally"`
 	WasChild bool `json:"was_child"`
 	Orphan   bool `json:"orphan"`
-	Parent   int  `json:"parent"`        // of the grandchild now; 0: it is dead
-	Kin      bool `json:"kin,omitempty"` // a grandchild that the runtime itself started lives
+	Parent   int  `json:"parent"`  // of the grandchild now; 0: it is dead
+	WasKin   bool `json:"was_kin"` // the same of a grandchild that was started with the package itself: alive before,
+	Kin      bool `json:"kin"`     // and after
 }
 
 // Terminating is what C13 sees.
 type Terminating struct {
-	Runs    []Ended  `json:"runs"`
-	Normal  Ended    `json:"normal"` // one that returned by itself
-	Handler string   `json:"handler"`
-	Clause  string   `json:"clause"`
-	Kin     []string `json:"kin,omitempty"` // what is said of Ended.Kin: where it is false, and where true
+	Runs    []Ended `json:"runs"`
+	Normal  Ended   `json:"normal"` // one that returned by itself
+	Handler string  `json:"handler"`
+	Clause  string  `json:"clause"`
+	Package string  `json:"package"` // that the other grandchild was started with
 }
 
 // Batch are the tasks of a pool whose worker was killed.
@@ -295,6 +301,7 @@ type Printing struct {
 type Stopping struct {
 	Match     int   `json:"match"`
 	Submitted []int `json:"submitted"`
+	Limit     int   `json:"limit"` // where the loop ended without having seen the flag; 0: nowhere
 }
 
 // Get is one waiting for a result.
@@ -366,7 +373,20 @@ func (o Dummy) check() error {
 
 func (o Processes) check() error { return some(o.Workers, o.Tasks, o.Pids) }
 
-func (o Search) check() error { return some(len(o.Given), o.Match, o.Limit) }
+func (o Search) check() error {
+	for _, h := range slices.Concat(o.Near, o.Far, o.Queued, o.Capped) {
+		if h.Match < 0 || h.Submitted <= h.Match {
+			return errors.New("a match that had not been submitted")
+		}
+		if err := positive([]float64{h.Seconds}); err != nil {
+			return err
+		}
+	}
+	if len(o.Near) != len(o.Far) {
+		return errors.New("unequal rounds")
+	}
+	return some(len(o.Near), o.Workers)
+}
 
 func (o Joining) check() error { return some(len(o.Calls)) }
 

@@ -1,6 +1,7 @@
 package claim
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/parbench/parbench/results"
@@ -12,11 +13,12 @@ type Row struct {
 	Findings []Finding
 }
 
-// Differs reports whether the interpreters' verdicts on the claim differ. What could not be decided differs from nothing.
+// Differs reports whether the interpreters' verdicts on the claim differ. What could not be decided, or does not
+// apply, differs from nothing.
 func (r *Row) Differs(subjects []Subject) bool {
 	var seen Verdict
 	for i, f := range r.Findings {
-		if subjects[i].Go || f.Verdict == Undecided {
+		if subjects[i].Go || f.Verdict == Undecided || f.Verdict == Inapplicable {
 			continue
 		}
 		if seen != "" && f.Verdict != seen {
@@ -53,4 +55,16 @@ func (r *Report) Failed() (n int) {
 		n += count(r.Rows[i].Findings, func(f Finding) bool { return f.Failed })
 	}
 	return n
+}
+
+// FailedText says in words how many probes did not do their work; empty: all did.
+func (r *Report) FailedText() string {
+	switch n := r.Failed(); n {
+	case 0:
+		return ""
+	case 1:
+		return "1 probe did not do its work"
+	default:
+		return fmt.Sprintf("%d probes did not do their work", n)
+	}
 }

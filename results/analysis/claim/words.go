@@ -62,6 +62,12 @@ func paired(num, den []float64) stat.Interval {
 	return iv
 }
 
+// above reports whether a whole interval lies above a number. Of samples too few for an interval it does not.
+func above(iv stat.Interval, v float64) bool { return iv.Level > 0 && iv.Lo > v }
+
+// below reports whether a whole interval lies below a number. Of samples too few for an interval it does not.
+func below(iv stat.Interval, v float64) bool { return iv.Level > 0 && iv.Hi < v }
+
 // duration writes an interval of seconds: "51.2 ms [50.4, 60.3]".
 func duration(iv stat.Interval) string { return within(iv, quantity.Time(iv.Point)) }
 
@@ -168,7 +174,7 @@ func count[T any](list []T, holds func(T) bool) (n int) {
 	return n
 }
 
-// signal says how a process ended.
+// ending says how a process ended.
 func ending(status int) string {
 	if status < 0 {
 		return fmt.Sprintf("by signal %d", -status)

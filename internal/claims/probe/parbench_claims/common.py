@@ -8,6 +8,10 @@ import time
 PATIENCE = 10.0  # seconds that a call may take before it counts as waiting for ever
 
 
+class DoesNotApply(Exception):
+    """The claim speaks of something that is not there."""
+
+
 def described(e):
     return ("%s: %s" % (type(e).__name__, e))[:300]
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from .common import PATIENCE, new_pool
+from .common import PATIENCE, DoesNotApply, new_pool
 
 CHILD = [sys.executable, "-I", "-S"]
 
@@ -44,10 +44,12 @@ def resident(place, stay):
     atexit.register(mark, place + "/atexit")
     try:
         if stay:
-            p = subprocess.Popen(CHILD + ["-c", "import time; time.sleep(100)"])
+            program = subprocess.Popen(CHILD + ["-c", "import time; time.sleep(100)"])
+            kin = multiprocessing.Process(target=time.sleep, args=(100,))
+            kin.start()
             with open(place + "/new", "w") as f:
-                f.write(str(p.pid))
-            os.rename(place + "/new", place + "/grandchild")
+                f.write("%d %d" % (program.pid, kin.pid))
+            os.rename(place + "/new", place + "/grandchildren")
             time.sleep(100)
     finally:
         mark(place + "/finally")
@@ -67,25 +69,28 @@ def ended(stay):
     with tempfile.TemporaryDirectory() as place:
         p = multiprocessing.Process(target=resident, args=(place, stay))
         p.start()
-        row, grandchild = {}, 0
+        row, program, kin = {}, 0, 0
         if stay:
             until = time.monotonic() + 2 * PATIENCE
-            while not os.path.exists(place + "/grandchild") and time.monotonic() < until:
+            while not os.path.exists(place + "/grandchildren") and time.monotonic() < until:
                 time.sleep(0.002)
-            with open(place + "/grandchild") as f:
-                grandchild = int(f.read())
-            row["was_child"] = parent_of(grandchild) == p.pid
+            with open(place + "/grandchildren") as f:
+                program, kin = map(int, f.read().split())
+            row["was_child"] = parent_of(program) == p.pid
+            row["was_kin"] = parent_of(kin) != 0
             p.terminate()
-        p.join(PATIENCE)
-        row["exit"] = p.exitcode if p.exitcode is not None else 999
+        until = time.monotonic() + PATIENCE
+        while p.exitcode is None and time.monotonic() < until:
+            time.sleep(0.001)  # join() would wait for the grandchildren, too: forked ones hold what it waits at
+        row["exit"] = p.exitcode or 0  # None: it was not terminated
         if stay:
             time.sleep(0.1)  # for what would die with its parent
-            row["parent"] = parent_of(grandchild)
+            row["parent"] = parent_of(program)
             row["orphan"] = row["parent"] not in (0, p.pid)
-            try:
-                os.kill(grandchild, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            row["kin"] = parent_of(kin) != 0
+            for pid in (program, kin):
+                if parent_of(pid) != 0:
+                    os.kill(pid, signal.SIGKILL)
         row["atexit"] = os.path.exists(place + "/atexit")
         row["finally"] = os.path.exists(place + "/finally")
         return row
@@ -94,7 +99,7 @@ def ended(stay):
 def terminate():
     if not os.path.exists("/proc/self/stat"):
         raise NotImplementedError("there is no /proc here to see a grandchild's parent in")
-    return {"runs": [ended(True) for _ in range(5)], "normal": ended(False)}
+    return {"runs": [ended(True) for _ in range(5)], "normal": ended(False), "package": "multiprocessing"}
 
 
 def brief_or_killed(i):
@@ -174,6 +179,11 @@ def private_bytes():
     return total
 
 
+def need_fork():
+    if not hasattr(os, "fork"):
+        raise DoesNotApply("a claim about fork does not apply where there is none: this Python has no os.fork")
+
+
 def in_child(f):
     """Runs f in a forked child and returns what it returned, by way of JSON."""
     r, w = os.pipe()
@@ -191,8 +201,7 @@ def in_child(f):
 
 
 def fork_copies():
-    if not hasattr(os, "fork"):
-        raise NotImplementedError("this Python has no os.fork")
+    need_fork()
     try:
         private_bytes()
     except OSError as e:
@@ -237,17 +246,25 @@ def printed(flags, terminal):
 
     ours, theirs = pty.openpty()
     try:
-        subprocess.run(CHILD + flags + ["-c", PRINTS], stdout=theirs, stdin=subprocess.DEVNULL, timeout=2 * PATIENCE)
-        os.set_blocking(ours, False)
-        return os.read(ours, 1 << 16).count(b"before")
+        try:
+            subprocess.run(CHILD + flags + ["-c", PRINTS], stdout=theirs, stdin=subprocess.DEVNULL, timeout=2 * PATIENCE)
+        finally:
+            os.close(theirs)
+        out = b""
+        while True:
+            try:
+                more = os.read(ours, 1 << 16)
+            except OSError:  # the other end is closed, and all has been read
+                more = b""
+            if not more:
+                return out.count(b"before")
+            out += more
     finally:
         os.close(ours)
-        os.close(theirs)
 
 
 def text_twice():
-    if not hasattr(os, "fork"):
-        raise NotImplementedError("this Python has no os.fork")
+    need_fork()
     out = []
     for name, flags, terminal in (("a pipe", [], False), ("a pipe without buffering (-u)", ["-u"], False), ("a terminal", [], True)):
         row = {"to": name, "times": []}

@@ -12,6 +12,8 @@ import signal
 import sys
 import threading
 
+from .common import DoesNotApply
+
 IN, OUT = 3, 4
 
 PROBES = {
@@ -50,6 +52,8 @@ def observe(name):
         import multiprocessing.synchronize  # a build without semaphores says so here
 
         return {"observed": getattr(module, function)()}
+    except DoesNotApply as e:
+        return {"inapplicable": str(e)}
     except (ImportError, NotImplementedError) as e:
         return {"unavailable": "%s: %s" % (type(e).__name__, e)}
     except Exception as e:

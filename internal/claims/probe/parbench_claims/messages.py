@@ -30,6 +30,8 @@ def manager():
         out = {"reads": reads, "server": server, "self": os.getpid()}
         os.kill(server, signal.SIGKILL)
         m._process.join(PATIENCE)
+        if m._process.exitcode is None:
+            raise RuntimeError("the manager's process lived on after SIGKILL")
         out["after"] = [
             outcome("Manager().dict()", lambda: d["x"], want=1, within=3.0),
             outcome("Value", lambda: shared.value, want=1, within=3.0),
@@ -48,8 +50,8 @@ def sender(orders, pipe, q):
             put(message)
 
 
-def speed():
-    """Seconds for each message from a child to this process, pipe and queue by turns."""
+def pair(sizes):
+    """Seconds for each message from a child to this process through a pipe and through a queue, by turns, for each size."""
     orders_end, orders = multiprocessing.Pipe(False)
     receiving, sending = multiprocessing.Pipe(False)
     q = multiprocessing.Queue()
@@ -64,18 +66,25 @@ def speed():
             get[kind]()
         return (time.perf_counter() - start) / times
 
-    sizes = []
-    for size, times in ((8, 3000), (1 << 10, 3000), (1 << 20, 30)):
-        row = {"bytes": size, "messages": times, "pipe": [], "queue": []}
-        for kind in ("pipe", "queue"):
+    out = []
+    for size, times, order in sizes:
+        for kind in order:
             run(kind, size, times // 10)
-        for i in range(15):
-            for kind in (("pipe", "queue"), ("queue", "pipe"))[i % 2]:
-                row[kind].append(run(kind, size, times))
-        sizes.append(row)
+        out.append({kind: run(kind, size, times) for kind in order})
     orders.send(None)
     child.join(PATIENCE)
-    return {"sizes": sizes}
+    return out
+
+
+def speed():
+    """Pairs with a child, a pipe and a queue of their own: how two of them lie in memory would be the same in all others."""
+    rows = [{"bytes": size, "messages": times, "pipe": [], "queue": []} for size, times in ((8, 3000), (1 << 10, 3000), (1 << 20, 30))]
+    for i in range(15):
+        order = (("pipe", "queue"), ("queue", "pipe"))[i % 2]
+        for row, seen in zip(rows, pair([(row["bytes"], row["messages"], order) for row in rows])):
+            for kind in order:
+                row[kind].append(seen[kind])
+    return {"sizes": rows}
 
 
 def polite_reader(lock, end, answers):
@@ -148,10 +157,10 @@ def shared_rudely(size, times, within):
     for p in [reader] + writers:
         p.start()
     go.set()
-    out, end = {"sent": 2 * times, "intact": 0}, time.monotonic() + within
+    out = {"sent": 2 * times, "intact": 0}
     while out["intact"] < 2 * times:
         try:
-            n, error = answers.get(timeout=max(0.001, end - time.monotonic()))
+            n, error = answers.get(timeout=within)  # that long without a message is being stuck, not being slow
         except Exception:
             out["hung"] = within
             break
@@ -228,13 +237,13 @@ def flagging(i, found, at):
 
 def early_stop():
     """How far the loop gets. Each run has a pool of its own, so that none waits for what another has left in its queue."""
-    at, runs, end = 5, [], time.monotonic() + 12
+    at, limit, runs, end = 5, 20000, [], time.monotonic() + 12
     with multiprocessing.Manager() as m:
         while len(runs) < 20 and (time.monotonic() < end or len(runs) < 6):
             with new_pool(3) as pool:
                 found, i = m.list(), 0
-                while len(found) == 0 and i < 20000:
+                while len(found) == 0 and i < limit:
                     pool.apply_async(flagging, (i, found, at))
                     i += 1
                 runs.append(i)
-    return {"match": at, "submitted": runs}
+    return {"match": at, "submitted": runs, "limit": limit}
