@@ -334,20 +334,41 @@ func rowName(r *analysis.Row) string {
 	return fmt.Sprintf("%s on %d %s", r.Name, r.Cell.Cores, unit)
 }
 
-// failures lists the rows that failed, over all tables and the machine ceiling's cells.
+// joins adds the row that was not run to what is listed already for the same reason, and reports whether there was that.
+func joins(list []failure, f failure) bool {
+	k := slices.IndexFunc(list, func(o failure) bool {
+		return len(o.notRun) > 0 && o.where == f.where && o.status == f.status && o.reason == f.reason && o.stderr == f.stderr
+	})
+	if k >= 0 {
+		list[k].notRun = append(list[k].notRun, f.notRun...)
+	}
+	return k >= 0
+}
+
+// failure is why a row has no times, or why several of a workload have none.
 type failure struct {
 	where  string // workload and row
 	status results.Status
 	reason string
 	stderr string
 	count  string
+	notRun []string // rows that were not run because this failed before; empty: it failed in a row's own trials
 }
 
+// failures lists the rows that failed, over all tables and the machine ceiling's cells: those that were not run because
+// their workload had failed before, together.
 func failures(rep *analysis.Report) []failure {
 	var out []failure
 	add := func(where string, rows []analysis.Row) {
 		for i := range rows {
 			if r := &rows[i]; r.HasFailed() {
+				if why, notRun := results.CutNotRun(r.FailReason); notRun {
+					f := failure{where: where, status: r.Status, reason: clip(why), stderr: r.FailStderr, notRun: []string{rowName(r)}}
+					if !joins(out, f) {
+						out = append(out, f)
+					}
+					continue
+				}
 				out = append(out, failure{
 					where: where + ": " + rowName(r), status: r.Status, reason: clip(r.FailReason), stderr: r.FailStderr,
 					count: fmt.Sprintf("%d of %d trials", r.Failed, r.Failed+r.OK),

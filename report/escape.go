@@ -89,17 +89,15 @@ func hidden(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs)
 }
 
-// terminalLines splits captured output into lines, a tab as four spaces, each made harmless and clipped, and keeps the last n.
+// terminalLines splits captured output into lines, a tab as four spaces, each made harmless and clipped, and keeps n of them
+// at most (excerpt).
 // Empty lines at either end are left out.
 func terminalLines(s string, n int) []string {
 	s = strings.Trim(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
 	if s == "" {
 		return nil
 	}
-	lines := strings.Split(s, "\n")
-	if len(lines) > n {
-		lines = lines[len(lines)-n:]
-	}
+	lines := excerpt(strings.Split(s, "\n"), n)
 	for i, l := range lines {
 		lines[i] = EscapeTerminal(clip(strings.ReplaceAll(strings.TrimRight(l, " \t\r"), "\t", "    ")))
 	}

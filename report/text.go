@@ -196,7 +196,7 @@ func (p *printer) leftOut() {
 }
 
 // stderrLines is how much of a failed trial's standard error a terminal shows; the page has all that was kept.
-const stderrLines = 5
+const stderrLines = 8
 
 func (p *printer) failures() {
 	list := failures(p.rep)

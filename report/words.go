@@ -23,7 +23,7 @@ func conduct(rep *analysis.Report) string {
 		parts = append(parts, h.Created.UTC().Format("2 Jan 2006 15:04 UTC"))
 	}
 	parts = append(parts,
-		fmt.Sprintf("%d of %s", rep.Rounds, counted(h.Plan.Rounds, "round")),
+		begun(rep.Rounds, h.Plan.Rounds),
 		counted(rep.Used, "trial")+" used",
 		span(rep.Duration),
 		fmt.Sprintf("seed %d", h.Plan.Seed))
@@ -31,6 +31,14 @@ func conduct(rep *analysis.Report) string {
 		parts = append(parts, h.Tool)
 	}
 	return strings.Join(parts, " · ")
+}
+
+// begun says how many of the planned rounds have taken place.
+func begun(rounds, planned int) string {
+	if rounds == 0 {
+		return "none of " + counted(planned, "round") + " begun"
+	}
+	return fmt.Sprintf("%d of %s", rounds, counted(planned, "round"))
 }
 
 // span writes a duration of a run: seconds, or minutes and more.
@@ -190,8 +198,14 @@ func urgent(w analysis.Warning) bool {
 
 func (f *failure) words() string {
 	s := fmt.Sprintf("failed in %s (%s)", f.count, f.status)
+	if len(f.notRun) > 0 {
+		s = fmt.Sprintf("failed in calibration, before the first round (%s)", f.status)
+	}
 	if f.reason != "" {
 		s += ": " + f.reason
+	}
+	if len(f.notRun) > 0 {
+		s = strings.TrimSuffix(s, ".") + ". Not run: " + strings.Join(f.notRun, ", ")
 	}
 	return s
 }

@@ -5,7 +5,10 @@
 // formats (results/codec) and any statistic (results/stat, results/analysis).
 package results
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Schema and Version identify the format; they stand in the first record. A reader takes files of its own Version and
 // older, ignores fields it does not know, and refuses newer versions with a remedy.
@@ -190,6 +193,21 @@ const (
 	Wrong      Status = "digest"   // it computed something else
 	Protocol   Status = "protocol" // it broke the protocol, or its times cannot be true
 )
+
+// NotRun begins the reason of a trial that was not run, because its workload had failed when it was tried before the first
+// round. What failed then follows.
+const NotRun = notRun + "the workload failed in calibration: "
+
+const notRun = "not run, because "
+
+// CutNotRun takes what NotRun begins off a trial's reason; notrun is false where it does not begin so.
+func CutNotRun(reason string) (why string, notrun bool) {
+	if !strings.HasPrefix(reason, notRun) {
+		return reason, false
+	}
+	_, why, _ = strings.Cut(reason, ": ")
+	return why, true
+}
 
 // Trial is one execution of one cell in a fresh process: the unit of replication.
 type Trial struct {

@@ -29,6 +29,8 @@ type commandFlags struct {
 
 	all  *results.Commands   // what they mean; nil: no commands
 	ways []harness.Selection // the strategies
+	// nearly asks whether another name was meant than that of a reference that is a command line of its own; empty: no.
+	nearly string
 	// written is what the program reads to know what to run.
 	written *command.Written
 }
@@ -167,7 +169,11 @@ func (c *commandFlags) parse(lists, scans []string, ignore string, tasks bool) e
 		}
 	}
 	if len(c.names) > len(c.lines) {
-		return usagef("--command-name %q: there are only %s; leave it out", c.names[len(c.lines)], plural(len(c.lines), "command"))
+		is := "are"
+		if len(c.lines) == 1 {
+			is = "is"
+		}
+		return usagef("--command-name %q: there %s only %s; leave it out", c.names[len(c.lines)], is, plural(len(c.lines), "command"))
 	}
 	if n := len(c.prepare); n > 1 && n != len(c.lines) {
 		return usagef("--prepare: given %d times for %s; give it once for all, or once for each", n, plural(len(c.lines), "command"))
@@ -226,12 +232,28 @@ func (c *commandFlags) addReference(all *results.Commands) error {
 	if len(c.prepare) > 1 {
 		return usagef("--reference %q: it has no --prepare of its own; make it one of the --cmd, or give one --prepare for all", c.reference)
 	}
-	all.Reference = c.reference
+	if strings.TrimSpace(c.reference) == "" {
+		return usagef("--reference %q: an empty line runs nothing; name a command", c.reference)
+	}
+	one := results.Command{Name: c.reference, Line: c.reference}
+	if len(c.prepare) == 1 {
+		one.Prepare = c.prepare[0]
+	}
+	// Nobody waits for a whole run to learn that a name was misspelled.
+	if err := command.Find(all, one); err != nil {
+		return usagef("--reference %q: none of the commands has that name or line; %sas one more command it cannot run: %w", c.reference, c.meant(), err)
+	}
+	all.Reference, c.nearly = c.reference, c.meant()
 	c.lines = slices.Insert(c.lines, 0, c.reference)
 	if len(c.names) > 0 {
 		c.names = slices.Insert(c.names, 0, c.reference)
 	}
 	return nil
+}
+
+// meant asks whether a name or line that is not much different from --reference was meant; empty where there is none.
+func (c *commandFlags) meant() string {
+	return harness.DidYouMean(c.reference, append(slices.Clone(c.names), c.lines...))
 }
 
 // parseAllow reads the value of --ignore-failure: exit codes by comma, or all.
@@ -311,6 +333,9 @@ func texts(all *results.Commands) []flagText {
 func (c *commandFlags) hint() string {
 	if c.all == nil {
 		return ""
+	}
+	if c.nearly != "" { // a shell, or what is set up, may know it all the same
+		return fmt.Sprintf("--reference %q: none of the commands has that name or line, so it is measured as one more; %s", c.all.Reference, strings.TrimSpace(c.nearly))
 	}
 	for _, t := range texts(c.all) {
 		if word, meaning := command.Literal(c.all.Shell, t.value); word != "" {

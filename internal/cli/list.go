@@ -264,22 +264,28 @@ func printPlan(w io.Writer, p *harness.Prepared, place harness.Placement) error 
 // warnRounds says before anything is measured that the rounds will be too few to tell a winner, because the correction for
 // many comparisons asks for more.
 func (a *app) warnRounds(plan results.Plan) {
-	cells := map[string]int{}
+	cells, commands := map[string]int{}, map[string]int{}
 	for _, c := range plan.Cells {
 		if !c.Ceiling {
 			cells[c.Workload]++
+			commands[fmt.Sprintf("%d %s", c.Cores, c.Label)]++ // what is compared where commands are
 		}
 	}
-	most := 0
+	most, of := 0, "cells of a workload"
 	for _, n := range cells {
 		most = max(most, n)
+	}
+	for _, n := range commands {
+		if plan.Commands != nil && n > most {
+			most, of = n, "commands"
+		}
 	}
 	floor, err := stat.PairFloor(max(1, most-1), 0.05)
 	if a.quiet || err != nil || plan.Quick || most < 2 || plan.Rounds >= floor {
 		return
 	}
-	fmt.Fprintf(a.stderr, "parbench: %s cannot tell which of %d cells of a workload is fastest: that takes %d (--rounds %d), or fewer cells\n",
-		plural(plan.Rounds, "round"), most, floor, floor)
+	fmt.Fprintf(a.stderr, "parbench: %s cannot tell which of %d %s is fastest: that takes %d (--rounds %d), or fewer of them\n",
+		plural(plan.Rounds, "round"), most, of, floor, floor)
 }
 
 func cellNote(c results.Cell) string {

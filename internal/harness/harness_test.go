@@ -228,7 +228,7 @@ func TestFailureAloneIsRecordedForEveryCell(t *testing.T) {
 		t.Fatalf("%d trials, want one for each of 3 cells", len(run.Trials))
 	}
 	for _, tr := range run.Trials {
-		if tr.Status != results.TaskFailed || !strings.Contains(tr.Reason, "failed already alone: task 3: no luck") {
+		if tr.Status != results.TaskFailed || !strings.Contains(tr.Reason, "failed in calibration: task 3: no luck") {
 			t.Errorf("trial %+v", tr)
 		}
 	}

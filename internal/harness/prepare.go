@@ -103,7 +103,7 @@ func RecordFailures(plan results.Plan, failed []FailedCalibration, w *results.Wr
 			}
 			t := results.Trial{
 				Type: "trial", Cell: i, Seq: n, Start: f.Trial.Start, Status: f.Trial.Status, Tasks: c.Tasks,
-				Reason: "not run, because the workload failed already alone: " + f.Reason, Stderr: f.Trial.Stderr,
+				Reason: results.NotRun + f.Reason, Stderr: f.Trial.Stderr,
 			}
 			if err := w.Trial(&t); err != nil {
 				return err

@@ -192,7 +192,7 @@ func (d *draft) noStrategy(sel Selection) error {
 	} else if want != "" && slices.Contains(names, sel.Name) {
 		return usage("--strategy %s: program %s does not offer it", sel.Name, want)
 	}
-	return usage("--strategy %q: no such strategy; %sthere are %s", sel.Name, didYouMean(sel.Name, names), strings.Join(names, ", "))
+	return usage("--strategy %q: no such strategy; %sthere are %s", sel.Name, DidYouMean(sel.Name, names), strings.Join(names, ", "))
 }
 
 func appendNew(list []string, s string) []string {
@@ -248,7 +248,7 @@ func (d *draft) addEntry(sel Selection) error {
 		d.unavailable = append(d.unavailable, missing...)
 		return nil
 	default:
-		return usage("--workload %q: no such workload; %sthere are %s", sel.Name, didYouMean(sel.Name, names), strings.Join(names, ", "))
+		return usage("--workload %q: no such workload; %sthere are %s", sel.Name, DidYouMean(sel.Name, names), strings.Join(names, ", "))
 	}
 	p, err := workloads.Resolve(paramSpecs(w.Params), sel.Params)
 	if err != nil {

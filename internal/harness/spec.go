@@ -426,8 +426,9 @@ func (d *draft) tasks(entry int, grain time.Duration) int {
 
 var errInterrupted = errors.New("interrupted")
 
-// didYouMean names the candidate that is at most two edits away, if there is one.
-func didYouMean(name string, candidates []string) string {
+// DidYouMean asks for a message, with a space after it, whether the candidate was meant that is at most two edits away; it
+// is empty where there is none.
+func DidYouMean(name string, candidates []string) string {
 	best, distance := "", 3
 	for _, c := range candidates {
 		if n := edits(name, c); n < distance {

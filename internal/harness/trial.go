@@ -162,7 +162,7 @@ func (o *outcome) judge(s *session, l launch, err error) {
 		}
 		fail(st, "%s", reported.Error())
 		if k := reported.rec.Error; k != nil && k.Stack != "" {
-			t.Stderr = strings.TrimPrefix(t.Stderr+"\n"+clip(k.Stack, stderrTail), "\n")
+			t.Stderr = strings.TrimPrefix(t.Stderr+"\n"+ends(k.Stack, stderrTail), "\n")
 		}
 		return
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -212,6 +212,22 @@ func clip(s string, n int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// ends cuts the middle out of a text of more than n bytes, at the ends of lines: a stack says most at the end where it
+// failed, which is the first one in some languages and the last one in others.
+func ends(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	head, tail := s[:n/2], s[len(s)-n/2:]
+	if k := strings.LastIndexByte(head, '\n'); k >= 0 {
+		head = head[:k]
+	}
+	if k := strings.IndexByte(tail, '\n'); k >= 0 {
+		tail = tail[k+1:]
+	}
+	return strings.ToValidUTF8(head, "") + "\n…\n" + strings.ToValidUTF8(tail, "")
 }
 
 // checkedOutput words a difference in digests for who measures commands: only their output can have differed. A trial that

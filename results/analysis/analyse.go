@@ -101,7 +101,9 @@ func (a *analyser) gather(rep *Report) {
 			a.foreign++
 			continue
 		}
-		rounds[t.Round] = true
+		if _, notrun := results.CutNotRun(t.Reason); !notrun || t.Status == results.OK {
+			rounds[t.Round] = true
+		}
 		seen[[2]int{t.Cell, t.Round}] = true
 		if !t.Start.IsZero() {
 			end := t.Start.Add(time.Duration(max(t.TotalNS, 0)))

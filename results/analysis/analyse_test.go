@@ -105,7 +105,7 @@ func TestFindings(t *testing.T) {
 			"too few rounds",
 			few(3, spec("cpu", cell("sequential", 1, 10, .001), cell("pool", 2, 5, .001), cell("threads", 2, 6, .001))),
 			[]string{"Not decided: pool on 2 cores had the lowest median, 5.00 ms per task, 2.00 times as fast as sequential (no interval: 3 rounds are too few), " +
-				"but 3 rounds cannot tell 3 cells apart (7 are needed)."},
+				"but 3 rounds cannot tell 3 cells apart, however different they are: corrected for 2 comparisons, no test can pass with fewer than 7 (--rounds 7)."},
 			[]string{"Fastest", "Next comes", "interval 1"},
 		},
 		{

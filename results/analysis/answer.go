@@ -24,8 +24,7 @@ func (a *analyser) answer(t *Table) string {
 		return fmt.Sprintf("Only %s gave usable times: %s %s; there is nothing to compare it with.",
 			name(t, w.Best), a.withTime(time), per)
 	case !w.Decided():
-		return fmt.Sprintf("Not decided%s: %s had the lowest median, %s%s, but %s cannot tell %d cells apart (%d are needed).",
-			q, name(t, w.Best), at, a.faster(t), rounds(w.Pairs), n, w.Floor)
+		return fmt.Sprintf("Not decided%s: %s had the lowest median, %s%s, but %s", q, name(t, w.Best), at, a.faster(t), tooFew(w, n, "cell"))
 	case len(w.Set) == n && len(w.Undecided) == 0:
 		return fmt.Sprintf("No winner%s: all %d cells are equally fast within %s; the lowest median is %s, of %s.",
 			q, n, quantity.Percent(a.opt.MinEffect), at, name(t, w.Best))
@@ -37,6 +36,28 @@ func (a *analyser) answer(t *Table) string {
 	}
 	return fmt.Sprintf("Lowest median%s: %s, at %s%s; not distinguishable from it: %s.",
 		q, name(t, w.Best), at, a.faster(t), names(t, w.Set[1:]))
+}
+
+// tooFew says, as the end of a sentence, that no test can pass with so few rounds, why, and what is to be done.
+func tooFew(w *Winner, n int, what string) string {
+	corrected := ""
+	if n > 2 {
+		corrected = fmt.Sprintf("corrected for %d comparisons, ", n-1)
+	}
+	return fmt.Sprintf("%s cannot tell %s apart, however different they are: %sno test can pass with fewer than %d (--rounds %d).",
+		rounds(w.Pairs), plural(n, what), corrected, w.Floor, w.Floor)
+}
+
+// single tells intervals from the decision where they seem to contradict it: a row that is not told from the best although
+// the interval of their ratio, which is of no other pair, does.
+func single(t *Table) string {
+	w := t.Winner
+	for _, i := range w.Set[1:] {
+		if v := t.Rows[i].VsBest; v.Has() && v.Lo > 1 && w.candidates(t) > 2 {
+			return "An interval holds for its row alone; the decision has to hold for all rows at once."
+		}
+	}
+	return ""
 }
 
 // faster says inside the answer by how much the best beats the reference; empty where that takes a sentence of its own.

@@ -191,7 +191,7 @@ func (a *analyser) fastestCommand(c *CommandTable) {
 		c.Finding = sentences(nothing(&t), lostOf(&t, "command"))
 		return
 	}
-	c.Finding = sentences(a.ran(&t), a.againstReference(c, &t), a.open(&t), lostOf(&t, "command"))
+	c.Finding = sentences(a.ran(&t), single(&t), a.againstReference(c, &t), a.open(&t), lostOf(&t, "command"))
 }
 
 // reference finds the row that the others are to be compared with.
@@ -272,8 +272,7 @@ func (a *analyser) ran(t *Table) string {
 	case n == 1:
 		return fmt.Sprintf("Only %s gave usable times; there is nothing to compare it with.", best)
 	case !w.Decided():
-		return fmt.Sprintf("Not decided: %s had the lowest median, but %s cannot tell %s apart (--rounds %d is the least).",
-			best, rounds(w.Pairs), plural(n, "command"), w.Floor)
+		return fmt.Sprintf("Not decided: %s had the lowest median, but %s", best, tooFew(w, n, "command"))
 	case len(slower) > 0 && len(w.Set) == 1:
 		return fmt.Sprintf("%s ran %s.", best, a.timesAsFast(t, slower))
 	case len(slower) > 0:

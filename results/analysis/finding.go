@@ -25,7 +25,11 @@ func (a *analyser) finding(t *Table) (answer, finding string) {
 		return answer, answer
 	}
 	answer = a.answer(t)
-	return answer, sentences(answer, a.gained(t), a.allowed(t), a.nextBest(t), a.programs(t), a.within(t), a.open(t), a.unscaled(t), bound(t), lost(t))
+	undecided := ""
+	if !t.Winner.Decided() { // else the table has no intervals of the ratios that were tested
+		undecided = single(t)
+	}
+	return answer, sentences(answer, undecided, a.gained(t), a.allowed(t), a.nextBest(t), a.programs(t), a.within(t), a.open(t), a.unscaled(t), bound(t), lost(t))
 }
 
 func sentences(parts ...string) string {

@@ -98,6 +98,11 @@ func (a *analyser) runData(w *warnings, rep *Report) {
 				floor = max(floor, w.Floor)
 			}
 		}
+		for i := range rep.Commands {
+			if w := rep.Commands[i].Winner; w != nil {
+				floor = max(floor, w.Floor)
+			}
+		}
 		if floor > need {
 			remedy += fmt.Sprintf(" for intervals and %d to tell cells apart", floor)
 		}

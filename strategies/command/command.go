@@ -239,6 +239,12 @@ func Missing(all *results.Commands) error {
 	return why
 }
 
+// Find is an error where the program of one command cannot be found, and nothing that runs before it could make it.
+func Find(all *results.Commands, c results.Command) error {
+	_, err := executable(all, c)
+	return err
+}
+
 // Files are the executables that the commands run, as far as that is known beforehand.
 func Files(all *results.Commands) []string {
 	var out []string

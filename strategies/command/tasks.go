@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/parbench/parbench/internal/capture"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/stat"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
@@ -175,6 +176,7 @@ func (t *tasks) around(ctx context.Context, flag, text string) error {
 	}
 	x, err := t.run(ctx, call{line: l})
 	if err != nil {
+		t.show(x) // of one that hung, what it wrote until then
 		return fmt.Errorf("--%s %q: %w", flag, l.text, err)
 	}
 	if !x.state.Success() {
@@ -191,6 +193,7 @@ func (t *tasks) prepareBatch(ctx context.Context) error {
 	}
 	x, err := t.run(ctx, call{line: *t.prepare})
 	if err != nil {
+		t.show(x)
 		return fmt.Errorf("--prepare %q: %w", t.prepare.text, err)
 	}
 	if !x.state.Success() {
@@ -213,6 +216,9 @@ func (t *tasks) Task(ctx context.Context, i int) (uint64, error) {
 	began := time.Now()
 	x, err := t.run(ctx, c)
 	if err != nil {
+		if t.trial.Err() != nil { // it hung; where another task has failed, that one's output is of interest
+			t.show(x)
+		}
 		if ctx.Err() != nil { // other errors name the command
 			err = fmt.Errorf("%s: %w", quoted(short(t.command.whole.at(number))), err)
 		}
@@ -273,16 +279,23 @@ func ended(s spawn.State) string {
 }
 
 // show writes the output of a failed process to this one's standard error, which whoever started it shows. Only the first
-// is of interest: where many fail, they mostly say the same.
+// that wrote anything is of interest: where many fail, they mostly say the same.
 func (t *tasks) show(x outcome) {
-	t.shown.Do(func() {
-		if x.tail == nil || t.all.ShowOutput { // it was shown already
-			return
+	if t.all.ShowOutput { // it was shown already
+		return
+	}
+	var texts []string
+	for _, tail := range []*capture.Tail{x.out, x.tail} {
+		if tail == nil {
+			continue
 		}
-		if text := strings.TrimRight(x.tail.String(), "\n"); text != "" {
-			fmt.Fprintln(os.Stderr, text)
+		if text := strings.TrimRight(tail.String(), "\n"); text != "" {
+			texts = append(texts, text)
 		}
-	})
+	}
+	if len(texts) > 0 {
+		t.shown.Do(func() { fmt.Fprintln(os.Stderr, strings.Join(texts, "\n")) })
+	}
 }
 
 // Close implements workloads.Tasks: it ends what commands have left behind, and runs what is to come after a trial.
