@@ -182,7 +182,7 @@ func columns(t *analysis.Table, per, batch, setup, mem quantity.Unit, taskLevel,
 	cols := []column{
 		{head: "strategy", long: "strategy", left: true, wrap: true, key: true},
 		{head: "cores", long: "cores", key: true},
-		{head: "workers", long: "workers", drop: 3},
+		{head: "workers", long: "workers", drop: workersDrop(t)},
 		{head: strings.TrimSpace(took + "\n" + level(taskLevel)), long: long(took, taskLevel)},
 	}
 	if !t.Entry.OwnN {
@@ -197,6 +197,14 @@ func columns(t *analysis.Table, per, batch, setup, mem quantity.Unit, taskLevel,
 		column{head: "set-up\n" + setup.Symbol, long: "set-up, " + setup.Symbol, drop: 9, cost: true},
 		column{head: "n", long: "n", drop: 5},
 		column{head: "", long: "notes", left: true})
+}
+
+// workersDrop says when the workers' column goes: never where rows are compared that have unequal numbers of them.
+func workersDrop(t *analysis.Table) int {
+	if t.UnequalWorkers() {
+		return 0
+	}
+	return 3
 }
 
 // winners marks the rows of the winning set.

@@ -145,8 +145,19 @@ func (p *page) answer() {
 			continue
 		}
 		p.f("- %s: **%s**\n", EscapeMarkdown(t.Entry.Key), EscapeMarkdown(t.Answer))
+		for _, s := range t.Further {
+			p.f("  - %s\n", EscapeMarkdown(s))
+		}
+		for _, w := range t.Warnings {
+			if w.Code == analysis.CodeUnequalWorkers { // without it the sentences above would mislead
+				p.f("  - %s: %s. %s.\n", severity(w.Severity), EscapeMarkdown(w.Text), EscapeMarkdown(sentence(w.Remedy)))
+			}
+		}
 	}
 	p.f("\n")
+	if c := taskSizeCommand(p.rep); c != "" {
+		p.f("%s:\n\n%s\n", taskSizeText, fence("sh", []string{c}))
+	}
 }
 
 // sentence begins with a capital letter where the first word is an ordinary one.
@@ -216,7 +227,13 @@ func (p *page) measured(t *analysis.Table, m *measured) {
 	if m.marked {
 		p.f("%s marks the winning set.\n\n", winMark)
 	}
-	p.f("**Finding.** %s\n\n", EscapeMarkdown(t.Finding))
+	p.f("**Finding.** %s\n\n", EscapeMarkdown(t.Answer))
+	if more := t.Points[min(1, len(t.Points)):]; len(more) > 0 {
+		for _, s := range more {
+			p.f("- %s\n", EscapeMarkdown(s))
+		}
+		p.f("\n")
+	}
 	p.notes(t)
 }
 

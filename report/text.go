@@ -44,6 +44,7 @@ func Text(w io.Writer, rep *analysis.Report, opt TextOptions) error {
 	if !alone(rep) {
 		p.commands() // the question was how to run them
 	}
+	p.taskSize()
 	p.footnotes()
 	p.splits()
 	p.ceiling()
@@ -144,9 +145,24 @@ func (p *printer) table(t *analysis.Table) {
 		p.marked = p.marked || m.marked
 	}
 	p.b.WriteByte('\n')
-	p.para("", EscapeTerminal(t.Finding))
+	for k, point := range t.Points {
+		first := "  - "
+		if k == 0 {
+			first = "" // the answer
+		}
+		p.para(first, EscapeTerminal(point))
+	}
 	for _, w := range t.Warnings {
 		p.warning("  ", w)
+	}
+}
+
+// taskSize names the command that answers what the tables do not.
+func (p *printer) taskSize() {
+	if c := taskSizeCommand(p.rep); c != "" {
+		p.b.WriteByte('\n')
+		p.para("", p.ink.paint(bold, "task size")+" · "+taskSizeText+":")
+		p.b.WriteString("    " + c + "\n")
 	}
 }
 

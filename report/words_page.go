@@ -183,6 +183,21 @@ func command(h *results.Header) string {
 	return EscapeTerminal(strings.Join(words, " "))
 }
 
+// taskSizeText introduces taskSizeCommand.
+const taskSizeText = "From which task size on processes pay off is not seen with tasks of one size; this measures it"
+
+// taskSizeCommand is the line that measures it, quoted for a shell; empty where the run does not call for it.
+func taskSizeCommand(rep *analysis.Report) string {
+	if len(rep.TaskSize) == 0 {
+		return ""
+	}
+	words := []string{"parbench"}
+	for _, a := range rep.TaskSize {
+		words = append(words, QuoteShell(a))
+	}
+	return EscapeTerminal(strings.Join(words, " "))
+}
+
 // fillIn says which parts of a command are places for paths of the reader's own, or nothing.
 func fillIn(args []string) string {
 	var places []string

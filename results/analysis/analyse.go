@@ -57,6 +57,7 @@ func Analyse(run *results.Run, opt Options) (*Report, error) {
 	}
 	rep.Commands, rep.Shell = a.commandTables(rep.Tables), a.shell()
 	rep.Unobserved = unobserved(rep.Tables)
+	rep.TaskSize = taskSize(rep)
 	rep.Warnings = a.runWarnings(rep)
 	return rep, nil
 }
@@ -242,7 +243,8 @@ func (a *analyser) table(e results.PlanEntry) Table {
 		t.Rows[i].Warnings = a.rowWarnings(&t, &t.Rows[i])
 	}
 	t.Warnings = a.tableWarnings(&t)
-	t.Answer, t.Finding = a.finding(&t)
+	t.Points = a.finding(&t)
+	t.Answer, t.Finding = t.Points[0], sentences(t.Points...)
 	return t
 }
 

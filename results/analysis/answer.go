@@ -67,7 +67,23 @@ func (a *analyser) faster(t *Table) string {
 	if ref < 0 || ref == w.Best || w.Ratio.N == 0 || w.Has(ref) && w.Decided() {
 		return ""
 	}
-	return fmt.Sprintf(", %s times as fast as %s%s", ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio))
+	if contradicted(t, w.Best, ref, w.Ratio) {
+		return fmt.Sprintf("; paired by round, and unlike by the medians, it was %s times as fast as %s%s%s",
+			ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio), toItsOne(t, ref))
+	}
+	return fmt.Sprintf(", %s times as fast as %s%s%s", ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio), toItsOne(t, ref))
+}
+
+// contradicted reports whether iv, the time of row j over that of row i paired by round, and the medians of the two say
+// the opposite about which is faster. Both are right: a ratio of pairs and a ratio of medians are two things, and only the
+// first is protected from what the rounds have in common.
+func contradicted(t *Table, i, j int, iv Interval) bool {
+	x, y := t.Rows[i].PerTask.Point, t.Rows[j].PerTask.Point
+	shown := quantity.Fixed(iv.Point, decimals(iv))
+	if iv.N == 0 || x == y || shown == quantity.Fixed(1, decimals(iv)) {
+		return false
+	}
+	return iv.Point > 1 != (y > x)
 }
 
 // qualifier says what the answer holds under, where the run was no fair test of the strategies.
@@ -119,12 +135,19 @@ func (a *analyser) gained(t *Table) string {
 		return ""
 	case w.Ratio.N == 0:
 		return fmt.Sprintf("That shares no round with the reference, %s, so there is no speedup.", name(t, ref))
+	}
+	that := "That is"
+	if contradicted(t, w.Best, ref, w.Ratio) {
+		that = "Paired by round, and unlike by the medians, that is"
+	}
+	said := fmt.Sprintf("%s %s times as fast as %s%s%s", that, ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio), toItsOne(t, ref))
+	switch {
 	case w.Has(ref) && w.Decided():
-		return fmt.Sprintf("That is %s times as fast as %s%s, not to be told from it.", ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio))
+		return said + ", not to be told from it."
 	case n > 1 && (!w.Decided() || len(w.Set) < n):
 		return "" // the answer has it
 	}
-	return fmt.Sprintf("That is %s times as fast as %s%s.", ratio(w.Ratio), name(t, ref), a.withRatio(w.Ratio))
+	return said + "."
 }
 
 // allowed holds the speedup of work that computes against what the machine itself allowed on so many cores.
@@ -176,23 +199,6 @@ func (a *analyser) ceilingAt(cores int) Interval {
 		}
 	}
 	return Interval{}
-}
-
-// against names the numbers of workers where the best had more of them than the next on as many cores.
-func against(t *Table) string {
-	b, n := &t.Rows[t.Winner.Best].Cell, &t.Rows[t.Winner.Next].Cell
-	if b.Cores != n.Cores || crew(n) < 1 || crew(b) <= crew(n) {
-		return ""
-	}
-	return fmt.Sprintf("; the best had %s workers against its %s", quantity.Count(crew(b)), quantity.Count(crew(n)))
-}
-
-// crew is how many workers a cell has: as many as a batch has tasks where it starts one for each.
-func crew(c *results.Cell) int {
-	if c.Workers == 0 && c.Unbounded {
-		return c.Tasks
-	}
-	return c.Workers
 }
 
 // disturbed is the share of a workload's used trials during which others used the machine.

@@ -110,17 +110,6 @@ func TestCeilingSaysWhoExceedsIt(t *testing.T) {
 	}
 }
 
-// TestFindingNamesUnequalWorkers: more workers may be all that the best has over the next.
-func TestFindingNamesUnequalWorkers(t *testing.T) {
-	best, next := busy(cell("goroutines", 2, .5, .002), .5), busy(cell("pool", 2, .8, .002), .5)
-	best.Workers, next.Workers = 64, 16
-	s := spec("io", busy(cell("sequential", 1, 10, .002), .05), best, next)
-	got := analyse(t, runtest.Build(s)).Tables[0].Finding
-	said(t, got, []string{"Next comes pool on 2 cores", "; the best had 64 workers against its 16."}, nil)
-	s.Workloads[0].Cells[2].Workers = 64
-	said(t, analyse(t, runtest.Build(s)).Tables[0].Finding, []string{"Next comes pool on 2 cores"}, []string{"workers"})
-}
-
 // TestFindingsAdviseNothingUnmeasured: no cause and no advice that this run did not measure.
 func TestFindingsAdviseNothingUnmeasured(t *testing.T) {
 	for _, share := range []float64{.05, .3, .7, .95} {

@@ -40,6 +40,7 @@ const (
 	CodeSuperlinear    = "superlinear"
 	CodeTorn           = "torn-file"
 	CodeTurbo          = "turbo"
+	CodeUnequalWorkers = "unequal-workers"
 	CodeVirtual        = "virtualised"
 	CodeWide           = "wide-interval"
 )
@@ -51,6 +52,6 @@ func Codes() []string {
 		CodeFewTasks, CodeFitsCache, CodeFixtureShares, CodeForeign, CodeGovernor, CodeIncomplete, CodeInterference, CodeUnknown,
 		CodeJoined, CodeManyRivals, CodeMissingRounds, CodeNoReference, CodeOneCore, CodeOutliers, CodeShown, CodeOversubscribed,
 		CodeQuick, CodeRefFailed, CodeRepeats, CodeResumed, CodeSetup, CodeSkipped, CodeSiblings, CodeSplit, CodeStarved, CodeSteal,
-		CodeSuperlinear, CodeTorn, CodeTurbo, CodeVirtual, CodeWide,
+		CodeSuperlinear, CodeTorn, CodeTurbo, CodeUnequalWorkers, CodeVirtual, CodeWide,
 	}
 }

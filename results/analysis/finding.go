@@ -2,45 +2,46 @@ package analysis
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/parbench/parbench/results/analysis/quantity"
 )
 
-// finding says in plain sentences what the table shows, and first the answer. Each sentence is there only when the values
-// call for it; none names a cause or advises what was not measured.
-func (a *analyser) finding(t *Table) (answer, finding string) {
+// finding says in plain sentences what the table shows, one point each, and first the answer. Each is there only when the
+// values call for it; none names a cause or advises what was not measured.
+func (a *analyser) finding(t *Table) []string {
 	switch {
 	case len(t.Rows) == 0:
-		answer = "The plan has no cell for this workload."
-		return answer, answer
+		return []string{"The plan has no cell for this workload."}
 	case t.Entry.OwnN:
-		answer = overheads(t)
-		return answer, sentences(answer, lost(t))
+		return said(overheads(t), lost(t))
 	case t.Winner == nil:
-		answer = nothing(t)
-		return answer, sentences(answer, lost(t))
+		return said(nothing(t), lost(t))
 	case len(t.Rows) == 1 && t.Rows[0].Costs != nil:
-		answer = a.took(t)
-		return answer, answer
+		return said(a.took(t))
 	}
-	answer = a.answer(t)
+	l := a.languages(t)
+	t.Further = l.said
 	undecided := ""
 	if !t.Winner.Decided() { // else the table has no intervals of the ratios that were tested
 		undecided = single(t)
 	}
-	return answer, sentences(answer, undecided, a.gained(t), a.allowed(t), a.nextBest(t), a.programs(t), a.within(t), a.open(t), a.unscaled(t), bound(t), lost(t))
+	points := said(a.answer(t), undecided, a.gained(t))
+	points = append(points, l.said...)
+	points = append(points, said(a.allowed(t), a.nextBest(t))...)
+	points = append(points, a.programs(t, l)...)
+	points = append(points, a.within(t, l)...)
+	return append(points, said(a.open(t), a.unscaled(t), bound(t), lost(t))...)
 }
 
-func sentences(parts ...string) string {
-	var said []string
-	for _, p := range parts {
-		if p != "" {
-			said = append(said, p)
-		}
-	}
-	return strings.Join(said, " ")
+// said leaves out what is empty.
+func said(parts ...string) []string {
+	return slices.DeleteFunc(parts, func(p string) bool { return p == "" })
 }
+
+// sentences are parts as one text.
+func sentences(parts ...string) string { return strings.Join(said(parts...), " ") }
 
 // nothing is the answer of a table in which no row can win.
 func nothing(t *Table) string {
@@ -72,50 +73,10 @@ func (a *analyser) nextBest(t *Table) string {
 		return fmt.Sprintf("Next comes %s.", name(t, w.Next)) // the ratio to the reference has been told
 	}
 	if w.Lead.Hi <= 1+a.opt.MinEffect {
-		return fmt.Sprintf("Next comes %s, which takes %s: measurably slower, but by less than the %s that matter%s.",
-			name(t, w.Next), longer(w.Lead), quantity.Percent(a.opt.MinEffect), against(t))
+		return fmt.Sprintf("Next comes %s, which takes %s: measurably slower, but by less than the %s that matter.",
+			name(t, w.Next), longer(w.Lead), quantity.Percent(a.opt.MinEffect))
 	}
-	return fmt.Sprintf("Next comes %s, which takes %s%s.", name(t, w.Next), longer(w.Lead), against(t))
-}
-
-// programs says what each other program's fastest strategy is to its own reference and to the fastest of all.
-func (a *analyser) programs(t *Table) string {
-	if !t.several() {
-		return ""
-	}
-	var order []string
-	fastest := map[string]int{}
-	for i := range t.Rows {
-		r := &t.Rows[i]
-		if r.OK == 0 || r.HasFailed() || r.Cell.Program == t.Rows[t.Winner.Best].Cell.Program {
-			continue
-		}
-		at, seen := fastest[r.Cell.Program]
-		if !seen {
-			order = append(order, r.Cell.Program)
-		}
-		if !seen || r.PerTask.Point < t.Rows[at].PerTask.Point {
-			fastest[r.Cell.Program] = i
-		}
-	}
-	var said []string
-	for _, p := range order {
-		i := fastest[p]
-		r := &t.Rows[i]
-		s := fmt.Sprintf("The lowest median of %s is that of %s, %s per task", programWord(p), name(t, i), quantity.Duration(r.PerTask.Point))
-		if ref := reference(t, i); ref >= 0 && ref != i && r.Speedup.N > 0 {
-			s += fmt.Sprintf(", %s times as fast as %s%s", ratio(r.Speedup), name(t, ref), a.withRatio(r.Speedup))
-		}
-		if r.VsBest.Has() && r.VsBest.Lo > 1 {
-			than := "than"
-			if r.VsBest.Point >= 2 {
-				than = "as" // see longer
-			}
-			s += fmt.Sprintf("; it takes %s %s %s", longer(r.VsBest), than, name(t, t.Winner.Best))
-		}
-		said = append(said, s+".")
-	}
-	return strings.Join(said, " ")
+	return fmt.Sprintf("Next comes %s, which takes %s.", name(t, w.Next), longer(w.Lead))
 }
 
 // longer words a ratio of times above one.
@@ -279,15 +240,16 @@ func overheads(t *Table) string {
 	return "Overhead per task, with tasks that do nothing: " + list(said) + "."
 }
 
-// name is how a sentence calls a row: its core count is left out where only one is possible.
+// name is how a sentence calls a row: its core count is left out where only one is possible, and its workers where all
+// have as many or where they do not limit it.
 func name(t *Table, i int) string { return t.Rows[i].Name + onCores(t, i) }
 
 func onCores(t *Table, i int) string {
 	c := &t.Rows[i].Cell
 	if c.OneCore || c.Serial || len(t.Cores) < 2 {
-		return ""
+		return withWorkers(t, i)
 	}
-	return " on " + plural(c.Cores, "core")
+	return " on " + plural(c.Cores, "core") + withWorkers(t, i)
 }
 
 // maxNames is how many rows a sentence names before it counts the rest.

@@ -128,12 +128,16 @@ type Table struct {
 	// SplitFinding is one or two sentences about where the time goes, empty where nothing was observed. It holds names from
 	// the file.
 	SplitFinding string
-	// Answer is the first sentence of Finding: which set won and by how much, or why none did.
+	// Answer is the first of Points: which set won and by how much, or why none did.
 	Answer string
-	// Finding is a few plain sentences: the answer, what the machine itself allowed, what gained nothing from more
-	// cores, what could not be decided and what it would take. Computed from the fields above. It holds names from
-	// the file: back ends escape it, and so they do Answer.
-	Finding  string
+	// Further is what else a short answer says: Python's processes against its threads and goroutines against both, where
+	// they were measured. Points has it too.
+	Further []string
+	// Points are a few plain remarks: the answer, Further, what the machine itself allowed, what gained nothing from more
+	// cores, what could not be decided and what it would take. Computed from the fields above. They hold names from
+	// the file: back ends escape them, and so they do Answer, Further and Finding.
+	Points   []string
+	Finding  string    // Points as one text
 	Warnings []Warning // of the workload as a whole
 }
 
@@ -165,6 +169,9 @@ type Report struct {
 	// CeilingRows are the cells behind Ceiling, which have no table; a failure among them shows here.
 	CeilingRows []Row
 	Warnings    []Warning // of the whole run, most severe first
+	// TaskSize are the words of the command that measures from which task size on this run's strategies with processes pay,
+	// after the program's own name; empty where the run has none or is another kind of run. They are from the file.
+	TaskSize []string
 	// Unobserved is what could not be seen of where the time goes. It holds untrusted text.
 	Unobserved []Unobserved
 	Rounds     int // rounds with at least one trial

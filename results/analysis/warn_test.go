@@ -178,6 +178,10 @@ func TestWarnings(t *testing.T) {
 			s.Workloads[0].Entry.Fixture = "http"
 			s.Workloads[0].Cells[0].Fixture = .2
 		}}, "the http service ran on the same CPUs as the tasks, in every cell alike, and took 20 % of a core"},
+		{analysis.CodeUnequalWorkers, change{spec: func(s *runtest.Spec) {
+			s.Workloads[0].Entry.Kind = "io"
+			s.Workloads[0].Cells[2].Workers = 16
+		}}, "16 for "},
 	}
 	tested := map[string]bool{}
 	for _, tt := range tests {
