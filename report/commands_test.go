@@ -72,11 +72,11 @@ func TestTimeOfAll(t *testing.T) {
 		var out []runtest.Cell
 		for _, c := range []results.Cell{{Strategy: "sequential", Cores: 1, Workers: 1, Reference: true}, {Strategy: "pool", Cores: 2, Workers: 2}} {
 			c.Program, c.Label, c.Tasks = "commands", c.Strategy, n
-			out = append(out, runtest.Cell{Cell: c, PerTask: time / float64(c.Cores), Noise: .01})
+			out = append(out, runtest.Cell{Cell: c, PerTask: time / float64(c.Cores), Noise: .01, Split: &runtest.Split{Idle: .1}})
 		}
 		return out
 	}
-	run := runtest.Commands(runtest.Spec{Rounds: 10, Seed: 5, Environment: runtest.Machine()}, results.Commands{},
+	run := runtest.Commands(runtest.Spec{Rounds: 10, Probes: 6, Seed: 5, Environment: runtest.Machine()}, results.Commands{},
 		runtest.Command{Name: "one", Cells: cells(.02), User: .001}, runtest.Command{Name: "two", Cells: cells(.03), User: .001})
 	for i := range run.Trials {
 		trial := &run.Trials[i]
@@ -93,7 +93,7 @@ func TestTimeOfAll(t *testing.T) {
 				t.Errorf("%s: a batch of %d has a time %q", name, n, no)
 			}
 		}
-		for _, want := range []string{"ms for all 8", "8 of 'one' ran 1.", "times as fast as 8 of 'two'", " ms for all 8, "} {
+		for _, want := range []string{"ms for all 8", "8 of 'one' ran 1.", "times as fast as 8 of 'two'", " ms for all 8, ", "From the measured batches of 6 trials", " One command ran for "} {
 			if !strings.Contains(s, want) {
 				t.Errorf("%s does not say %q:\n%s", name, want, s)
 			}

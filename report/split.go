@@ -60,6 +60,7 @@ var (
 
 func newSplitTable(t *analysis.Table, unit quantity.Unit) *splitTable {
 	rows := splitRows(t)
+	all := float64(max(t.All(), 1))
 	out := &splitTable{cols: map[string]column{}, cells: map[string][]string{}, n: len(rows)}
 	text := func(name string, c column, of func(*analysis.Row) string) {
 		out.cols[name] = c
@@ -75,21 +76,21 @@ func newSplitTable(t *analysis.Table, unit quantity.Unit) *splitTable {
 		out.cols[name] = column{head: strings.TrimSpace(head + level(e.level())), long: long(title, e.level())}
 		out.cells[name] = e.cells()
 	}
-	wall := splitUnit(unit, rows, func(s *analysis.Split) float64 { return s.Wall.Point })
+	wall := splitUnit(unit, rows, func(s *analysis.Split) float64 { return s.Wall.Point * all })
 	text("strategy", column{head: "strategy", long: "strategy", left: true, wrap: true}, func(r *analysis.Row) string { return r.Name })
 	text("cell", column{long: "strategy", left: true}, rowName)
 	text("cores", column{head: "cores", long: "cores"}, func(r *analysis.Row) string { return fmt.Sprint(r.Cell.Cores) })
 	text("workers", column{head: "workers", long: "workers", drop: 6}, func(r *analysis.Row) string { return fmt.Sprint(r.Split.Workers) })
-	text("wall", column{head: wall.Symbol + "\nper task", long: wall.Symbol + " per task in the probed batches", drop: 4},
-		func(r *analysis.Row) string { return number(r.Split.Wall, wall) })
+	text("wall", column{head: wall.Symbol + "\n" + analysis.Per(t.All(), "task"), long: wall.Symbol + " " + analysis.Per(t.All(), "task") + " in the probed batches", drop: 4},
+		func(r *analysis.Row) string { return number(r.Split.Wall.Times(all), wall) })
 	interval("share", "execution\n% ", "execution, %", 0.01, func(s *analysis.Split) analysis.Interval { return s.Share })
 	for i, p := range (&analysis.Split{}).Parts() {
-		part := func(s *analysis.Split) float64 { return s.Parts()[i].Time.Point }
+		part := func(s *analysis.Split) float64 { return s.Parts()[i].Time.Point * all }
 		u := splitUnit(unit, rows, part)
-		interval(p.Name, "", p.Name+", "+u.Symbol+" per task", u.Scale, func(s *analysis.Split) analysis.Interval { return s.Parts()[i].Time })
+		interval(p.Name, "", p.Name+", "+u.Symbol+" "+analysis.Per(t.All(), "task"), u.Scale, func(s *analysis.Split) analysis.Interval { return s.Parts()[i].Time.Times(all) })
 		text(p.Name+" share", column{head: splitHead(p.Name), long: p.Name + ", %"}, func(r *analysis.Row) string {
 			if s := r.Split; s.Parts()[i].Time.N > 0 {
-				return shareCell(part(s), s.Wall.Point)
+				return shareCell(part(s), s.Wall.Point*all)
 			}
 			return absent
 		})
@@ -103,7 +104,7 @@ func newSplitTable(t *analysis.Table, unit quantity.Unit) *splitTable {
 			delete(out.cols, p.Name+" share")
 		}
 	}
-	interval("all", "", "all, "+wall.Symbol+" per task", wall.Scale, func(s *analysis.Split) analysis.Interval { return s.Wall })
+	interval("all", "", "all, "+wall.Symbol+" "+analysis.Per(t.All(), "task"), wall.Scale, func(s *analysis.Split) analysis.Interval { return s.Wall.Times(all) })
 	interval("slower", "task × alone\n", "a task's time × alone", 1, func(s *analysis.Split) analysis.Interval { return s.Slower })
 	c := out.cols["slower"]
 	c.drop = 3
@@ -207,6 +208,10 @@ func splitConduct(t *analysis.Table) string {
 	if most := quantity.Digits(hi, 3); most != times {
 		times += " to " + most
 	}
+	if t.Commands() {
+		return fmt.Sprintf("From the measured batches of %s of each row: when each command began and ended was noted, which took at most %s of the workers' time.%s",
+			n, quantity.Percent(cost), splitTurns(rows))
+	}
 	return fmt.Sprintf("From one or more further batches, after the measured ones, in %s of each row: they took %s times as long as the measured ones, and timing their tasks took at most %s of the workers' time.%s",
 		n, times, quantity.Percent(cost), splitTurns(rows))
 }
@@ -269,8 +274,8 @@ func (p *page) split(t *analysis.Table) {
 	s := newSplitTable(t, p.unit)
 	p.f("### Where the time of %s goes\n\n%s\n\n%s\n", EscapeMarkdown(t.Entry.Key), EscapeMarkdown(splitShort+transferText(p.rep)), s.grid(splitShares).markdown())
 	p.f("%s\n\n", EscapeMarkdown(strings.TrimSpace(t.SplitFinding+" "+splitConduct(t))))
-	p.f("In time per task; each figure is a median of its own, so that a row need not add up to the last digit, as it does in every trial:\n\n%s\n",
-		s.grid(splitTimes).markdown())
+	p.f("In time %s; each figure is a median of its own, so that a row need not add up to the last digit, as it does in every trial:\n\n%s\n",
+		analysis.Per(t.All(), "task"), s.grid(splitTimes).markdown())
 	p.f("One task by itself, and what surrounds the batches:\n\n%s\n", s.grid(splitAround).markdown())
 }
 

@@ -68,7 +68,6 @@ func (f *runFlags) commands(given func(name string) bool) error {
 	if c.ways, err = commandStrategies(f.strategies, tasks); err != nil {
 		return err
 	}
-	f.split = 0 // one more batch tells nothing of commands that their own times do not
 	own := func(text string) bool { return !ofCommands(text) }
 	f.lists, f.scans = filter(f.lists, own), filter(f.scans, own)
 	if len(f.cores) == 0 && c.alone() {
@@ -109,7 +108,7 @@ func (f *runFlags) misplaced(given func(name string) bool) error {
 		f.ignoreFailure, err = f.ignores()
 		return err
 	}
-	for _, name := range []string{"workload", "program", "python", "python-workload", "split-rounds"} {
+	for _, name := range []string{"workload", "program", "python", "python-workload"} {
 		hint := ""
 		if name == "workload" {
 			hint = "; for hyperfine's -w write --warmup"

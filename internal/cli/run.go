@@ -93,7 +93,7 @@ func (a *app) runCommand() *cobra.Command {
 	fl.IntVarP(&f.rounds, "rounds", "r", harness.DefaultRounds, "rounds: trials of every cell")
 	fl.IntVar(&f.tasks, "tasks", 0, "tasks of a batch (default: calibrated)")
 	fl.IntVar(&f.warmup, "warmup", 1, "least number of warm-up batches of a trial")
-	fl.IntVar(&f.split, "split-rounds", harness.DefaultProbes, "rounds whose trials run one more batch, to see where the time goes; 0: none")
+	fl.IntVar(&f.split, "split-rounds", harness.DefaultProbes, "rounds whose trials run one more batch (commands: none more), to see where the time goes; 0: none")
 	fl.DurationVar(&f.budget, "budget", harness.DefaultBudget, "time to aim at; given explicitly, a plan that does not fit is refused")
 	fl.DurationVar(&f.timeout, "timeout", 0, "deadline of one trial (default: ten times the longest expected, at least 30s)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the order and of the workloads' inputs (default: random)")
@@ -446,7 +446,7 @@ func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, s *session) 
 			args = append(args, "--"+name+"="+fl.Value.String())
 		}
 	}
-	if fl := cmd.Flags().Lookup("split-rounds"); fl != nil && spec.Probes != harness.DefaultProbes && spec.Commands == nil { // commands have none, and no choice
+	if fl := cmd.Flags().Lookup("split-rounds"); fl != nil && spec.Probes != harness.DefaultProbes {
 		args = append(args, "--split-rounds="+strconv.Itoa(spec.Probes))
 	}
 	return append(args, "--seed", strconv.FormatUint(spec.Seed, 10))

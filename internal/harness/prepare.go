@@ -75,6 +75,9 @@ const minTimeout = 30 * time.Second
 func (h *Harness) finish(d *draft, failed []FailedCalibration) *Prepared {
 	round, longest, probe := d.perRound()
 	probes := min(d.spec.Probes, d.spec.Rounds)
+	if d.spec.Commands != nil {
+		probe = 0 // they are watched while they are measured
+	}
 	timeout := d.spec.Timeout
 	if timeout == 0 {
 		timeout = max(minTimeout, 10*longest).Round(time.Second)

@@ -165,7 +165,7 @@ func (s *stackPlot) drawLegend(p *painter, l stackLayout) {
 // split is the figure of where the time goes.
 func (t *table) split() Figure {
 	const title = "where the workers' time goes"
-	s := &stackPlot{tags: "cores", total: "per task"}
+	s := &stackPlot{tags: "cores", total: analysis.Per(t.t.All(), "task")}
 	s.series = make([]string, len((&analysis.Split{}).Parts()))
 	var least *analysis.Row
 	leastLabel := ""
@@ -177,6 +177,7 @@ func (t *table) split() Figure {
 			if !ok {
 				continue
 			}
+			b.total = duration(cell.Split.Wall.Point * float64(max(t.t.All(), 1)))
 			r.bars = append(r.bars, b)
 			for i, part := range cell.Split.Parts() {
 				if part.Time.N > 0 {
@@ -192,7 +193,11 @@ func (t *table) split() Figure {
 	if least == nil {
 		return omit(KindSplit, t.name+": "+title, "no trial had probed batches; measure with --split-rounds 1 or more")
 	}
-	s.heading = t.heading(title, "medians of the probed batches", "100 %: all workers, the whole batch")
+	which := "medians of the probed batches"
+	if t.t.Commands() {
+		which = "medians of the measured batches"
+	}
+	s.heading = t.heading(title, which, "100 %: all workers, the whole batch")
 	alt := fmt.Sprintf("Shares of the workers' time of %s in tasks, before the first one, between two, idle, and joining, for %s. The least in tasks, %s, is that of %s on %s.",
 		t.name, strategies(len(t.groups)), quantity.Percent(least.Split.Share.Point), elide(leastLabel), countOf([]string{fmt.Sprint(least.Cell.Cores)}))
 	return Figure{kind: KindSplit, title: s.title, alt: alt, height: math.Ceil(s.layout().height), draw: s.draw}
@@ -208,7 +213,7 @@ func splitBar(r *analysis.Row) (bar, bool) {
 	if !r.Split.Observed() || !sane(r.Split.Wall.Point) || !sane(r.Split.Share.Point) {
 		return bar{}, false
 	}
-	b := bar{tag: fmt.Sprint(r.Cell.Cores), total: duration(r.Split.Wall.Point)}
+	b := bar{tag: fmt.Sprint(r.Cell.Cores)}
 	parts, others := r.Split.Parts(), 0.0
 	for _, part := range parts {
 		if !sane(part.Time.Point) {

@@ -207,6 +207,9 @@ func (a *analyser) splitFinding(t *Table) string {
 		said += fmt.Sprintf("; the largest other part was %s, %s", partWords[other.Name], quantity.Percent(other.Time.Point/s.Wall.Point))
 	}
 	said += "."
+	if c := t.Rows[least].Costs; c != nil && s.Task.N > 0 && c.User.N > 0 {
+		said += fmt.Sprintf(" One command ran for %s there, %s of it on a processor.", quantity.Duration(s.Task.Point), quantity.Duration(c.User.Point+c.System.Point))
+	}
 	return said + a.slowestTasks(t)
 }
 
@@ -320,6 +323,8 @@ func limits(t *Table, r *Row, add func(r *Row, what, why string)) {
 	}
 	switch {
 	case s.Transfer.N > 0:
+	case t.Commands():
+		add(r, "the start of a command apart from what it does", "a command runs from before its process is started until it has been reaped: all of that is execution")
 	case r.Cell.Processes:
 		add(r, "transfer apart from dispatch", "the strategy's processes tell when their tasks ran, but not what the messages around them cost: both are in start and between")
 	default:

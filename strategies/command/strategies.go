@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/parbench/parbench/internal/host"
@@ -99,10 +100,20 @@ type executor struct {
 var (
 	_ strategies.BatchPreparer = (*executor)(nil)
 	_ strategies.Accounter     = (*executor)(nil)
+	_ strategies.Prober        = (*executor)(nil)
 )
 
 // PrepareBatch implements strategies.BatchPreparer.
 func (e *executor) PrepareBatch(ctx context.Context) error { return e.tasks.prepareBatch(ctx) }
+
+// Probe implements strategies.Prober: the strategies that commands are run by can all be watched.
+func (e *executor) Probe(p *strategies.Probe) error {
+	w, ok := e.Executor.(strategies.Prober)
+	if !ok {
+		return errors.New("the strategy below has no probe")
+	}
+	return w.Probe(p)
+}
 
 // ResetAccount implements strategies.Accounter.
 func (e *executor) ResetAccount() { e.tasks.take() }

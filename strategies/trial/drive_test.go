@@ -2,6 +2,7 @@ package trial_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	strategytest.HurryRace()
 	reg := workloads.NewRegistry(strategytest.Workload{}, simple{name: "fickle", task: fickle},
 		simple{name: "deaf", task: deaf}, simple{name: "probe", task: same, ownN: true},
-		simple{name: "leaves", task: leaves}, simple{name: "burns", task: burns}, simple{name: "talks", task: talks}, simple{name: "machine", task: same, auto: true}, unready{})
+		simple{name: "leaves", task: leaves}, simple{name: "burns", task: burns}, simple{name: "talks", task: talks}, simple{name: "command", task: same, kind: workloads.Command}, simple{name: "machine", task: same, auto: true}, unready{})
 	reg.AddFixture("marker", marker{})
 	one := 1
 	own := strategies.NewRegistry(append(strategies.Builtin().All(), plain{name: "simple"}, plain{name: "elsewhere", processes: true},
@@ -42,10 +43,11 @@ type simple struct {
 	task func(ctx context.Context, i int) (uint64, error)
 	ownN bool
 	auto bool
+	kind workloads.Kind // empty: cpu
 }
 
 func (s simple) Info() workloads.Info {
-	i := workloads.Info{Name: s.name, Kind: workloads.CPU, Doc: "for tests", Probe: true, OwnN: s.ownN}
+	i := workloads.Info{Name: s.name, Kind: cmp.Or(s.kind, workloads.CPU), Doc: "for tests", Probe: true, OwnN: s.ownN}
 	if s.auto {
 		i.Params = []workloads.Param{{Name: "iterations", Type: workloads.Int, Auto: "calibrate:grain", Doc: "for tests"}}
 	}

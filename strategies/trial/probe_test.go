@@ -107,6 +107,54 @@ func TestProbeUntilLongEnough(t *testing.T) {
 	}
 }
 
+// TestCommandsAreWatched: where tasks are commands, the measured batches are the probed ones, and no batch is run for it.
+func TestCommandsAreWatched(t *testing.T) {
+	run := func(change func(*protocol.Run)) (wall []int64, probes []*protocol.Probe) {
+		p := start(t, true)
+		p.send(request(func(r *protocol.Run) {
+			r.Workload, r.Strategy, r.ProbeNS = "command", "pool", 1e15 // more than there would ever be time for
+			change(r)
+		}))
+		p.want("ready")
+		p.send(protocol.Request{Op: "go"})
+		for {
+			r, err := p.records.Record()
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch r.Type {
+			case "batches":
+				wall = append(wall, r.Batches.Wall...)
+			case "probe":
+				probes = append(probes, r.Probe)
+			case "error":
+				t.Fatal(text(r))
+			case "done":
+				p.exit()
+				return wall, probes
+			}
+		}
+	}
+	wall, probes := run(func(*protocol.Run) {})
+	if len(wall) != 3 || len(probes) != 3 {
+		t.Fatalf("%d measured and %d probed batches, want 3 of both", len(wall), len(probes))
+	}
+	for i, p := range probes {
+		if p.WallNS < wall[i] || p.Tasks != 12 || len(p.Begin) != 12 || len(p.Worker) != 12 || len(p.Unseen) > 0 {
+			t.Errorf("batch %d of %d ns: %s", i, wall[i], text(p))
+		}
+	}
+	if wall, probes = run(func(r *protocol.Run) { r.MinBatches = 150 }); len(wall) != 150 || len(probes) != 100 {
+		t.Errorf("%d measured and %d probed batches, want 150 and the first 100", len(wall), len(probes))
+	}
+	if _, probes = run(func(r *protocol.Run) { r.Tasks = 1 }); len(probes) != 1 || len(probes[0].Unseen) != 1 || len(probes[0].Begin) > 0 {
+		t.Errorf("a batch of one command: %s", text(probes))
+	}
+	if _, probes = run(func(r *protocol.Run) { r.ProbeNS = 0 }); len(probes) > 0 {
+		t.Errorf("nobody asked for %d probed batches", len(probes))
+	}
+}
+
 // TestNoProbeUnlessAsked: what was never asked for is neither run nor sent.
 func TestNoProbeUnlessAsked(t *testing.T) {
 	if probes, _ := probedRun(t, func(r *protocol.Run) { r.ProbeNS = 0 }); len(probes) > 0 {

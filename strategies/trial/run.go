@@ -179,7 +179,7 @@ func (s *session) measure(ctx context.Context, c *cell) (err error) {
 	}
 	s.send(protocol.Record{Type: "usage", Usage: usage})
 	defer s.spent(time.Now())
-	if c.ProbeNS > 0 {
+	if c.ProbeNS > 0 && !c.commands() { // those were watched
 		if err := s.probe(ctx, c, ex, t); err != nil {
 			return err
 		}
@@ -187,7 +187,7 @@ func (s *session) measure(ctx context.Context, c *cell) (err error) {
 	if err := closeExecutor(); err != nil {
 		return failed(protocol.ErrSetup, fmt.Errorf("close %s: %w", c.Strategy, err))
 	}
-	if _, watched := ex.(strategies.Prober); c.ProbeNS > 0 && !watched {
+	if _, watched := ex.(strategies.Prober); c.ProbeNS > 0 && !watched && !c.commands() {
 		if err := s.probeAnother(ctx, c, t); err != nil {
 			return err
 		}
@@ -236,6 +236,9 @@ func (s *session) batches(ctx context.Context, c *cell, ex strategies.Executor) 
 	if accounts {
 		accounter.ResetAccount() // the warm-up's is of no interest
 	}
+	begin = time.Now()
+	t.watch = s.watch(c, ex)
+	s.spent(begin)
 	before := readMeter(ex)
 	timed, err := t.run(&t.wall, max(c.MinBatches, 1), c.MinBatchNS)
 	if err != nil {
@@ -264,6 +267,7 @@ type timer struct {
 	digest       uint64
 	ran          int
 	last         int64 // nanoseconds of the last batch
+	watch        *watch
 	flushed      time.Time
 }
 
@@ -280,12 +284,14 @@ func (t *timer) run(list *[]int64, count int, ns int64) (total int64, err error)
 			}
 			t.spent(begin)
 		}
+		t.watch.begin()
 		begin := time.Now()
 		d, err := t.ex.Run(t.ctx, t.n)
 		end := time.Now()
 		if err != nil {
 			return total, err
 		}
+		t.watch.end()
 		took := end.Sub(begin).Nanoseconds()
 		total += took
 		t.last = took

@@ -40,7 +40,7 @@ func TestDescribe(t *testing.T) {
 	if d.Protocol != protocol.Version || d.Program != "test program 1" || !strings.HasPrefix(d.Runtime, "go") {
 		t.Errorf("description %s", text(d))
 	}
-	if len(d.Workloads) != 9 || d.Workloads[0].Name != strategytest.Name || len(d.Workloads[0].Params) != 2 {
+	if len(d.Workloads) != 10 || d.Workloads[0].Name != strategytest.Name || len(d.Workloads[0].Params) != 2 {
 		t.Errorf("workloads %s", text(d.Workloads))
 	}
 	for k, s := range strategies.Builtin().All() {
