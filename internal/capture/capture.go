@@ -45,6 +45,7 @@ func Read(f *os.File, most int, sum hash.Hash64, also io.WriteCloser) *Tail {
 func (t *Tail) read() {
 	defer close(t.done)
 	t.chunk = make([]byte, 4096)
+	come := 0
 	for {
 		n, err := t.f.Read(t.chunk)
 		t.take(t.chunk[:n])
@@ -55,8 +56,15 @@ func (t *Tail) read() {
 		if n == len(t.chunk) && n < 64<<10 {
 			t.chunk = make([]byte, 64<<10) // somebody has a lot to say
 		}
+		if come <= floodFrom && come+n > floodFrom {
+			widen(t.f)
+		}
+		come += n
 	}
 }
+
+// floodFrom is after how many bytes there is likely to be so much more that a larger pipe pays.
+const floodFrom = 128 << 10
 
 func (t *Tail) take(b []byte) {
 	if t.sum != nil {
@@ -130,8 +138,8 @@ func (t *Tail) drain() {
 	}
 }
 
-// pipeSize is the most that a pipe holds: Linux gives one 64 KiB, and nobody here enlarges it; an unprivileged process that
-// has inherited one may make it as large as this (pipe(7), /proc/sys/fs/pipe-max-size).
+// pipeSize is the most that a pipe holds: Linux gives one 64 KiB, and an unprivileged process, be it this one or who has
+// inherited the other end, may make it as large as this (pipe(7), /proc/sys/fs/pipe-max-size).
 const pipeSize = 1 << 20
 
 // Sum returns the hash of everything that was read. Call it after Close.

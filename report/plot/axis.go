@@ -9,6 +9,7 @@ import (
 type axis struct {
 	min, max float64
 	log      bool
+	whole    bool    // between two integers there is nothing: a linear axis has no ticks there
 	from, to float64 // pixels of min and max
 	ticks    []tick
 }
@@ -108,6 +109,9 @@ func valueAxis(e extent, span float64) axis {
 func (a *axis) linearTicks(n int, unit float64, suffix string) {
 	lo, hi := a.min/unit, a.max/unit
 	step := niceStep((hi - lo) / float64(max(n, 2)))
+	if a.whole {
+		step = math.Max(step, 1/unit)
+	}
 	decimals := 0
 	for s := step; decimals < 9 && math.Abs(s-math.Round(s)) > 1e-6*s; decimals++ {
 		s *= 10

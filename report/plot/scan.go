@@ -29,7 +29,7 @@ func scan(rep *analysis.Report, c *analysis.CommandTable) (f Figure, ok bool) {
 	l := &xyPlot{}
 	var e extent
 	var shown []*analysis.Row
-	least, most := math.Inf(1), math.Inf(-1)
+	least, most, whole := math.Inf(1), math.Inf(-1), true
 	at := map[string]int{}
 	for i := range c.Rows {
 		r := &c.Rows[i]
@@ -53,7 +53,7 @@ func scan(rep *analysis.Report, c *analysis.CommandTable) (f Figure, ok bool) {
 		}
 		l.curves[k].points = append(l.curves[k].points, xyPoint{x, m})
 		e.add(m.point, m.lo, m.hi)
-		least, most = math.Min(least, x), math.Max(most, x)
+		least, most, whole = math.Min(least, x), math.Max(most, x), whole && x == math.Trunc(x)
 		shown = append(shown, &r.Row)
 	}
 	if !e.any || most-least <= 1e-9*math.Max(math.Abs(least), math.Abs(most)) {
@@ -70,7 +70,7 @@ func scan(rep *analysis.Report, c *analysis.CommandTable) (f Figure, ok bool) {
 		said = append(said, fmt.Sprintf("%s: %s at %s, %s at %s.", elide(curve.label), duration(first.mark.point), number(first.x), duration(last.mark.point), number(last.x)))
 	}
 	pad := (most - least) * 0.04
-	l.x = axis{min: least - pad, max: most + pad}
+	l.x = axis{min: least - pad, max: most + pad, whole: whole}
 	if least > 0 && most/least > scanLog {
 		l.x = axis{min: least / 1.25, max: most * 1.25, log: true}
 	}

@@ -87,3 +87,18 @@ func TestScanOfNumbersOnly(t *testing.T) {
 		checkLayout(t, figures[0])
 	}
 }
+
+// Between 101 and 104 items there are 102 and 103, and no halves; where the values have fractions, the axis has some.
+func TestScanTicks(t *testing.T) {
+	for value, fractions := range map[string]bool{"104": false, "102.5": true} {
+		svg := string(svgOf(t, scans(scanned(t, "n", []string{"101", value}, "work {n}"))[0]))
+		for _, tick := range []string{">101<", ">102<", ">103<"} {
+			if !fractions && !strings.Contains(svg, tick) {
+				t.Errorf("up to %s: the tick %s is missing", value, tick)
+			}
+		}
+		if strings.Contains(svg, ">101.") != fractions {
+			t.Errorf("up to %s: a tick between 101 and 102: %v", value, !fractions)
+		}
+	}
+}

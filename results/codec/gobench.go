@@ -77,14 +77,20 @@ func cellNames(p *results.Plan) []string {
 	}
 	programs := make(map[string]bool)
 	for _, c := range p.Cells {
-		programs[c.Program] = true
+		programs[c.Program] = programs[c.Program] || !c.Ceiling // parbench's own is in every plan, and no program to be compared
+	}
+	several := 0
+	for _, compared := range programs {
+		if compared {
+			several++
+		}
 	}
 	names := make([]string, len(p.Cells))
 	times := make(map[string]int, len(p.Cells))
 	for i, c := range p.Cells {
 		name := fmt.Sprintf("%s/workload=%s/strategy=%s", baseName(entry[c.Workload]), nameValue(c.Workload), nameValue(c.Label))
-		if len(programs) > 1 {
-			name += "/program=" + nameValue(c.Program)
+		if several > 1 {
+			name += "/program=" + nameValue(programName(c.Program))
 		}
 		names[i] = name + "/cores=" + strconv.Itoa(c.Cores)
 		times[names[i]]++
@@ -95,6 +101,14 @@ func cellNames(p *results.Plan) []string {
 		}
 	}
 	return names
+}
+
+// programName is what reports call a program too: parbench's own label, self, says nothing outside of a run.
+func programName(label string) string {
+	if label == "self" {
+		return "parbench"
+	}
+	return label
 }
 
 // baseName turns the name of a workload into the part after "Benchmark": letters and digits, each word with a capital.

@@ -238,3 +238,19 @@ func BenchmarkReadPyperf(b *testing.B) {
 		}
 	}
 }
+
+// The machine's ceiling is measured in every plan and makes no difference between names; parbench is called so.
+func TestNamesOfPrograms(t *testing.T) {
+	plan := &results.Plan{
+		Workloads: []results.PlanEntry{{Key: "w", Name: "w"}, {Key: "ceiling", Name: "spin"}},
+		Cells:     []results.Cell{{Program: "mine", Workload: "w", Label: "pool", Cores: 1}, {Program: "self", Workload: "ceiling", Label: "threads", Cores: 1, Ceiling: true}},
+	}
+	if got, want := cellNames(plan)[0], "W/workload=w/strategy=pool/cores=1"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	plan.Cells = append(plan.Cells, results.Cell{Program: "self", Workload: "w", Label: "pool", Cores: 1})
+	names := cellNames(plan)
+	if want := []string{"W/workload=w/strategy=pool/program=mine/cores=1", "W/workload=w/strategy=pool/program=parbench/cores=1"}; names[0] != want[0] || names[2] != want[1] {
+		t.Errorf("%q, want %q", names, want)
+	}
+}

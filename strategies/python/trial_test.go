@@ -207,7 +207,7 @@ func TestTheDeadlineEndsTheTrial(t *testing.T) {
 				tr.send(protocol.Request{Op: "go"})
 				r = tr.next()
 			}
-			if r.Error == nil || r.Error.Kind != protocol.ErrDeadline || !strings.Contains(r.Error.Message, "not finished within 1.") {
+			if r.Error == nil || r.Error.Kind != protocol.ErrDeadline || !strings.Contains(r.Error.Message, "not finished within 1.5 s") {
 				t.Errorf("got %+v", r)
 			}
 			tr.reap()

@@ -70,18 +70,19 @@ def die(leader=None):
     os._exit(1)
 
 
-def watch(fd, leader=None, deadline=None, after=0.0):
-    """Ends everything when the lifeline ends, so many seconds after, and the trial at its deadline, in seconds from now."""
+def watch(fd, leader=None, limit=None, spent=0.0, after=0.0):
+    """Ends everything when the lifeline ends, so many seconds after, and the trial at its limit, in seconds, of which some
+    are spent."""
 
     def live():
         poll = select.poll()
         poll.register(fd, 0)  # the end alone: what arrives is for others to read
-        if poll.poll(None if deadline is None else max(0, deadline * 1000)):
+        if poll.poll(None if limit is None else max(0, (limit - spent) * 1000)):
             if not over:
                 time.sleep(after)
                 die(leader)
         else:
-            give_up("deadline", "not finished within %g s" % deadline)
+            give_up("deadline", "not finished within %g s" % limit)
 
     _thread.start_new_thread(live, ())
 

@@ -36,7 +36,7 @@ def main(file=None):
             end("done", {})
         else:
             run = q.get("run") or {}
-            watch(REQUESTS, deadline=run.get("deadline_ns", 0) / 1e9 - (time.monotonic() - received))
+            watch(REQUESTS, limit=run.get("deadline_ns", 0) / 1e9, spent=time.monotonic() - received)
             end("done", Trial(run, file).measure(reader))
         status = 0
     except Failure as e:
