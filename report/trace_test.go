@@ -17,15 +17,15 @@ func TestExcerpt(t *testing.T) {
 		"panic({0x57fc40?, 0x5d6890?})\n\t/usr/local/go/src/runtime/panic.go:860 +0x13a\n" +
 		"encoding/json.(*decodeState).value(0xc0000a)\n\t/usr/local/go/src/encoding/json/decode.go:390 +0x4c\n" +
 		"encoding/json.Unmarshal({0xc000, 0x2, 0x2})\n\t/usr/local/go/src/encoding/json/decode.go:113 +0x113\n" +
-		"main.deep(...)\n\t/home/u/bad/main.go:18\n" +
-		"example.com/bad/inner.Lev[...]({0x742a58?, 0xc000}, 0x1)\n\t/home/u/bad/inner/lev.go:15 +0x25\n" +
+		"main.deep(...)\n\t/opt/u/bad/main.go:18\n" +
+		"example.com/bad/inner.Lev[...]({0x742a58?, 0xc000}, 0x1)\n\t/opt/u/bad/inner/lev.go:15 +0x25\n" +
 		"github.com/parbench/parbench/workloads.functionTasks.Task(...)\n\t/src/parbench/workloads/func.go:32\n" +
 		"github.com/parbench/parbench/strategies/trial.Main({0xc000, 0x1, 0x1})\n\t/src/parbench/strategies/trial/trial.go:49 +0x55\n" +
-		"main.main()\n\t/home/u/bad/main.go:11 +0x12b\n"
+		"main.main()\n\t/opt/u/bad/main.go:11 +0x12b\n"
 	const pythonTask = "Traceback (most recent call last):\n" +
-		"  File \"/home/u/.cache/parbench/python-cca8f63b/parbench/strategies.py\", line 34, in __call__\n    return term(i, self.task(i))\n           ^^^^^^^^^^^^\n" +
-		"  File \"/home/u/w.py\", line 9, in task\n    return helper(i)\n           ^^^^^^^^^\n" +
-		"  File \"/home/u/w.py\", line 5, in helper\n    return json.loads(i)\n           ~~~~~~~~~~^^^\n" +
+		"  File \"/opt/cache/parbench/python-cca8f63b/parbench/strategies.py\", line 34, in __call__\n    return term(i, self.task(i))\n           ^^^^^^^^^^^^\n" +
+		"  File \"/opt/u/w.py\", line 9, in task\n    return helper(i)\n           ^^^^^^^^^\n" +
+		"  File \"/opt/u/w.py\", line 5, in helper\n    return json.loads(i)\n           ~~~~~~~~~~^^^\n" +
 		"  File \"/usr/lib/python3.11/json/decoder.py\", line 353, in raw_decode\n    obj = self.scan_once(s)\n          ^^^^^^^^^\n" +
 		"  File \"/usr/lib/python3.11/concurrent/futures/process.py\", line 261, in _process_worker\n    r = call_item.fn()\n" +
 		"json.decoder.JSONDecodeError: Expecting property name\n"
@@ -36,16 +36,16 @@ func TestExcerpt(t *testing.T) {
 	}{
 		"no stack":    {"1\n2\n3\n4\n", 2, "3\n4"},
 		"short":       {"1\n2\n", 2, "1\n2"},
-		"a task's":    {"started\n" + goTask, 5, "started\nmain.deep(...)\n    /home/u/bad/main.go:18\nexample.com/bad/inner.Lev[...]({0x742a58?, 0xc000}, 0x1)\n    /home/u/bad/inner/lev.go:15 +0x25"},
-		"less room":   {goTask, 3, "main.deep(...)\n    /home/u/bad/main.go:18"},
-		"more room":   {goTask, 6, "encoding/json.(*decodeState).value(0xc0000a)\n    /usr/local/go/src/encoding/json/decode.go:390 +0x4c\nmain.deep(...)\n    /home/u/bad/main.go:18\nexample.com/bad/inner.Lev[...]({0x742a58?, 0xc000}, 0x1)\n    /home/u/bad/inner/lev.go:15 +0x25"},
-		"cut in one":  {"…ng/strategies.run(0x1)\n\t/src/a.go:1 +0x1\n\t/src/x.go:5 +0x2\nmain.f()\n\t/home/u/main.go:3 +0x1\n", 3, "main.f()\n    /home/u/main.go:3 +0x1"},
-		"crash":       {"hello\npanic: boom\n\ngoroutine 34 [running]:\nmain.main.func1()\n\t/home/u/main.go:9 +0x25\ncreated by main.main in goroutine 1\n\t/home/u/main.go:8 +0x1a\nexit status 2\n", 4, "panic: boom\nmain.main.func1()\n    /home/u/main.go:9 +0x25\nexit status 2"},
+		"a task's":    {"started\n" + goTask, 5, "started\nmain.deep(...)\n    /opt/u/bad/main.go:18\nexample.com/bad/inner.Lev[...]({0x742a58?, 0xc000}, 0x1)\n    /opt/u/bad/inner/lev.go:15 +0x25"},
+		"less room":   {goTask, 3, "main.deep(...)\n    /opt/u/bad/main.go:18"},
+		"more room":   {goTask, 6, "encoding/json.(*decodeState).value(0xc0000a)\n    /usr/local/go/src/encoding/json/decode.go:390 +0x4c\nmain.deep(...)\n    /opt/u/bad/main.go:18\nexample.com/bad/inner.Lev[...]({0x742a58?, 0xc000}, 0x1)\n    /opt/u/bad/inner/lev.go:15 +0x25"},
+		"cut in one":  {"…ng/strategies.run(0x1)\n\t/src/a.go:1 +0x1\n\t/src/x.go:5 +0x2\nmain.f()\n\t/opt/u/main.go:3 +0x1\n", 3, "main.f()\n    /opt/u/main.go:3 +0x1"},
+		"crash":       {"hello\npanic: boom\n\ngoroutine 34 [running]:\nmain.main.func1()\n\t/opt/u/main.go:9 +0x25\ncreated by main.main in goroutine 1\n\t/opt/u/main.go:8 +0x1a\nexit status 2\n", 4, "panic: boom\nmain.main.func1()\n    /opt/u/main.go:9 +0x25\nexit status 2"},
 		"ours alone":  {"panic: x\n\ngoroutine 1 [running]:\ngithub.com/parbench/parbench/strategies.f(0x1)\n\t/s/f.go:1 +0x1\ngithub.com/parbench/parbench/strategies.g(0x1)\n\t/s/f.go:2 +0x1\n", 3, "panic: x\ngithub.com/parbench/parbench/strategies.f(0x1)\n    /s/f.go:1 +0x1"},
-		"Python's":    {pythonTask, 5, "  File \"/home/u/w.py\", line 9, in task\n    return helper(i)\n  File \"/home/u/w.py\", line 5, in helper\n    return json.loads(i)\njson.decoder.JSONDecodeError: Expecting property name"},
-		"innermost":   {pythonTask, 4, "  File \"/home/u/w.py\", line 5, in helper\n    return json.loads(i)\njson.decoder.JSONDecodeError: Expecting property name"},
-		"its library": {pythonTask, 7, "  File \"/home/u/w.py\", line 9, in task\n    return helper(i)\n  File \"/home/u/w.py\", line 5, in helper\n    return json.loads(i)\n  File \"/usr/lib/python3.11/json/decoder.py\", line 353, in raw_decode\n    obj = self.scan_once(s)\njson.decoder.JSONDecodeError: Expecting property name"},
-		"cut Python":  {"    return x\n           ^^^\n" + pythonTask[strings.Index(pythonTask, "  File \"/home/u/w.py\", line 5"):], 3, "  File \"/home/u/w.py\", line 5, in helper\n    return json.loads(i)\njson.decoder.JSONDecodeError: Expecting property name"},
+		"Python's":    {pythonTask, 5, "  File \"/opt/u/w.py\", line 9, in task\n    return helper(i)\n  File \"/opt/u/w.py\", line 5, in helper\n    return json.loads(i)\njson.decoder.JSONDecodeError: Expecting property name"},
+		"innermost":   {pythonTask, 4, "  File \"/opt/u/w.py\", line 5, in helper\n    return json.loads(i)\njson.decoder.JSONDecodeError: Expecting property name"},
+		"its library": {pythonTask, 7, "  File \"/opt/u/w.py\", line 9, in task\n    return helper(i)\n  File \"/opt/u/w.py\", line 5, in helper\n    return json.loads(i)\n  File \"/usr/lib/python3.11/json/decoder.py\", line 353, in raw_decode\n    obj = self.scan_once(s)\njson.decoder.JSONDecodeError: Expecting property name"},
+		"cut Python":  {"    return x\n           ^^^\n" + pythonTask[strings.Index(pythonTask, "  File \"/opt/u/w.py\", line 5"):], 3, "  File \"/opt/u/w.py\", line 5, in helper\n    return json.loads(i)\njson.decoder.JSONDecodeError: Expecting property name"},
 	} {
 		if got := strings.Join(terminalLines(tc.text, tc.n), "\n"); got != tc.want {
 			t.Errorf("%s:\n%s\nwant:\n%s", name, got, tc.want)
