@@ -352,7 +352,7 @@ func TestEveryProbe(t *testing.T) {
 		id             string
 		python, golang []claim.Verdict
 	}{
-		{"C1", refuted, refuted}, {"C2", timing, timing}, {"C3", timing, timing}, {"C4", timing, refuted}, {"C5", timing, timing}, {"C6", confirmed, confirmed},
+		{"C1", refuted, refuted}, {"C2", timing, timing}, {"C3", timing, timing}, {"C4", timing, partly}, {"C5", timing, timing}, {"C6", confirmed, confirmed},
 		{"C7", timing, timing}, {"C8", refuted, refuted}, {"C9", timing, timing}, {"C10", timing, confirmed}, {"C11", partly, refuted}, {"C12", refuted, partly},
 		{"C13", timing, partly}, {"C14", timing, timing}, {"C15", timing, inapplicable}, {"C16", timing, timing}, {"C17", timing, timing}, {"C18", timing, inapplicable},
 		{"C19", timing, timing}, {"C20", timing, timing},

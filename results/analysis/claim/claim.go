@@ -123,6 +123,10 @@ func observing[O interface{ check() error }](f func(O) []part) judge {
 type part struct {
 	verdict  Verdict
 	evidence string
+	// says is the statement, as it follows "that". It is named where the claim holds in part.
+	says string
+	// under is the condition on which the statement of a part that is Partly so holds.
+	under string
 }
 
 // conclude puts the parts together. A claim says all of its parts: confirmed are only all of them. One that does not hold
@@ -139,7 +143,7 @@ func conclude(parts []part) Finding {
 			texts = append(texts, sentence(p.evidence))
 		}
 	}
-	f := Finding{Evidence: strings.Join(texts, " ")}
+	f := Finding{}
 	has := func(v Verdict) bool { return slices.Contains(seen, v) }
 	switch {
 	case has(Inapplicable):
@@ -153,7 +157,49 @@ func conclude(parts []part) Finding {
 	default:
 		f.Verdict = seen[0]
 	}
+	if f.Verdict == Partly {
+		texts = append([]string{which(parts)}, texts...)
+	}
+	f.Evidence = strings.TrimSpace(strings.Join(texts, " "))
 	return f
+}
+
+// which says of a claim that is partly so what of it holds, what does not, and what does on a condition. It is empty where
+// the parts do not say what they state: their evidence does then.
+func which(parts []part) string {
+	by := map[Verdict][]string{}
+	for _, p := range parts {
+		if p.says == "" || p.verdict == Partly && p.under == "" {
+			continue
+		}
+		s := "that " + inside(p.says)
+		if p.verdict == Partly {
+			s = inside(p.under) + " " + s
+		}
+		by[p.verdict] = append(by[p.verdict], s)
+	}
+	var said []string
+	if holds := slices.Concat(by[Confirmed], by[Partly]); len(holds) > 0 {
+		said = append(said, "it holds "+listed(holds))
+	}
+	if len(by[Refuted]) > 0 {
+		said = append(said, "it does not hold "+listed(by[Refuted]))
+	}
+	if len(said) == 0 || len(by[Partly]) == 0 && len(said) < 2 {
+		return ""
+	}
+	if len(by[Undecided]) > 0 {
+		said = append(said, "it is not decided "+listed(by[Undecided]))
+	}
+	return sentence(strings.Join(said, ", and "))
+}
+
+// inside is what stands inside a sentence: with a small letter where it begins with an article.
+func inside(s string) string {
+	if rest, ok := strings.CutPrefix(s, "A "); ok {
+		return "a " + rest
+	}
+	return s
 }
 
 // Select returns the claims of those names, in the order of All; all of them for none. Case does not matter.

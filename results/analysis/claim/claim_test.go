@@ -147,7 +147,7 @@ func TestVerdicts(t *testing.T) {
 		{"C4", false, Processes{Workers: 4, AtStart: 0, Tasks: 1000, Pids: 1000}, Confirmed, ""},
 		{"C4", false, Processes{Workers: 4, AtStart: 0, Tasks: 1000, Pids: 4}, Partly, ""},
 		{"C4", false, Processes{Workers: 4, AtStart: 2, Tasks: 1000, Pids: 4}, Partly, ""},
-		{"C4", false, Processes{Workers: 4, AtStart: 4, Tasks: 1000, Pids: 1, Other: &OnDemand{"ProcessPoolExecutor", 4, 0, 1}}, Refuted, "ProcessPoolExecutor, of 4 workers: 0 before any task, 1 after the first"},
+		{"C4", false, Processes{Workers: 4, AtStart: 4, Tasks: 1000, Pids: 1, Other: &OnDemand{"ProcessPoolExecutor", 4, 0, 1}}, Partly, "It holds for ProcessPoolExecutor that processes are made when work arrives, and it does not hold that processes end and are replaced. Of a pool of 4, 4 worker processes were alive before it had any task. 1,000 tasks ran in 1 process. ProcessPoolExecutor, of 4 workers: 0 before any task, 1 after the first"},
 
 		{"C5", false, wastes(5000, 20000), Refuted, "a search 4 times as long submitted 3.999 [3.999, 3.999] times as many from the match on: it grows with the search. During the first of the long searches the process grew by 1.00 MiB."},
 		{"C5", false, Search{Workers: 2, Near: hunts(100, 5000), Far: hunts(400, 20000), Limit: 64, Queued: hunts(400, 65)}, Refuted, "With a queue of 64 between the threads it was 66 [65, 68] calls, and 125 ms"},
@@ -376,10 +376,44 @@ func TestConclude(t *testing.T) {
 	} {
 		var parts []part
 		for _, v := range c.parts {
-			parts = append(parts, part{v, "x"})
+			parts = append(parts, part{verdict: v, evidence: "x"})
 		}
 		if f := conclude(parts); f.Verdict != c.want {
 			t.Errorf("%q gives %s, want %s", c.parts, f.Verdict, c.want)
+		}
+	}
+}
+
+// TestPartlySaysWhich: a reader learns from the first sentence which part of a claim holds, which does not, and what does
+// on a condition; a verdict on the whole needs no such sentence.
+func TestPartlySaysWhich(t *testing.T) {
+	limited := Processes{Workers: 4, AtStart: 4, Tasks: 1000, Pids: 4, Other: &OnDemand{"ProcessPoolExecutor", 4, 0, 4}}
+	limited.Limited.Option, limited.Limited.Tasks, limited.Limited.Pids = "maxtasksperchild=2", 6, 3
+	lasting := limited
+	lasting.Limited.Pids, lasting.Other = 1, &OnDemand{"ProcessPoolExecutor", 4, 4, 4}
+	calls := func(apply, mapped int) Running {
+		return Running{Tasks: 3, Sleep: .05, Calls: []Timed{times("apply", apply), times("map", mapped), times("apply_async", 3)}}
+	}
+	for _, c := range []struct {
+		parts []part
+		want  Verdict
+		begin string
+		not   string
+	}{
+		{running(calls(1, 3)), Partly, "It holds that apply() runs one task after another, and it does not hold that map() runs one task after another. 3 tasks", "apply_async() runs"},
+		{running(calls(3, 3)), Refuted, "3 tasks", "hold"},
+		{running(calls(1, 1)), Confirmed, "3 tasks", "hold"},
+		{processes(limited), Partly, "It holds for ProcessPoolExecutor that processes are made when work arrives and with maxtasksperchild=2 that processes end and are replaced. Of a pool", "does not hold"},
+		{processes(lasting), Refuted, "Of a pool", "hold"},
+		{processes(Processes{Workers: 4, AtStart: 2, Tasks: 1000, Pids: 4}), Partly, "Of a pool", "hold"},
+		{[]part{{verdict: Confirmed, says: "a"}, {verdict: Refuted, says: "b"}, {verdict: Refuted, says: "c"}, {verdict: Undecided, says: "d"}}, Partly,
+			"It holds that a, and it does not hold that b and that c, and it is not decided that d.", ""},
+		{[]part{{verdict: Confirmed, says: "A x"}, {verdict: Refuted, says: "b"}}, Partly, "It holds that a x, and", ""},
+		{[]part{{verdict: Confirmed, evidence: "x"}, {verdict: Refuted, evidence: "y", says: "b"}}, Partly, "X. Y.", "hold"},
+	} {
+		f := conclude(c.parts)
+		if f.Verdict != c.want || !strings.HasPrefix(f.Evidence, c.begin) || c.not != "" && strings.Contains(f.Evidence, c.not) {
+			t.Errorf("%s, want %s that begins %q without %q:\n%s", f.Verdict, c.want, c.begin, c.not, f.Evidence)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 func starting(o Starting) []part {
 	var parts []part
 	for _, c := range o.Calls {
-		p := part{verdict: Refuted}
+		p := part{verdict: Refuted, says: c.Call + " fails"}
 		switch {
 		case c.Error != "":
 			p.verdict, p.evidence = Confirmed, fmt.Sprintf("%s failed with %s", c.Call, c.Error)
@@ -33,8 +33,8 @@ func terminating(o Terminating) []part {
 	exits := count(o.Runs, func(e Ended) bool { return e.AtExit })
 	clauses := count(o.Runs, func(e Ended) bool { return e.Finally })
 	parts := []part{
-		{always(n-exits, n), fmt.Sprintf("Terminated children ended %s; %s ran %s", endings(o.Runs), handler, of(exits, n, "run"))},
-		{always(n-clauses, n), fmt.Sprintf("%s ran %s", clause, of(clauses, n, "run"))},
+		{verdict: always(n-exits, n), evidence: fmt.Sprintf("Terminated children ended %s; %s ran %s", endings(o.Runs), handler, of(exits, n, "run")), says: handler + " does not run"},
+		{verdict: always(n-clauses, n), evidence: fmt.Sprintf("%s ran %s", clause, of(clauses, n, "run")), says: clause + " does not run"},
 	}
 	if clauses == 0 && !o.Normal.Finally {
 		parts[1].verdict = Undecided // it was not seen to run where it must
@@ -45,7 +45,7 @@ func terminating(o Terminating) []part {
 		}
 		return "did not run either"
 	}
-	parts = append(parts, part{"", fmt.Sprintf("In a child that returned by itself %s %s, and %s %s", handler, control(o.Normal.AtExit), clause, control(o.Normal.Finally))})
+	parts = append(parts, part{verdict: "", evidence: fmt.Sprintf("In a child that returned by itself %s %s, and %s %s", handler, control(o.Normal.AtExit), clause, control(o.Normal.Finally))})
 	alive := slices.DeleteFunc(slices.Clone(o.Runs), func(e Ended) bool { return !e.WasChild })
 	program := outlived("the program that the child had started", len(alive), count(alive, func(e Ended) bool { return e.Orphan }))
 	if i := slices.IndexFunc(alive, func(e Ended) bool { return e.Orphan }); i >= 0 {
@@ -62,9 +62,9 @@ func terminating(o Terminating) []part {
 // outlived judges whether grandchildren that were alive before outlived the child.
 func outlived(what string, before, after int) part {
 	if before == 0 {
-		return part{Undecided, what + " was not seen alive before the child was terminated"}
+		return part{verdict: Undecided, evidence: what + " was not seen alive before the child was terminated"}
 	}
-	return part{always(after, before), fmt.Sprintf("%s lived on %s", what, of(after, before, "run"))}
+	return part{verdict: always(after, before), evidence: fmt.Sprintf("%s lived on %s", what, of(after, before, "run")), says: what + " lives on"}
 }
 
 func orElse(s, other string) string {
@@ -87,10 +87,11 @@ func endings(list []Ended) string {
 
 func crashing(o Crashing) []part {
 	killed := slices.DeleteFunc(slices.Clone(o.Plain), func(p Pair) bool { return p.Victim >= 0 })
-	plain := part{Undecided, "No process was killed"}
+	plain := part{verdict: Undecided, evidence: "No process was killed"}
 	if len(killed) > 0 {
 		fine := count(killed, func(p Pair) bool { return p.Sibling == 0 })
-		plain = part{always(fine, len(killed)), fmt.Sprintf("Two processes of their own: when one was killed, the other ended as it should %s", of(fine, len(killed), "run"))}
+		plain = part{verdict: always(fine, len(killed)), evidence: fmt.Sprintf("Two processes of their own: when one was killed, the other ended as it should %s", of(fine, len(killed), "run")),
+			says: "a crash leaves processes of their own unaffected"}
 	}
 	parts := []part{plain, lossOf(orElse(o.Pool, "Pool"), o.Pools)}
 	if len(o.Executors) > 0 {
@@ -105,7 +106,7 @@ func lossOf(name string, list []Batch) part {
 	errors := []string{}
 	crashed := count(list, func(b Batch) bool { return b.Victim != "" || b.Hung > 0 })
 	if crashed == 0 {
-		return part{Undecided, name + ": no worker was killed"}
+		return part{verdict: Undecided, evidence: name + ": no worker was killed"}
 	}
 	for _, b := range list {
 		others, finished, lost = others+b.Others, finished+b.Finished, lost+b.Errors
@@ -120,7 +121,8 @@ func lossOf(name string, list []Batch) part {
 			waited = b.Hung
 		}
 	}
-	p := part{Confirmed, fmt.Sprintf("%s: of %d other tasks in %s, %d gave their result", name, others, counted(len(list), "run"), finished)}
+	p := part{verdict: Confirmed, evidence: fmt.Sprintf("%s: of %d other tasks in %s, %d gave their result", name, others, counted(len(list), "run"), finished),
+		says: "a crash leaves the other tasks of a " + name + " unaffected"}
 	if lost > 0 {
 		p.verdict = Refuted
 		p.evidence += fmt.Sprintf(" and %d failed too", lost)
@@ -155,9 +157,11 @@ func copying(o Copying) []part {
 		first, read, written = append(first, c.Private), append(read, c.Read), append(written, c.Written)
 	}
 	same := count(o.Runs, func(c Copy) bool { return c.Same && c.Unchanged })
-	data := part{always(same, n), fmt.Sprintf("The child saw all %s of the parent's data, and the parent none of the child's changes, %s", shortSize(o.Bytes), of(same, n, "run"))}
+	data := part{verdict: always(same, n), evidence: fmt.Sprintf("The child saw all %s of the parent's data, and the parent none of the child's changes, %s", shortSize(o.Bytes), of(same, n, "run")),
+		says: "the child has all of the data for itself"}
 	iv := median(first)
-	memory := part{Partly, fmt.Sprintf("Memory of its own: %s right after fork, %s after reading all of the data, %s after writing to all of it", size(iv), size(median(read)), size(median(written)))}
+	memory := part{verdict: Partly, evidence: fmt.Sprintf("Memory of its own: %s right after fork, %s after reading all of the data, %s after writing to all of it", size(iv), size(median(read)), size(median(written))),
+		says: "all memory is copied by fork"}
 	switch total := float64(o.Bytes); {
 	case iv.Level == 0:
 		memory.verdict = Undecided
@@ -170,7 +174,7 @@ func copying(o Copying) []part {
 	parts := []part{data, memory}
 	if o.Threads > 1 {
 		alone := count(o.Runs, func(c Copy) bool { return c.Threads == 1 })
-		parts = append(parts, part{always(n-alone, n), fmt.Sprintf("The parent had %d threads, the child one %s", o.Threads, of(alone, n, "run"))})
+		parts = append(parts, part{verdict: always(n-alone, n), evidence: fmt.Sprintf("The parent had %d threads, the child one %s", o.Threads, of(alone, n, "run")), says: "threads are copied"})
 	}
 	return parts
 }
@@ -209,12 +213,12 @@ func printing(o Printing) []part {
 	for _, x := range o.Outputs {
 		n := len(x.Times)
 		if n == 0 {
-			parts = append(parts, part{Undecided, fmt.Sprintf("To %s nothing could be printed: %s", x.To, x.Error)})
+			parts = append(parts, part{verdict: Undecided, evidence: fmt.Sprintf("To %s nothing could be printed: %s", x.To, x.Error)})
 			continue
 		}
 		twice := count(x.Times, func(k int) bool { return k >= 2 })
 		never := count(x.Times, func(k int) bool { return k == 0 })
-		p := part{always(twice, n), fmt.Sprintf("to %s it appeared twice %s", x.To, of(twice, n, "run"))}
+		p := part{verdict: always(twice, n), evidence: fmt.Sprintf("to %s it appeared twice %s", x.To, of(twice, n, "run")), says: "text to " + x.To + " appears twice"}
 		if twice == 0 {
 			p.evidence = fmt.Sprintf("to %s it appeared once %s", x.To, of(n-never, n, "run"))
 		}

@@ -15,12 +15,12 @@ func managed(o Managed) []part {
 	for _, r := range o.Reads {
 		reads = append(reads, duration(median(r.Seconds))+" from "+r.Kind)
 	}
-	parts := []part{{"", "Reading one number took " + listed(reads)}}
+	parts := []part{{verdict: "", evidence: "Reading one number took " + listed(reads)}}
 	proxy, shared := o.After[0], o.After[1]
 	p := part{evidence: fmt.Sprintf("When the process that holds the manager's objects was killed, reading %s %s, and reading %s %s", proxy.Call, proxy.said(), shared.Call, shared.said())}
 	switch {
 	case o.Server == o.Self:
-		p = part{Undecided, "The manager's objects are in the process that asks for them"}
+		p = part{verdict: Undecided, evidence: "The manager's objects are in the process that asks for them"}
 	case !shared.ok():
 		p.verdict = Undecided
 		p.evidence += ", which shared memory should have survived"
@@ -39,7 +39,8 @@ func speed(o Speed) []part {
 	var parts []part
 	for _, s := range o.Sizes {
 		ratio := paired(s.Queue, s.Pipe)
-		p := part{evidence: fmt.Sprintf("Messages of %s: %s by pipe, %s by queue, queue ÷ pipe = %s", shortSize(s.Bytes), duration(median(s.Pipe)), duration(median(s.Queue)), number(ratio))}
+		p := part{evidence: fmt.Sprintf("Messages of %s: %s by pipe, %s by queue, queue ÷ pipe = %s", shortSize(s.Bytes), duration(median(s.Pipe)), duration(median(s.Queue)), number(ratio)),
+			says: "a pipe is faster for messages of " + shortSize(s.Bytes)}
 		switch {
 		case above(ratio, 1):
 			p.verdict = Confirmed
@@ -139,7 +140,7 @@ func arguments(o Arguments) []part {
 	}
 	// The claim is about the first two, Queue and Array.
 	named := count(o.Arguments[:2], func(c Outcome) bool { return !c.ok() })
-	p := part{verdict: always(named, 2)}
+	p := part{verdict: always(named, 2), says: "Queue and Array fail as arguments of a pool's task"}
 	var said []string
 	if len(bad) > 0 {
 		said = append(said, "as arguments of a pool's task these failed: "+listed(bad))
@@ -148,9 +149,10 @@ func arguments(o Arguments) []part {
 		said = append(said, "as arguments of a pool's task these worked: "+listed(ok))
 	}
 	p.evidence = strings.Join(said, "; ")
-	inherited := part{Confirmed, "Through the pool's initializer Queue and Array did not work: it " + o.Inherited.said()}
+	const says = "they fail through its initializer"
+	inherited := part{verdict: Confirmed, evidence: "Through the pool's initializer Queue and Array did not work: it " + o.Inherited.said(), says: says}
 	if o.Inherited.ok() {
-		inherited = part{Refuted, "Through the pool's initializer both Queue and Array worked"}
+		inherited = part{verdict: Refuted, evidence: "Through the pool's initializer both Queue and Array worked", says: says}
 	}
 	return []part{p, inherited}
 }
@@ -166,7 +168,7 @@ func stopping(o Stopping) []part {
 		beyond = append(beyond, n-o.Match-1)
 	}
 	if len(beyond) == 0 {
-		return []part{{Undecided, fmt.Sprintf("The loop had not seen the flag after %s %s", counted(o.Limit, "task"), of(endless, endless, "run"))}}
+		return []part{{verdict: Undecided, evidence: fmt.Sprintf("The loop had not seen the flag after %s %s", counted(o.Limit, "task"), of(endless, endless, "run"))}}
 	}
 	values := slices.Clone(beyond)
 	slices.Sort(values)

@@ -32,7 +32,7 @@ func returns(o Returned) []part {
 		evidence = append(evidence, listed(good)+" returned the results of their calls")
 	}
 	evidence = append(evidence, bad...)
-	p := part{Partly, strings.Join(evidence, "; ")}
+	p := part{verdict: Partly, evidence: strings.Join(evidence, "; "), says: "only one call returns values"}
 	switch returned {
 	case 0:
 		// Were nothing returned at all, "only apply_async" would not hold either.
@@ -46,10 +46,10 @@ func returns(o Returned) []part {
 }
 
 func running(o Running) []part {
-	parts := []part{{"", fmt.Sprintf("%s that sleep %s each, on as many workers, %s", counted(o.Tasks, "task"), shortest(o.Sleep), repeated(len(o.Calls[0].Walls)))}}
+	parts := []part{{verdict: "", evidence: fmt.Sprintf("%s that sleep %s each, on as many workers, %s", counted(o.Tasks, "task"), shortest(o.Sleep), repeated(len(o.Calls[0].Walls)))}}
 	for _, c := range o.Calls {
 		most := slices.Max(c.AtOnce)
-		p := part{evidence: fmt.Sprintf("%s: %s, ", called(c.Call), duration(median(c.Walls)))}
+		p := part{evidence: fmt.Sprintf("%s: %s, ", called(c.Call), duration(median(c.Walls))), says: c.Call + "() runs one task after another"}
 		if most == 1 {
 			p.verdict = Confirmed
 			p.evidence += "never two asleep at once"
@@ -79,30 +79,35 @@ func called(call string) string {
 }
 
 func processes(o Processes) []part {
-	demand := part{evidence: fmt.Sprintf("Of a pool of %d, %d worker processes were alive before it had any task", o.Workers, o.AtStart)}
+	demand := part{evidence: fmt.Sprintf("Of a pool of %d, %d worker processes were alive before it had any task", o.Workers, o.AtStart),
+		says: "processes are made when work arrives"}
 	switch {
 	case o.AtStart == 0:
 		demand.verdict = Confirmed
-	case o.AtStart >= o.Workers:
-		demand.verdict = Refuted
-	default:
+	case o.AtStart < o.Workers:
 		demand.verdict = Partly
+	case o.Other != nil && o.Other.AtStart == 0 && o.Other.AfterOne > 0:
+		demand.verdict, demand.under = Partly, "for "+inside(o.Other.Name)
+	default:
+		demand.verdict = Refuted
 	}
-	replaced := part{evidence: fmt.Sprintf("%s ran in %s", counted(o.Tasks, "task"), processCount(o.Pids))}
+	replaced := part{evidence: fmt.Sprintf("%s ran in %s", counted(o.Tasks, "task"), processCount(o.Pids)), says: "processes end and are replaced"}
 	switch {
 	case o.Pids >= o.Tasks:
 		replaced.verdict = Confirmed
-	case o.Pids <= o.Workers:
-		replaced.verdict = Refuted
-	default:
+	case o.Pids > o.Workers:
 		replaced.verdict = Partly
+	case o.Limited.Pids > 1: // of one worker
+		replaced.verdict, replaced.under = Partly, "with "+o.Limited.Option
+	default:
+		replaced.verdict = Refuted
 	}
 	parts := []part{demand, replaced}
 	if o.Limited.Tasks > 0 {
-		parts = append(parts, part{"", fmt.Sprintf("One worker with %s: %d tasks ran in %s", o.Limited.Option, o.Limited.Tasks, processCount(o.Limited.Pids))})
+		parts = append(parts, part{verdict: "", evidence: fmt.Sprintf("One worker with %s: %d tasks ran in %s", o.Limited.Option, o.Limited.Tasks, processCount(o.Limited.Pids))})
 	}
 	if x := o.Other; x != nil {
-		parts = append(parts, part{"", fmt.Sprintf("%s, of %d workers: %d before any task, %d after the first", x.Name, x.Workers, x.AtStart, x.AfterOne)})
+		parts = append(parts, part{verdict: "", evidence: fmt.Sprintf("%s, of %d workers: %d before any task, %d after the first", x.Name, x.Workers, x.AtStart, x.AfterOne)})
 	}
 	return parts
 }
@@ -122,8 +127,9 @@ const growing = 1.25
 func search(o Search) []part {
 	near, far := o.Near[0], o.Far[0]
 	iv := median(vain(o.Far))
-	wasted := part{Undecided, fmt.Sprintf("When task %s, the match, had been looked at after %s, %s further calls had been submitted in vain (median of %s on %d workers)",
-		quantity.Count(far.Match+1), duration(median(seconds(o.Far))), calls(iv), searches(len(o.Far)), o.Workers)}
+	wasted := part{verdict: Undecided, evidence: fmt.Sprintf("When task %s, the match, had been looked at after %s, %s further calls had been submitted in vain (median of %s on %d workers)",
+		quantity.Count(far.Match+1), duration(median(seconds(o.Far))), calls(iv), searches(len(o.Far)), o.Workers),
+		says: "nothing is wasted but what the workers have in hand"}
 	switch inHand := float64(o.Workers); {
 	case above(iv, inHand):
 		wasted.verdict = Refuted
@@ -133,11 +139,12 @@ func search(o Search) []part {
 	}
 	longer := float64(far.Match+1) / float64(near.Match+1)
 	ratio := paired(withMatch(o.Far), withMatch(o.Near))
-	grows := part{Undecided, fmt.Sprintf("With task %s as the match it was %s calls; a search %s times as long submitted %s times as many from the match on",
-		quantity.Count(near.Match+1), calls(median(vain(o.Near))), quantity.Digits(longer, 1), number(ratio))}
+	grows := part{verdict: Undecided, evidence: fmt.Sprintf("With task %s as the match it was %s calls; a search %s times as long submitted %s times as many from the match on",
+		quantity.Count(near.Match+1), calls(median(vain(o.Near))), quantity.Digits(longer, 1), number(ratio)),
+		says: "the waste does not grow with the search"}
 	switch {
 	case longer <= 1:
-		return []part{{Undecided, "The later match was not later than the other one"}}
+		return []part{{verdict: Undecided, evidence: "The later match was not later than the other one"}}
 	case above(ratio, growing):
 		grows.verdict = Refuted
 		grows.evidence += ": it grows with the search"
@@ -149,17 +156,17 @@ func search(o Search) []part {
 	}
 	parts := []part{wasted, grows}
 	if o.Pool != "" {
-		parts = append(parts, part{"", fmt.Sprintf("The pool had its default bound of unfinished calls, %s(%d)", o.Pool, o.Default)})
+		parts = append(parts, part{verdict: "", evidence: fmt.Sprintf("The pool had its default bound of unfinished calls, %s(%d)", o.Pool, o.Default)})
 	}
 	if far.Grown > 0 {
-		parts = append(parts, part{"", fmt.Sprintf("During the first of the long searches the process grew by %s", quantity.Size(far.Grown))})
+		parts = append(parts, part{verdict: "", evidence: fmt.Sprintf("During the first of the long searches the process grew by %s", quantity.Size(far.Grown))})
 	}
 	if len(o.Queued) > 0 {
-		parts = append(parts, part{"", fmt.Sprintf("With a queue of %d between the %s it was %s calls, and %s",
+		parts = append(parts, part{verdict: "", evidence: fmt.Sprintf("With a queue of %d between the %s it was %s calls, and %s",
 			o.Limit, orElse(o.Threads, "threads"), calls(median(vain(o.Queued))), duration(median(seconds(o.Queued))))})
 	}
 	if len(o.Capped) > 0 {
-		parts = append(parts, part{"", fmt.Sprintf("With %s(%d) instead, and again nothing that bounds the queue, it was %s calls, and %s",
+		parts = append(parts, part{verdict: "", evidence: fmt.Sprintf("With %s(%d) instead, and again nothing that bounds the queue, it was %s calls, and %s",
 			o.Pool, o.Cap, calls(median(vain(o.Capped))), duration(median(seconds(o.Capped))))})
 	}
 	return parts
@@ -201,7 +208,7 @@ func seconds(list []Hunt) []float64 {
 func joining(o Joining) []part {
 	var parts []part
 	for i, c := range o.Calls {
-		p := part{Confirmed, fmt.Sprintf("join() of an open %s %s", c.Call, c.said())}
+		p := part{verdict: Confirmed, evidence: fmt.Sprintf("join() of an open %s %s", c.Call, c.said())}
 		switch {
 		case c.Hung > 0:
 			p.verdict = Partly // no error, and yet it takes a close
@@ -261,14 +268,14 @@ func ordering(o Ordering) []part {
 		}
 	}
 	if tellO == 0 || tellU == 0 {
-		return []part{{Undecided, "The tasks ended in the order of the inputs in every run, although the first was to take longest: this machine was too busy to tell the two orders apart"}}
+		return []part{{verdict: Undecided, evidence: "The tasks ended in the order of the inputs in every run, although the first was to take longest: this machine was too busy to tell the two orders apart"}}
 	}
 	parts := []part{
-		{always(keptO, tellO), "With tasks that ended in another order than that of the inputs, imap yielded in the order of the inputs " + of(keptO, tellO, "run")},
-		{always(keptU, tellU), "imap_unordered yielded in the order of the tasks' ends " + of(keptU, tellU, "run")},
+		{verdict: always(keptO, tellO), evidence: "With tasks that ended in another order than that of the inputs, imap yielded in the order of the inputs " + of(keptO, tellO, "run")},
+		{verdict: always(keptU, tellU), evidence: "imap_unordered yielded in the order of the tasks' ends " + of(keptU, tellU, "run")},
 	}
 	if samples > 0 {
-		parts = append(parts, part{"", fmt.Sprintf("With the rising delays of the article's sample both gave one and the same order %s, so that the sample shows nothing", of(same, samples, "run"))})
+		parts = append(parts, part{verdict: "", evidence: fmt.Sprintf("With the rising delays of the article's sample both gave one and the same order %s, so that the sample shows nothing", of(same, samples, "run"))})
 	}
 	return parts
 }
@@ -277,14 +284,14 @@ func blocking(o Blocking) []part {
 	runs := slices.DeleteFunc(slices.Clone(o.Runs), func(r Get) bool { return r.Ready }) // nothing to wait for
 	n := len(runs)
 	if n == 0 {
-		return []part{{Undecided, "Every result was ready before it was asked for: this machine was too busy to see get() wait"}}
+		return []part{{verdict: Undecided, evidence: "Every result was ready before it was asked for: this machine was too busy to see get() wait"}}
 	}
 	var took []float64
 	for _, r := range runs {
 		took = append(took, r.Elapsed)
 	}
 	late := count(runs, func(r Get) bool { return r.AfterEnd && r.Elapsed >= o.Sleep })
-	p := part{always(late, n), fmt.Sprintf("For a task that sleeps %s get() returned %s after it was submitted, and after the task's end %s", shortest(o.Sleep), duration(median(took)), of(late, n, "run"))}
+	p := part{verdict: always(late, n), evidence: fmt.Sprintf("For a task that sleeps %s get() returned %s after it was submitted, and after the task's end %s", shortest(o.Sleep), duration(median(took)), of(late, n, "run"))}
 	gaveUp := func(r Get) bool { return r.Timed != "" && !strings.HasPrefix(r.Timed, "a ") }
 	if timed := count(runs, gaveUp); timed > 0 {
 		p.evidence += fmt.Sprintf("; asked to wait 10 ms only, it gave %s %s", runs[slices.IndexFunc(runs, gaveUp)].Timed, of(timed, n, "run"))

@@ -31,7 +31,7 @@ func (w Way) cores() stat.Interval {
 
 func computing(o Computing) []part {
 	if o.Workers < 2 {
-		return []part{{Undecided, "There is one usable CPU here: nothing can use two"}}
+		return []part{{verdict: Undecided, evidence: "There is one usable CPU here: nothing can use two"}}
 	}
 	if len(o.Shared) == 0 {
 		return []part{o.cores("", o.Ways)}
@@ -73,12 +73,12 @@ const muchFaster = 1.5
 
 func waiting(o Waiting) []part {
 	threads := orElse(o.Threads, "threads")
-	parts := []part{{"", fmt.Sprintf("%s that wait %s", counted(o.Tasks, "task"), shortest(o.Delay))}}
+	parts := []part{{verdict: "", evidence: fmt.Sprintf("%s that wait %s", counted(o.Tasks, "task"), shortest(o.Delay))}}
 	for _, k := range o.Kinds {
 		what := map[string]string{"sleep": "sleeping", "socket": "waiting for a server"}[k.Kind]
 		faster, behind := paired(k.Sequential, k.Threads), paired(k.Threads, k.Processes)
-		p := part{Partly, fmt.Sprintf("%s: %s one after another, %s on %d %s (%s times as fast), %s in %d processes",
-			orElse(what, k.Kind), duration(median(k.Sequential)), duration(median(k.Threads)), o.Tasks, threads, number(faster), duration(median(k.Processes)), o.Tasks)}
+		p := part{verdict: Partly, evidence: fmt.Sprintf("%s: %s one after another, %s on %d %s (%s times as fast), %s in %d processes",
+			orElse(what, k.Kind), duration(median(k.Sequential)), duration(median(k.Threads)), o.Tasks, threads, number(faster), duration(median(k.Processes)), o.Tasks), says: "threads are enough for " + orElse(what, k.Kind)}
 		half := float64(o.Tasks) / 2
 		switch {
 		case faster.Level == 0:
