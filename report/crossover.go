@@ -4,8 +4,8 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
-	"strings"
 
 	"github.com/parbench/parbench/results/analysis"
 	"github.com/parbench/parbench/results/analysis/crossover"
@@ -14,7 +14,7 @@ import (
 )
 
 const crossoverLegend = "Model: cost(g) = g/parallelism + overhead, wall time per task over the time g that the task takes alone, fitted to relative errors. " +
-	"▸ marks the cheapest of a row where that is shown: its interval lies below those of all others, one after another included. A break-even grain has an interval where the data tell the strategies apart on both sides of it. Nothing is said of grains outside the measured range."
+	"Costs are medians of n trials with their intervals in brackets. ▸ marks the cheapest of a row where it is told from all others, one after another included: as in parbench report, by comparing them round by round, which sees more than intervals side by side. Who is cheaper at which grain is said by that alone; the lines place a crossing between grains that are so told apart. Nothing is said of grains outside the measured range."
 
 const noGrains = "The run holds no workload under three or more grains; measure with parbench crossover, or sweep one with -L spin.grain=1us,10us,100us,1ms."
 
@@ -34,6 +34,9 @@ func CrossoverText(w io.Writer, rep *crossover.Report, opt TextOptions) error {
 	}
 	if len(rep.Tables) == 0 {
 		p.para("", noGrains)
+	}
+	if s := grainCeiling(rep); s != "" {
+		p.para("", p.ink.paint(bold, "machine ceiling")+" · "+EscapeTerminal(s))
 	}
 	for i := range rep.Tables {
 		t := &rep.Tables[i]
@@ -71,6 +74,9 @@ func CrossoverMarkdown(w io.Writer, rep *crossover.Report, opt MDOptions) error 
 	if len(rep.Tables) == 0 {
 		p.f("%s\n\n", EscapeMarkdown(noGrains))
 	}
+	if s := grainCeiling(rep); s != "" {
+		p.f("**Machine ceiling.** %s\n\n", EscapeMarkdown(s))
+	}
 	for i := range rep.Tables {
 		t := &rep.Tables[i]
 		p.f("## Workload %s\n\n*%s.*\n\n", EscapeMarkdown(t.Name()), EscapeMarkdown(grainsText(t)))
@@ -106,60 +112,6 @@ func pairFindings(t *crossover.Table) (out []string) {
 	return out
 }
 
-// costsGrid has a row for each grain and a column for each curve. The cheapest of a row is marked where it is shown to be.
-func costsGrid(t *crossover.Table, unit quantity.Unit) *grid {
-	write := func(seconds float64) string {
-		if unit.Scale > 0 {
-			return quantity.Digits(unit.In(seconds), 3)
-		}
-		return quantity.Duration(seconds)
-	}
-	suffix := ""
-	if unit.Scale > 0 {
-		suffix = " (" + unit.Symbol + ")"
-	}
-	g := &grid{cols: []column{{head: "grain" + suffix, long: "grain" + suffix}}}
-	var shown []int // the reference's cost is the grain itself
-	for i := range t.Curves {
-		c := &t.Curves[i]
-		if c.Reference && len(t.Curves) > 1 {
-			continue
-		}
-		shown = append(shown, i)
-		name := t.Title(i)
-		head := EscapeTerminal(clipped(c.Name))
-		if name != c.Name {
-			head += "\n" + strings.TrimPrefix(name, c.Name+" ")
-		}
-		g.cols = append(g.cols, column{head: head, long: "per task under " + name + suffix, drop: len(shown)})
-	}
-	for _, grain := range t.Grains {
-		cells := []string{write(grain)}
-		best := t.Cheapest(grain)
-		costs := make([]float64, len(t.Curves))
-		for _, i := range shown {
-			for _, q := range t.Curves[i].Points {
-				if q.Grain == grain {
-					costs[i] = q.Cost.Point
-				}
-			}
-		}
-		for _, i := range shown {
-			c := costs[i]
-			switch {
-			case c == 0:
-				cells = append(cells, absent)
-			case i == best:
-				cells = append(cells, "▸ "+write(c))
-			default:
-				cells = append(cells, write(c))
-			}
-		}
-		g.lines = append(g.lines, line{cells, plain})
-	}
-	return g
-}
-
 // clipped shortens a name for a column's head.
 func clipped(name string) string {
 	const most = 24
@@ -175,7 +127,7 @@ func curvesGrid(t *crossover.Table) *grid {
 	largest := 0.0 // decides on the unit: a small one beside it shows its size by its zeros
 	for i := range t.Curves {
 		if c := &t.Curves[i]; c.Has() && !c.Reference {
-			largest = max(largest, c.Overhead.Point)
+			largest = max(largest, math.Abs(c.Overhead.Point))
 		}
 	}
 	u := quantity.Time(largest)
@@ -236,6 +188,11 @@ func CrossoverJSON(w io.Writer, rep *crossover.Report) error {
 		Failed      int           `json:"failed_grains,omitempty"`
 		Points      []point       `json:"points"`
 	}
+	type measured struct {
+		Grain   float64       `json:"grain"`
+		Ratio   *intervalJSON `json:"second_over_first"`
+		Cheaper string        `json:"cheaper,omitempty"`
+	}
 	type pair struct {
 		First       string        `json:"first"`
 		FirstCores  int           `json:"first_cores"`
@@ -246,6 +203,10 @@ func CrossoverJSON(w io.Writer, rep *crossover.Report) error {
 		Below       string        `json:"cheaper_below,omitempty"`
 		Least       float64       `json:"least_grain"`
 		Most        float64       `json:"most_grain"`
+		ToldBelow   *float64      `json:"told_below"`
+		ToldAbove   *float64      `json:"told_above"`
+		Withheld    bool          `json:"withheld,omitempty"`
+		Measured    []measured    `json:"measured"`
 		Finding     string        `json:"finding"`
 	}
 	type table struct {
@@ -262,9 +223,10 @@ func CrossoverJSON(w io.Writer, rep *crossover.Report) error {
 		Version    int           `json:"version"`
 		Run        string        `json:"run"`
 		Confidence float64       `json:"confidence"`
+		Ceiling    []ceilingJSON `json:"machine_ceiling"`
 		Tables     []table       `json:"workloads"`
 		Warnings   []warningJSON `json:"warnings"`
-	}{Schema: "parbench/crossover", Version: 1, Warnings: warningsOf(rep.Analysis.Warnings), Confidence: rep.Level, Tables: []table{}}
+	}{Schema: "parbench/crossover", Version: 1, Warnings: warningsOf(rep.Analysis.Warnings), Confidence: rep.Level, Ceiling: ceilingsOf(rep.Analysis.Ceiling), Tables: []table{}}
 	if rep.Analysis.Run != nil {
 		doc.Run = rep.Analysis.Run.Header.ID
 	}
@@ -284,7 +246,11 @@ func CrossoverJSON(w io.Writer, rep *crossover.Report) error {
 			q := &t.Pairs[k]
 			a, b := &t.Curves[q.First], &t.Curves[q.Second]
 			y := pair{First: a.Name, FirstCores: a.Cores, Second: b.Name, SecondCores: b.Cores, Outcome: string(q.Outcome), Grain: intervalOf(q.Grain),
-				Least: q.Least, Most: q.Most, Finding: q.Finding}
+				Least: q.Least, Most: q.Most, ToldBelow: known(q.Below, q.Below > 0), ToldAbove: known(q.Above, q.Above > 0), Withheld: q.Withheld,
+				Measured: []measured{}, Finding: q.Finding}
+			for _, m := range q.Measured {
+				y.Measured = append(y.Measured, measured{m.Grain, intervalOf(m.Ratio), map[int]string{-1: a.Name, 1: b.Name}[m.Cheaper]})
+			}
 			if q.Outcome == stat.Crosses {
 				if y.Below = b.Name; q.FirstBelow {
 					y.Below = a.Name

@@ -361,18 +361,30 @@ func SeriesJSON(w io.Writer, s *scaling.Series) error {
 	}{"parbench/scaling-points", 1, seriesOf(s)})
 }
 
+// ceilingJSON is the machine's own scaling on so many cores.
+type ceilingJSON struct {
+	Cores   int           `json:"cores"`
+	Speedup *intervalJSON `json:"speedup"`
+}
+
+func ceilingsOf(list []analysis.CeilingPoint) []ceilingJSON {
+	out := []ceilingJSON{}
+	for _, c := range list {
+		if c.Speedup.N > 0 {
+			out = append(out, ceilingJSON{c.Cores, intervalOf(c.Speedup)})
+		}
+	}
+	return out
+}
+
 // ScalingJSON writes a run's scaling as the JSON document of docs/scaling.md. Its only error is w's.
 func ScalingJSON(w io.Writer, rep *scaling.Report) error {
-	type ceiling struct {
-		Cores   int           `json:"cores"`
-		Speedup *intervalJSON `json:"speedup"`
-	}
 	type table struct {
-		Workload string       `json:"workload"`
-		Kind     string       `json:"kind"`
-		Waits    bool         `json:"waits"`
-		Ceiling  []ceiling    `json:"machine_ceiling"`
-		Series   []seriesJSON `json:"strategies"`
+		Workload string        `json:"workload"`
+		Kind     string        `json:"kind"`
+		Waits    bool          `json:"waits"`
+		Ceiling  []ceilingJSON `json:"machine_ceiling"`
+		Series   []seriesJSON  `json:"strategies"`
 	}
 	doc := struct {
 		Schema     string        `json:"schema"`
@@ -388,12 +400,7 @@ func ScalingJSON(w io.Writer, rep *scaling.Report) error {
 	}
 	for i := range rep.Tables {
 		t := &rep.Tables[i]
-		x := table{Workload: t.Key, Kind: t.Kind, Waits: t.Waits, Ceiling: []ceiling{}, Series: []seriesJSON{}}
-		for _, c := range t.Ceiling {
-			if c.Speedup.N > 0 {
-				x.Ceiling = append(x.Ceiling, ceiling{c.Cores, intervalOf(c.Speedup)})
-			}
-		}
+		x := table{Workload: t.Key, Kind: t.Kind, Waits: t.Waits, Ceiling: ceilingsOf(t.Ceiling), Series: []seriesJSON{}}
 		for k := range t.Series {
 			x.Series = append(x.Series, seriesOf(&t.Series[k]))
 		}

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,6 +78,57 @@ func grained(t testing.TB, name func(string) string) *crossover.Report {
 		t.Fatal(err)
 	}
 	return x
+}
+
+// TestCrossoverShowsWhatItRestsOn: costs with intervals and trials, also where a cell has fewer of them, who is the cheapest,
+// what was asked for where that was not measured, and the machine's own scaling where work computes.
+func TestCrossoverShowsWhatItRestsOn(t *testing.T) {
+	var list []runtest.Workload
+	for i, latency := range []string{"1ms", "3ms", "10ms"} {
+		x := runtest.Workload{Entry: results.PlanEntry{Key: "w" + latency, Name: "w", Kind: "cpu", Tasks: 64, Params: map[string]string{"latency": latency}}, Cells: []runtest.Cell{
+			{Cell: results.Cell{Strategy: "sequential", Cores: 1, Reference: true, OneCore: true}, PerTask: 5e-3 * float64(1+i), Noise: .004},
+			{Cell: results.Cell{Strategy: "pool", Cores: 2}, PerTask: 6e-3 * float64(1+i), Noise: .004},
+		}}
+		list = append(list, x)
+	}
+	busy := func(cores int, per float64) runtest.Cell {
+		return runtest.Cell{Cell: results.Cell{Strategy: "threads", Cores: cores, Ceiling: true}, PerTask: per, Noise: .4}
+	}
+	list = append(list, runtest.Workload{Entry: results.PlanEntry{Key: "machine-ceiling", Name: "spin", Kind: "cpu", Tasks: 8, Ceiling: true},
+		Cells: []runtest.Cell{busy(1, 1e-3), busy(2, .95e-3)}})
+	write := func(kind string) (txt, md string) {
+		for i := range list[:3] {
+			list[i].Entry.Kind = kind
+		}
+		run := runtest.Build(runtest.Spec{Rounds: 10, Environment: runtest.Machine(), Workloads: list})
+		run.Trials = slices.DeleteFunc(run.Trials, func(tr results.Trial) bool { return tr.Cell == 1 && tr.Round == 4 })
+		x, err := crossover.Analyse(analysed(t, run), .95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a, b bytes.Buffer
+		if err := errors.Join(CrossoverText(&a, x, TextOptions{Width: 120}), CrossoverMarkdown(&b, x, MDOptions{})); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(strings.Fields(a.String()), " "), b.String()
+	}
+	for _, kind := range []string{"cpu", "io"} {
+		txt, md := write(kind)
+		for _, want := range []string{`latency grain n = 10`, ` 1ms 5\.0[0-9]+ ms \[4\.9[0-9]+, 5\.[0-9]+\] 5\.9[0-9]+ ms \[5\.9[0-9]+, 6\.[0-9]+\] n = 9 3ms `, ` µs overhead `} {
+			if !regexp.MustCompile(want).MatchString(txt) {
+				t.Errorf("%s: the text lacks %q:\n%s", kind, want, txt)
+			}
+		}
+		if want := `\| latency \| grain \| grain \\\[98 %\\\], n = 10 \| per task under pool \| pool \\\[≥ 96 %\\\], n = 10 \|`; !regexp.MustCompile(want).MatchString(md) {
+			t.Errorf("%s: the page lacks %q:\n%s", kind, want, md)
+		}
+		for _, page := range []string{txt, md} {
+			said := strings.Contains(page, "pinned threads of pure busy work reached a speedup of ") && strings.Contains(page, "cannot tell how far work that computes can scale")
+			if said != (kind == "cpu") || strings.Contains(page, "No crossing") == (kind == "cpu") {
+				t.Errorf("%s: of the machine's ceiling:\n%s", kind, page)
+			}
+		}
+	}
 }
 
 func same(s string) string { return s }

@@ -270,7 +270,7 @@ func (a *analyser) row(index int, c results.Cell) Row {
 	}
 	batch := make([]float64, 0, r.OK)
 	for _, s := range d.samples {
-		r.Observations = append(r.Observations, s.value)
+		r.Observations, r.Rounds = append(r.Observations, s.value), append(r.Rounds, s.round)
 		batch = append(batch, s.value*float64(s.trial.Tasks))
 	}
 	r.PerTask = a.median(r.Observations)

@@ -32,6 +32,7 @@ const (
 	CodeRepeats        = "repeats"
 	CodeResumed        = "resumed"
 	CodeSetup          = "setup-larger"
+	CodeShortWait      = "short-wait"
 	CodeSiblings       = "smt-siblings"
 	CodeSkipped        = "skipped-records"
 	CodeSplit          = "split-differs"
@@ -51,7 +52,7 @@ func Codes() []string {
 		CodeBusyMachine, CodeCapped, CodeClock, CodeQuota, CodeDrift, CodeExits, CodeFailed, CodeFailedCells, CodeFewRounds,
 		CodeFewTasks, CodeFitsCache, CodeFixtureShares, CodeForeign, CodeGovernor, CodeIncomplete, CodeInterference, CodeUnknown,
 		CodeJoined, CodeManyRivals, CodeMissingRounds, CodeNoReference, CodeOneCore, CodeOutliers, CodeShown, CodeOversubscribed,
-		CodeQuick, CodeRefFailed, CodeRepeats, CodeResumed, CodeSetup, CodeSkipped, CodeSiblings, CodeSplit, CodeStarved, CodeSteal,
+		CodeQuick, CodeRefFailed, CodeRepeats, CodeResumed, CodeSetup, CodeShortWait, CodeSkipped, CodeSiblings, CodeSplit, CodeStarved, CodeSteal,
 		CodeSuperlinear, CodeTorn, CodeTurbo, CodeUnequalWorkers, CodeVirtual, CodeWide,
 	}
 }

@@ -42,6 +42,23 @@ func (a *analyser) ratioOf(num, den []sample) (iv Interval, p float64) {
 	return a.interval(got), p
 }
 
+// Over estimates the time of r over that of o, paired in the rounds that both have, with the p-value of the paired test
+// against 1: what every comparison of a report rests on. N is 0 and p is 1 without a common round. Both are of one run; of
+// the same workload, or the ratio means nothing.
+func (r *Row) Over(o *Row, level float64) (iv Interval, p float64) {
+	a := analyser{opt: Options{Level: level}}
+	return a.ratioOf(r.samples(), o.samples())
+}
+
+// samples are the row's observations with their rounds, without the trials behind them.
+func (r *Row) samples() []sample {
+	out := make([]sample, len(r.Rounds))
+	for i, round := range r.Rounds {
+		out[i] = sample{round: round, value: r.Observations[i]}
+	}
+	return out
+}
+
 func logRatios(x, y []float64) []float64 {
 	d := make([]float64, len(x))
 	for i := range x {

@@ -50,6 +50,7 @@ type Row struct {
 	Status results.Status
 
 	Observations []float64 // seconds per task, one per used trial, in round order
+	Rounds       []int     // the round of each observation, ascending
 	PerTask      Interval  // median with order-statistic interval
 	PerBatch     Interval  // the same, times tasks
 	MAD          float64   // median absolute deviation, seconds per task, unscaled
@@ -153,6 +154,10 @@ func (c CeilingPoint) Tells() bool {
 	s := c.Speedup
 	return s.Has() && s.Hi <= gainLimit*float64(c.Cores) && (s.Lo >= 1 || s.Hi < gainLimit)
 }
+
+// Gave reports whether the machine reliably gave busy threads more than one core: where it did not, no comparison of
+// strategies on so many cores says what they would do with them.
+func (c CeilingPoint) Gave() bool { return c.Speedup.Has() && c.Speedup.Lo >= gainLimit }
 
 // Report is everything that a back end needs.
 type Report struct {

@@ -173,6 +173,7 @@ func (a *analyser) tableWarnings(t *Table) []Warning {
 	}
 	workersWarning(&w, t)
 	a.cached(&w, t)
+	waitedLonger(&w, t)
 	if share, n := a.fixtureShare(t); a.run.Header.Plan.SharesFixture && t.Entry.Fixture != "" && n > 0 && share > 0 {
 		w.add(Warn, CodeFixtureShares, "give the run 4 or more CPUs (machine, affinity and quota), so that one is reserved for it",
 			"the %s service ran on the same CPUs as the tasks, in every cell alike, and took %s of a core on average",

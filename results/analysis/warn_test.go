@@ -173,6 +173,10 @@ func TestWarnings(t *testing.T) {
 		{analysis.CodeShown, change{run: func(r *results.Run) {
 			r.Header.Plan.Commands = &results.Commands{ShowOutput: true}
 		}}, "what the commands wrote was shown while they were measured, which takes time"},
+		{analysis.CodeShortWait, change{spec: func(s *runtest.Spec) {
+			e := &s.Workloads[0].Entry
+			e.Name, e.Kind, e.Params = "sleep", "io", map[string]string{"duration": "4.9ms"} // the reference takes 10 ms
+		}}, "one task alone took 10.0 ms in parbench where duration=4.9ms was asked for"},
 		{analysis.CodeFixtureShares, change{spec: func(s *runtest.Spec) {
 			s.SharesFixture = true // though there are four CPUs: a quota or --affinity leaves fewer
 			s.Workloads[0].Entry.Fixture = "http"
@@ -218,6 +222,30 @@ func TestWarnings(t *testing.T) {
 	for _, c := range analysis.Codes() {
 		if !tested[c] {
 			t.Errorf("code %s has no test", c)
+		}
+	}
+}
+
+// TestShortWaitsOfParbenchOnly: what a user's program waits for is its own affair, and so are waits that are about as long as
+// asked for and work that does more than wait.
+func TestShortWaitsOfParbenchOnly(t *testing.T) {
+	for name, change := range map[string]func(w *runtest.Workload){
+		"a user's program": func(w *runtest.Workload) {
+			for i := range w.Cells {
+				w.Cells[i].Program = "logbench"
+			}
+		},
+		"about as asked":     func(w *runtest.Workload) { w.Entry.Params["duration"] = "5.1ms" },
+		"another workload":   func(w *runtest.Workload) { w.Entry.Name = "naps" },
+		"no duration":        func(w *runtest.Workload) { w.Entry.Params["duration"] = "short" },
+		"something it lacks": func(w *runtest.Workload) { w.Entry.Params = nil },
+	} {
+		s := calm()
+		w := &s.Workloads[0]
+		w.Entry.Name, w.Entry.Kind, w.Entry.Params = "sleep", "io", map[string]string{"duration": "1ms"}
+		change(w)
+		if got := codes(analyse(t, smooth(runtest.Build(s)))); slices.Contains(got, analysis.CodeShortWait) {
+			t.Errorf("%s: warnings %v", name, got)
 		}
 	}
 }

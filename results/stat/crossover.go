@@ -48,8 +48,9 @@ type Crossing struct {
 	// for smaller grains.
 	Grain      Interval
 	FirstBelow bool
-	// AtLeast and AtMost say which strategy is the cheaper one at either end of the range: −1 the first, 1 the second, 0
-	// when the data do not tell them apart there.
+	// AtLeast and AtMost say which fitted line is the lower one at either end of the range: −1 the first, 1 the second, 0
+	// when their intervals do not tell. A line is drawn by all grains together: what was measured at the end itself may
+	// say less, or something else where the model is wrong.
 	AtLeast, AtMost int
 	// First and Second are the models; Least and Most the grains that both were measured over.
 	First, Second CostModel

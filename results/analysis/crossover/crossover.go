@@ -25,6 +25,7 @@ const LeastGrains = 3
 type Point struct {
 	Grain float64           // seconds that the task takes when run alone
 	Cost  analysis.Interval // wall seconds per task of a batch
+	row   *analysis.Row     // its trials
 }
 
 // Curve is one strategy on one core count.
@@ -54,31 +55,25 @@ func (c *Curve) At(g float64) (seconds float64, ok bool) {
 	return c.model.Overhead.Point + c.model.Slope.Point*g, true
 }
 
-// Pair is two curves and the grain at which they break even.
-type Pair struct {
-	First, Second int // in Table.Curves
-	Outcome       stat.Outcome
-	// Grain is the break-even grain in seconds; N = 0 unless the models cross within the measured range. It has an interval
-	// only where Outcome is stat.Crosses.
-	Grain      analysis.Interval
-	FirstBelow bool // the first is the cheaper one for smaller grains
-	// AtLeast and AtMost say which is the cheaper one at either end of the range: −1 the first, 1 the second, 0 not told.
-	AtLeast, AtMost int
-	Least, Most     float64 // the grains that both were measured over
-	Finding         string  // one or two plain sentences with untrusted names
-}
-
 // Table is one workload that was measured over several grains.
 type Table struct {
 	Workload string            // its name, untrusted
 	Program  string            // whose strategies these are, where the run has several programs; untrusted
 	Params   map[string]string // that were the same for all grains
 	Grains   []float64         // as measured, ascending
-	Curves   []Curve
-	Pairs    []Pair
+	// Parameter is the one that was swept, and Asked what it was for each of the grains, where the two are not about the same;
+	// else both are empty.
+	Parameter string
+	Asked     []string
+	Curves    []Curve
+	Pairs     []Pair
 	// Disturbed is the share of the used trials during which others used the machine.
 	Disturbed float64
 	Warnings  []analysis.Warning
+	Computes  bool // its tasks keep a core busy, so that cores limit it
+
+	ceiling []analysis.CeilingPoint // the machine's own scaling
+	told    comparisons
 }
 
 // Report is a run's crossings.
@@ -88,10 +83,13 @@ type Report struct {
 	Tables   []Table
 }
 
-// CodeMisfit marks models that miss the measured costs by much; CodeFewGrains grids with too few grains.
+// The codes of warnings, beside those of package analysis: models that miss the measured costs by much, grids with too few
+// grains, grains that were measured as something else than was asked for, and sizes that are one size.
 const (
-	CodeMisfit    = "model-misfit"
-	CodeFewGrains = "few-grains"
+	CodeMisfit     = "model-misfit"
+	CodeFewGrains  = "few-grains"
+	CodeOtherGrain = "other-grain"
+	CodeSameGrain  = "same-grain"
 )
 
 // misfit is the relative residual above which a straight line is not what the data follow.
@@ -124,11 +122,11 @@ func Analyse(rep *analysis.Report, level float64) (*Report, error) {
 		all, own := programs(list)
 		for _, p := range own {
 			of := slices.DeleteFunc(slices.Clone(list), func(x *analysis.Table) bool { return !runs(x, p) })
-			t := table(name, p, of, level)
+			t := table(name, p, of, rep.Ceiling, level)
 			if len(all) > 1 {
 				t.Program = p
 			}
-			t.grainsAsAsked(of, p, own)
+			t.hold(of, p, own)
 			out.Tables = append(out.Tables, t)
 		}
 	}
@@ -174,8 +172,8 @@ type key struct {
 	cores int
 }
 
-func table(name, program string, list []*analysis.Table, level float64) Table {
-	t := Table{Workload: name, Params: maps.Clone(list[0].Entry.Params)}
+func table(name, program string, list []*analysis.Table, ceiling []analysis.CeilingPoint, level float64) Table {
+	t := Table{Workload: name, Params: maps.Clone(list[0].Entry.Params), Computes: !list[0].Waits() && !list[0].Commands(), ceiling: ceiling}
 	for _, x := range list[1:] {
 		maps.DeleteFunc(t.Params, func(k, v string) bool { have, ok := x.Entry.Params[k]; return !ok || have != v })
 	}
@@ -205,7 +203,7 @@ func table(name, program string, list []*analysis.Table, level float64) Table {
 			case r.HasFailed():
 				c.Failed++
 			case r.OK > 0 && r.PerTask.Point > 0:
-				c.Points = append(c.Points, Point{g, r.PerTask})
+				c.Points = append(c.Points, Point{g, r.PerTask, r})
 				c.costs = append(c.costs, stat.CostPoint{Grain: g, Cost: r.PerTask.Point})
 			}
 		}
@@ -214,6 +212,7 @@ func table(name, program string, list []*analysis.Table, level float64) Table {
 	for i := range t.Curves {
 		t.Curves[i].fit(level)
 	}
+	t.compare(level)
 	for _, p := range t.candidates() {
 		t.Pairs = append(t.Pairs, t.pair(p[0], p[1], level))
 	}
@@ -271,28 +270,6 @@ func (t *Table) candidates() (out [][2]int) {
 	return out
 }
 
-func (t *Table) pair(i, k int, level float64) Pair {
-	p := Pair{First: i, Second: k, Outcome: stat.Undecided}
-	a, b := &t.Curves[i], &t.Curves[k]
-	for _, c := range []*Curve{a, b} {
-		if !c.Has() {
-			p.Finding = fmt.Sprintf("%s against %s: not decided, for %s is %s.", t.name(i), t.name(k), c.Name, c.Reason)
-			return p
-		}
-	}
-	x, err := stat.Crossover(a.costs, b.costs, level)
-	if err != nil {
-		p.Finding = fmt.Sprintf("%s against %s: not decided: %v.", t.name(i), t.name(k), err)
-		return p
-	}
-	p.Outcome, p.FirstBelow, p.AtLeast, p.AtMost, p.Least, p.Most = x.Outcome, x.FirstBelow, x.AtLeast, x.AtMost, x.Least, x.Most
-	if x.Grain.N > 0 {
-		p.Grain = analysis.Interval(x.Grain)
-	}
-	p.Finding = t.finding(p)
-	return p
-}
-
 // name is how a sentence calls a curve.
 func (t *Table) name(i int) string {
 	c := &t.Curves[i]
@@ -312,39 +289,6 @@ func (t *Table) name(i int) string {
 
 // Title names a curve as findings do: with its cores where the table has several core counts.
 func (t *Table) Title(i int) string { return t.name(i) }
-
-func (t *Table) finding(p Pair) string {
-	first, second := t.name(p.First), t.name(p.Second)
-	least, most := quantity.Duration(p.Least), quantity.Duration(p.Most)
-	switch p.Outcome {
-	case stat.Crosses:
-		below, above := second, first
-		if p.FirstBelow {
-			below, above = first, second
-		}
-		return fmt.Sprintf("%s pays over %s from a grain of %s; below it %s is cheaper.", above, below, Grain(p.Grain), below)
-	case stat.FirstCheaper, stat.SecondCheaper:
-		cheaper, other := first, second
-		if p.Outcome == stat.SecondCheaper {
-			cheaper, other = second, first
-		}
-		return fmt.Sprintf("No crossing in the measured range: %s is cheaper than %s from %s to %s.", cheaper, other, least, most)
-	}
-	end := func(sign int, at string) string {
-		switch {
-		case sign < 0:
-			return fmt.Sprintf("at %s %s is cheaper", at, first)
-		case sign > 0:
-			return fmt.Sprintf("at %s %s is cheaper", at, second)
-		}
-		return fmt.Sprintf("at %s they cannot be told apart", at)
-	}
-	s := fmt.Sprintf("%s and %s: not decided; %s, %s.", first, second, end(p.AtLeast, least), end(p.AtMost, most))
-	if p.Grain.N > 0 {
-		s += fmt.Sprintf(" The fitted lines cross at %s, but the data do not pin that down.", quantity.Duration(p.Grain.Point))
-	}
-	return s
-}
 
 // Grain words a grain with its interval: "34.1 µs (30.2 to 38.5)".
 func Grain(i analysis.Interval) string {

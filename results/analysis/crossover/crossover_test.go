@@ -23,20 +23,34 @@ type model struct {
 	parallelism, overhead float64
 	curve                 float64 // further seconds that come in with the grain, which no line has
 	fails                 bool
+	noisy                 map[float64]float64 // other noise at a grain
+	costs                 map[float64]float64 // seconds at a grain, in place of the line
 }
 
 // swept is the analysis of a run over grains in seconds.
 func swept(t testing.TB, grains []float64, noise float64, models ...model) *analysis.Report {
 	t.Helper()
+	return sweptOn(t, 1, "cpu", nil, grains, noise, models...)
+}
+
+// sweptOn is swept with a seed and a kind, on a machine that gave busy threads on 2 cores that speedup in each round.
+func sweptOn(t testing.TB, seed uint64, kind string, ceiling []float64, grains []float64, noise float64, models ...model) *analysis.Report {
+	t.Helper()
 	var list []runtest.Workload
 	for _, g := range grains {
-		w := runtest.Workload{Entry: results.PlanEntry{Key: fmt.Sprintf("spin{grain=%v}", g), Name: "spin", Kind: "cpu", Tasks: 64, GrainNS: g * 1e9,
+		w := runtest.Workload{Entry: results.PlanEntry{Key: fmt.Sprintf("spin{grain=%v}", g), Name: "spin", Kind: kind, Tasks: 64, GrainNS: g * 1e9,
 			Params: map[string]string{"grain": fmt.Sprint(g), "mode": "plain"}}}
 		ref := runtest.Cell{Cell: results.Cell{Strategy: "sequential", Cores: 1, Reference: true, OneCore: true}, PerTask: g, Noise: noise}
 		w.Cells = append(w.Cells, ref)
 		for _, m := range models {
 			c := runtest.Cell{Cell: results.Cell{Strategy: m.name, Cores: m.cores}, PerTask: g/m.parallelism + m.overhead, Noise: noise}
 			c.PerTask += m.curve * g / (g + m.overhead)
+			if v, ok := m.costs[g]; ok {
+				c.PerTask = v
+			}
+			if v, ok := m.noisy[g]; ok {
+				c.Noise = v
+			}
 			if m.fails {
 				c.Fail, c.Reason = results.TaskFailed, "no such thing"
 			}
@@ -44,7 +58,22 @@ func swept(t testing.TB, grains []float64, noise float64, models ...model) *anal
 		}
 		list = append(list, w)
 	}
-	run := runtest.Build(runtest.Spec{Rounds: 10, Environment: runtest.Machine(), Workloads: list})
+	if ceiling != nil {
+		busy := func(cores int) runtest.Cell {
+			return runtest.Cell{Cell: results.Cell{Strategy: "threads", Cores: cores, Ceiling: true}, PerTask: 1e-3}
+		}
+		list = append(list, runtest.Workload{Entry: results.PlanEntry{Key: "machine-ceiling", Name: "spin", Kind: "cpu", Tasks: 8, Ceiling: true},
+			Cells: []runtest.Cell{busy(1), busy(2)}})
+	}
+	run := runtest.Build(runtest.Spec{Rounds: 10, Seed: seed, Environment: runtest.Machine(), Workloads: list})
+	for i := range run.Trials {
+		tr := &run.Trials[i]
+		if c := &run.Header.Plan.Cells[tr.Cell]; c.Ceiling && c.Cores == 2 {
+			for k := range tr.Wall {
+				tr.Wall[k] = int64(float64(tr.Wall[k]) / ceiling[tr.Round%len(ceiling)])
+			}
+		}
+	}
 	rep, err := analysis.Analyse(run, analysis.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -152,24 +181,69 @@ func TestCheapest(t *testing.T) {
 	}
 }
 
+// asked says what the parameter of each grain was.
+func asked(rep *analysis.Report, name string, values ...string) *analysis.Report {
+	for i, v := range values {
+		delete(rep.Tables[i].Entry.Params, "grain")
+		rep.Tables[i].Entry.Params[name] = v
+		if name == "grain" { // as spin, of which two parameters vary
+			rep.Tables[i].Entry.Params["iterations"] = fmt.Sprint(100 * (i + 1))
+		}
+	}
+	return rep
+}
+
+// warned returns the text of the warning with that code, or nothing.
+func warned(tab Table, code string) string {
+	for _, w := range tab.Warnings {
+		if w.Code == code {
+			return w.Text + " → " + w.Remedy
+		}
+	}
+	return ""
+}
+
 // TestGrainsAsAsked: a grain that is off by more than a factor of two is said.
 func TestGrainsAsAsked(t *testing.T) {
 	for _, c := range []struct {
 		name, asked string
 		want        bool
-	}{{"as asked", "3us", false}, {"a little off", "5us", false}, {"too short", "10us", true}, {"too long", "1us", true}, {"no duration", "many", false}} {
-		rep := swept(t, grid, .004, model{name: "a", cores: 2, parallelism: 2, overhead: 1e-6})
-		for i := range rep.Tables {
-			rep.Tables[i].Entry.Params["grain"] = time.Duration(grid[i] * 1e9).String()
+	}{{"as asked", "3us", false}, {"a little off", "5us", false}, {"too short", "8us", true}, {"too long", "1.2us", true}, {"no duration", "many", false}} {
+		tab := one(t, asked(swept(t, grid[:4], .004, model{name: "a", cores: 2, parallelism: 2, overhead: 1e-6}), "grain", "1us", c.asked, "10us", "30us"))
+		got := strings.Contains(warned(tab, CodeOtherGrain), "where grain="+c.asked+" was asked for")
+		if got != c.want || (tab.Parameter == "grain") != c.want {
+			t.Errorf("%s: warnings %+v, parameter %q", c.name, tab.Warnings, tab.Parameter)
 		}
-		rep.Tables[1].Entry.Params["grain"] = c.asked // measured: 3 µs
-		tab := one(t, rep)
-		got := slices.ContainsFunc(tab.Warnings, func(w analysis.Warning) bool {
-			return w.Code == CodeOtherGrain && strings.Contains(w.Text, "where grain="+c.asked+" was asked for")
-		})
-		if got != c.want {
-			t.Errorf("%s: warnings %+v", c.name, tab.Warnings)
-		}
+	}
+}
+
+// TestSizesThatAreOne: values of the parameter under which tasks take the same time are named as such, and their grains are
+// shown with what was asked for. Others are not.
+func TestSizesThatAreOne(t *testing.T) {
+	grains := []float64{1.17e-3, 1.18e-3, 1.19e-3, 3.3e-3, 10.3e-3}
+	latencies := []string{"100\u00b5s", "300\u00b5s", "1ms", "3ms", "10ms"}
+	rep := func() *analysis.Report {
+		return asked(sweptOn(t, 1, "io", nil, grains, .002, model{name: "pool", cores: 2, parallelism: 16, overhead: 1e-5}), "latency", latencies...)
+	}
+	tab := one(t, rep())
+	const want = "latency does not change how long a task takes from 100\u00b5s to 1ms: 1.17 ms to 1.19 ms alone, so that these are one size and not 3 → sweep latency where"
+	if got := warned(tab, CodeSameGrain); !strings.HasPrefix(got, want) || warned(tab, CodeOtherGrain) != "" || warned(tab, analysis.CodeShortWait) != "" {
+		t.Errorf("%q; all: %+v", got, tab.Warnings)
+	}
+	if tab.Parameter != "latency" || !slices.Equal(tab.Asked, latencies) {
+		t.Errorf("%q: %q for the grains %v", tab.Parameter, tab.Asked, tab.Grains)
+	}
+	// The same of parbench's own: its timers are to blame.
+	own := rep()
+	for i := range own.Tables {
+		own.Tables[i].Entry.Name = "http"
+	}
+	if got := warned(one(t, own), analysis.CodeShortWait); !strings.HasPrefix(got, "waits took more than twice as long as was asked for: 1.17 ms where latency=100\u00b5s was asked for, 1.18 ms where latency=300\u00b5s was asked for; timers decide that") {
+		t.Errorf("%q", got)
+	}
+	tab = one(t, asked(swept(t, grid[:4], .004, model{name: "a", cores: 2, parallelism: 2, overhead: 1e-6}), "grain", "1us", "3us", "10us", "30us"))
+	if len(tab.Warnings) != 0 || tab.Parameter != "" || tab.Asked != nil {
+		t.Errorf("%+v, %q", tab.Warnings, tab.Parameter)
 	}
 }
 
@@ -294,7 +368,7 @@ func TestGrainsOfSeveralPrograms(t *testing.T) {
 			}
 			entry := func(program string) results.PlanEntry {
 				return results.PlanEntry{Key: program + "spin{grain=" + asked + "}", Name: "spin", Kind: "cpu", Tasks: 64, GrainNS: g * 1e9, Program: program,
-					Params: map[string]string{"grain": asked, "iterations": program + asked}}
+					Params: map[string]string{"grain": asked, "iterations": program + fmt.Sprint(int(g*1e9))}}
 			}
 			if own {
 				list = append(list, runtest.Workload{Entry: entry("self"), Cells: cells("self", "sequential", "pool", g)},

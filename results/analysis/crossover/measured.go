@@ -1,7 +1,9 @@
 package crossover
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -10,40 +12,9 @@ import (
 	"github.com/parbench/parbench/results/analysis/quantity"
 )
 
-// CodeOtherGrain marks grains that were measured as something else than was asked for.
-const CodeOtherGrain = "other-grain"
-
-// otherGrain is the factor above which a measured grain is not the one that was asked for.
-const otherGrain = 2
-
-// Cheapest returns the curve that is shown to be the cheapest at a measured grain: its interval lies below the grain and
-// below the intervals of all others, one after another included. It returns -1 where that is not shown.
-func (t *Table) Cheapest(grain float64) int {
-	best := -1
-	var least analysis.Interval
-	at := func(i int) (analysis.Interval, bool) {
-		for _, q := range t.Curves[i].Points {
-			if q.Grain == grain {
-				return q.Cost, true
-			}
-		}
-		return analysis.Interval{}, false
-	}
-	for i := range t.Curves {
-		if q, ok := at(i); ok && (best < 0 || q.Point < least.Point) {
-			best, least = i, q
-		}
-	}
-	if best < 0 || t.Curves[best].Reference || !least.Has() || least.Hi >= grain {
-		return -1
-	}
-	for i := range t.Curves {
-		if q, ok := at(i); ok && i != best && (!q.Has() || q.Lo <= least.Hi) {
-			return -1
-		}
-	}
-	return best
-}
+// flat is the share of a growth of the parameter, on the logarithmic scale, below which tasks have not grown with it: of
+// tenfold, 26 %.
+const flat = .1
 
 // observe takes over how much others disturbed the trials behind a table: the share of the workloads' used trials.
 func (t *Table) observe(list []*analysis.Table) {
@@ -61,36 +32,110 @@ func (t *Table) observe(list []*analysis.Table) {
 	}
 }
 
-// grainsAsAsked warns of grains that took more than twice or less than half of what the swept parameter, a duration, says. own
-// are all programs with strategies: a workload that several of them share has the grains asked for in one of them at most.
-func (t *Table) grainsAsAsked(list []*analysis.Table, program string, own []string) {
-	var off []string
+// sized is one of the sizes of a sweep: what the parameter was, and how long a task so took.
+type sized struct {
+	text         string // of the parameter
+	asked, grain float64
+	wait         bool // of parbench's own work that waits, far longer than asked for
+	same         bool // as that of another size
+}
+
+// hold holds the measured grains against the swept parameter, where there is one and it is a duration: grains that are more
+// than twice or less than half of it, and sizes that are one size because it does not change how long a task takes. own are
+// all programs with strategies: a workload that several of them share has the grains asked for in one of them at most.
+func (t *Table) hold(list []*analysis.Table, program string, own []string) {
+	names := slices.DeleteFunc(varied(list), func(name string) bool {
+		return slices.ContainsFunc(list, func(x *analysis.Table) bool { _, err := time.ParseDuration(x.Entry.Params[name]); return err != nil })
+	})
+	if len(names) != 1 {
+		return
+	}
+	var sizes []sized
 	shared := false
 	for _, x := range list {
-		g := grain(x, program)
 		shared = shared || slices.ContainsFunc(own, func(p string) bool { return p != program && runs(x, p) })
-		for _, name := range varied(list) {
-			asked, err := time.ParseDuration(x.Entry.Params[name])
-			if want := asked.Seconds(); err == nil && want > 0 && g > 0 && (g > otherGrain*want || g < want/otherGrain) {
-				off = append(off, fmt.Sprintf("%s where %s=%s was asked for", quantity.Duration(g), name, x.Entry.Params[name]))
-			}
+		s := sized{text: x.Entry.Params[names[0]], grain: grain(x, program)}
+		d, err := time.ParseDuration(s.text)
+		if s.asked = d.Seconds(); err != nil || !(s.asked > 0) || !(s.grain > 0) {
+			continue
 		}
+		_, s.wait = x.Waited(program)
+		sizes = append(sizes, s)
+	}
+	slices.SortStableFunc(sizes, func(a, b sized) int { return cmp.Compare(a.asked, b.asked) })
+	before := len(t.Warnings)
+	t.sameGrain(names[0], sizes)
+	t.otherGrain(names[0], sizes, shared)
+	if len(t.Warnings) == before {
+		return
+	}
+	t.Parameter, t.Asked = names[0], make([]string, len(t.Grains))
+	for _, s := range sizes {
+		if i := slices.Index(t.Grains, s.grain); i >= 0 {
+			t.Asked[i] = s.text
+		}
+	}
+}
+
+// sameGrain warns of neighbouring sizes whose tasks take the same time, and marks them.
+func (t *Table) sameGrain(name string, sizes []sized) {
+	for i := 0; i < len(sizes); {
+		from := sizes[i]
+		k := i + 1
+		for k < len(sizes) && math.Abs(math.Log(sizes[k].grain/from.grain)) < flat*math.Log(sizes[k].asked/from.asked) {
+			k++
+		}
+		if k > i+1 {
+			least, most := from.grain, from.grain
+			for j := i; j < k; j++ {
+				sizes[j].same = true
+				least, most = min(least, sizes[j].grain), max(most, sizes[j].grain)
+			}
+			t.Warnings = append(t.Warnings, analysis.Warning{Severity: analysis.Warn, Code: CodeSameGrain,
+				Text: fmt.Sprintf("%s does not change how long a task takes from %s to %s: %s to %s alone, so that these are one size and not %d",
+					name, from.text, sizes[k-1].text, quantity.Duration(least), quantity.Duration(most), k-i),
+				Remedy: "sweep " + name + " where it decides how long a task takes (--grains), or another parameter (--parameter)"})
+		}
+		i = k
+	}
+}
+
+// otherGrain warns of grains that were measured as something else than was asked for.
+func (t *Table) otherGrain(name string, sizes []sized, shared bool) {
+	var off, waits []string
+	for _, s := range sizes {
+		said := fmt.Sprintf("%s where %s=%s was asked for", quantity.Duration(s.grain), name, s.text)
+		switch {
+		case s.wait:
+			waits = append(waits, said)
+		case !s.same && (s.grain > analysis.FarFromAsked*s.asked || s.grain < s.asked/analysis.FarFromAsked):
+			off = append(off, said)
+		}
+	}
+	if len(waits) > 0 {
+		t.Warnings = append(t.Warnings, analysis.Warning{Severity: analysis.Warn, Code: analysis.CodeShortWait,
+			Text: "waits took more than twice as long as was asked for: " + few(waits) + "; timers decide that, not strategies", Remedy: analysis.LongerWaits})
 	}
 	if len(off) == 0 {
 		return
 	}
-	const most = 3
-	if len(off) > most {
-		off = append(off[:most-1], fmt.Sprintf("%d more", len(off)-most+1))
-	}
 	w := analysis.Warning{Severity: analysis.Warn, Code: CodeOtherGrain,
-		Text:   "measured grains are off by more than a factor of two: " + strings.Join(off, ", "),
-		Remedy: "tables and figures go by the measured ones; for those asked for, measure again on a quiet machine (parbench doctor says what disturbs it)"}
+		Text:   "measured grains are off by more than a factor of two: " + few(off),
+		Remedy: "tables and figures go by the measured ones; where others used the machine, measure again on a quiet one (parbench doctor says what disturbs it)"}
 	if shared {
 		w.Text += "; several programs did the same work, which takes as long as was asked for in one of them at most"
 		w.Remedy = "tables and figures go by the measured ones; for those asked for, measure with parbench crossover, in which each program has work of its own"
 	}
 	t.Warnings = append(t.Warnings, w)
+}
+
+// few lists the first ones.
+func few(list []string) string {
+	const most = 3
+	if len(list) > most {
+		list = append(list[:most-1:most-1], fmt.Sprintf("%d more", len(list)-most+1))
+	}
+	return strings.Join(list, ", ")
 }
 
 // varied names the parameters that differ between the workloads.
