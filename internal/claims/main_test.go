@@ -7,11 +7,13 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/parbench/parbench/internal/testenv"
 	"github.com/parbench/parbench/strategies/multiproc"
 )
 
 // TestMain lets the test binary be the worker of its own pools, and checks that nothing is left.
 func TestMain(m *testing.M) {
+	testenv.HurryRace()
 	multiproc.Main()
 	code := m.Run()
 	if code == 0 {

@@ -24,6 +24,7 @@ import (
 
 // TestMain lets the test binary be parbench: for the scripts, and for the trials and workers that parbench starts.
 func TestMain(m *testing.M) {
+	testenv.HurryRace()
 	if os.Getenv("TEST_OTHER_RESULTS") != "" {
 		trial.Main(otherResults{workloads.Primes()}, workloads.Spin(), workloads.Sleep())
 	}
@@ -84,7 +85,7 @@ func runScripts(t *testing.T, dir string, env ...string) {
 		Setup: func(e *testscript.Env) error {
 			// Marks every process a script starts, whatever becomes of its parents.
 			e.Setenv("SCRIPT_MARK", filepath.Base(e.WorkDir)+"-"+strconv.Itoa(os.Getpid()))
-			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each process waits a second under the race detector
+			e.Setenv("GORACE", os.Getenv("GORACE")) // as testenv.HurryRace made it
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
 			e.Vars = append(e.Vars, env...)

@@ -86,6 +86,10 @@ func everyPythonIs(t *testing.T, interpreter, page string) {
 // runPage runs the commands of a page in dir and returns how many there were.
 func runPage(t *testing.T, name, dir string) int {
 	t.Helper()
+	if testenv.Race {
+		// It is the page that is tested; the scripts put the same commands under the race detector.
+		testenv.DoesNotApply(t, "a page's commands race no other way than the scripts'")
+	}
 	page, err := os.ReadFile("../../" + name)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +112,7 @@ func runPage(t *testing.T, name, dir string) int {
 		}
 	}
 	gates := []string{"PARBENCH_GATES=1", "PARBENCH_INJECT_GATES=1", "PARBENCH_PAIRS=6", "PARBENCH_MIN_EFFECT=90%", "PARBENCH_BUDGET=3s"}
-	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "PARBENCH_TASKS=16", "PARBENCH_NOISE=50ms", "GORACE=atexit_sleep_ms=0")
+	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "PARBENCH_TASKS=16", "PARBENCH_NOISE=50ms")
 	explicit := regexp.MustCompile(`--rounds \d+`)
 	ran := 0
 	for _, block := range shBlock.FindAllStringSubmatch(string(page), -1) {

@@ -21,6 +21,7 @@ import (
 // In a worker process that this test program starts, the init of this package has taken over before: Main is called for
 // the parent's sake.
 func TestMain(m *testing.M) {
+	testenv.HurryRace()
 	multiproc.Main()
 	os.Exit(m.Run())
 }

@@ -85,7 +85,6 @@ func TestHold(t *testing.T) {
 	}
 	copyTo("/bin/true")
 	runtime.GC()
-	p.Env = []string{"GORACE=atexit_sleep_ms=0"}
 	o, err := Ask(context.Background(), p)
 	if err != nil || o.Description.Program != "fake 1" || o.Identity.Label != "mine" {
 		t.Errorf("%v, %+v", err, o)

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/internal/testenv"
 )
 
 // The tests drive a fake program: this test binary, started again with the trial cookie. It reports the times it was told
 // and misbehaves as its workload's parameter "behave" says, so nothing here depends on how long anything takes.
 func TestMain(m *testing.M) {
+	testenv.HurryRace()
 	if os.Getenv(protocol.Cookie) == protocol.CookieValue {
 		fakeProgram()
 		os.Exit(0)

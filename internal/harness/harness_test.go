@@ -33,8 +33,7 @@ func newHarness(t *testing.T) *Harness {
 		t.Fatal(err)
 	}
 	cpu := u.CPUs[0]
-	// Without the variable the race detector makes every process wait a second before it exits.
-	self.Env = []string{"FAKE_PIDFILE=" + filepath.Join(t.TempDir(), "pid"), "GORACE=atexit_sleep_ms=0"}
+	self.Env = []string{"FAKE_PIDFILE=" + filepath.Join(t.TempDir(), "pid")}
 	own, err := Ask(context.Background(), self)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/parbench/parbench/internal/testenv"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/strategies/strategytest"
@@ -18,7 +19,7 @@ import (
 
 // The test program is also the command of the conformance tests: it does one task of the suite's workload.
 func TestMain(m *testing.M) {
-	strategytest.HurryRace()
+	testenv.HurryRace()
 	if len(os.Args) > 1 && os.Args[1] == asTask {
 		os.Exit(doTask(os.Args[3:]))
 	}

@@ -15,9 +15,12 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/parbench/parbench/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
+	testenv.HurryRace()
 	Main()
 	switch os.Getenv("MULTIPROC_TEST_VICTIM") {
 	case "":
@@ -27,10 +30,6 @@ func TestMain(m *testing.M) {
 		faultVictim()
 	default:
 		victim()
-	}
-	if os.Getenv("GORACE") == "" {
-		// Under the race detector every child would wait for a second at its end.
-		_ = os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
 	goleak.VerifyTestMain(m,
 		// It is locked to its thread for the life of the process, on purpose.

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/parbench/parbench/internal/testenv"
 )
 
 // A volume is the items of one producer, or what one consumer does: an item is its producer in the upper half and its
@@ -63,7 +65,7 @@ func TestQ12_Volume(t *testing.T) {
 	needProcesses(t)
 	const sides = 4
 	total := 1_000_000
-	if testing.Short() || raceDetector {
+	if testing.Short() || testenv.Race {
 		total = 100_000
 	}
 	n := envInt(t, "PARBENCH_VOLUME", total) / sides

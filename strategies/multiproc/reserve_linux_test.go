@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/parbench/parbench/internal/testenv"
 )
 
 // heapGoal is the heap at which the garbage collector would begin, and the memory in use, in bytes, after a few
@@ -40,7 +42,7 @@ func TestHeapReserve(t *testing.T) {
 	if got.Next < 2*heapReserve {
 		t.Errorf("the next collection begins at %d bytes, want at least %d", got.Next, 2*heapReserve)
 	}
-	if got.Resident > heapReserve && !raceDetector {
+	if got.Resident > heapReserve && !testenv.Race {
 		t.Errorf("a process that holds nothing uses %d bytes", got.Resident)
 	}
 	for _, o := range []ProcOption{WithEnv("GOGC=100"), WithMemoryLimit(1 << 30)} {

@@ -22,6 +22,7 @@ import (
 const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) {
+	testenv.HurryRace()
 	// The program goes where it would go for a user, but not into the user's own cache.
 	cache, err := os.MkdirTemp("", "parbench-python-test-*")
 	if err != nil {

@@ -3,12 +3,12 @@ package strategytest
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/parbench/parbench/internal/testenv"
 	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/strategies/multiproc"
 )
@@ -16,24 +16,11 @@ import (
 // Main runs the tests of a package that uses Run: it lets worker processes, which are copies of the test program, do
 // their work. Call it from TestMain.
 func Main(m *testing.M) {
-	HurryRace()
+	testenv.HurryRace()
 	strategies.UseWorkloads(Workloads())
 	multiproc.Main()
 
 	os.Exit(m.Run())
-}
-
-// HurryRace keeps the processes that a test starts from sleeping for a second at their end, which the race detector does
-// to let other threads report. It changes the environment of the test; without the race detector it has no effect.
-func HurryRace() {
-	options := os.Getenv("GORACE")
-	if strings.Contains(options, "atexit_sleep_ms") {
-		return
-	}
-	options = strings.TrimSpace(options + " atexit_sleep_ms=0")
-	if err := os.Setenv("GORACE", options); err != nil {
-		panic(err)
-	}
 }
 
 // stage is where the waiting tasks of one batch are seen and released, in whichever process they run.

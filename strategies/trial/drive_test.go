@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/internal/testenv"
 	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/strategies/strategytest"
 	"github.com/parbench/parbench/strategies/trial"
@@ -25,7 +26,7 @@ import (
 
 // The test program is its own trial program: started with the cookie it does not get past Main.
 func TestMain(m *testing.M) {
-	strategytest.HurryRace()
+	testenv.HurryRace()
 	reg := workloads.NewRegistry(strategytest.Workload{}, simple{name: "fickle", task: fickle},
 		simple{name: "deaf", task: deaf}, simple{name: "probe", task: same, ownN: true},
 		simple{name: "leaves", task: leaves}, simple{name: "burns", task: burns}, simple{name: "talks", task: talks}, simple{name: "command", task: same, kind: workloads.Command}, simple{name: "machine", task: same, auto: true}, unready{})

@@ -8,15 +8,13 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/parbench/parbench/internal/testenv"
 	"github.com/parbench/parbench/strategies/multiproc"
 )
 
 func TestMain(m *testing.M) {
+	testenv.HurryRace()
 	multiproc.Main()
-	if os.Getenv("GORACE") == "" {
-		// Under the race detector every child would wait for a second at its end.
-		_ = os.Setenv("GORACE", "atexit_sleep_ms=0")
-	}
 	if os.Getenv("MANAGER_TEST_VICTIM") != "" {
 		victim()
 	}

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/parbench/parbench/internal/testenv"
 )
 
 // The tests start this binary again as another process. roles says what it can be there; the arena is descriptor 3, the
@@ -49,6 +51,7 @@ func (p *peer) ref(i int) Ref { return Ref(p.num(i)) }
 func (p *peer) num(i int) int { return must(strconv.Atoi(p.args[i])) }
 
 func TestMain(m *testing.M) {
+	testenv.HurryRace()
 	if r := os.Getenv(roleEnv); r != "" {
 		words := strings.Fields(r)
 		p := &peer{args: words[1:], in: bufio.NewReader(os.Stdin)}
@@ -102,8 +105,7 @@ func start(t testing.TB, a *Arena, role string, args ...any) *child {
 			words = append(words, v)
 		}
 	}
-	// Without the option, a process built with the race detector takes a second to exit.
-	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", roleEnv+"="+strings.Join(words, " "))
+	cmd.Env = append(os.Environ(), roleEnv+"="+strings.Join(words, " "))
 	cmd.ExtraFiles = []*os.File{a.File()}
 	cmd.Stderr = os.Stderr
 	c := &child{t: t, cmd: cmd, in: must(cmd.StdinPipe())}

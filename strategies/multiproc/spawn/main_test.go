@@ -5,9 +5,12 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/parbench/parbench/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
+	testenv.HurryRace()
 	if role := os.Getenv("SPAWN_TEST_ROLE"); role != "" {
 		child(role)
 	}

@@ -1,5 +1,0 @@
-//go:build !race
-
-package multiproc
-
-const raceDetector = false
