@@ -22,12 +22,14 @@ const crossoverLong = `Find how large a task must be for one strategy to pay ove
 the workload over a grid of grains (how long one task takes alone), models the cost of a task under each strategy as
 overhead + grain/parallelism, and reports the break-even grain of each two strategies with its interval, or "no crossing in
 the measured range". Writes run.jsonl, crossover.md and a figure to the output directory. With --from it works from the
-file of such a run, or of any run that swept a workload over three or more grains.`
+file of such a run, or of any run that swept a workload over three or more grains; with --resume it finishes one that was
+interrupted.`
 
 const crossoverExample = `  parbench crossover -w spin --grains 1us..10ms -s pool,process-pool
   parbench crossover --grains 1us,10us,100us,1ms -s goroutines,pool -c 1,2 --rounds 5
   parbench crossover --grains 100us..100ms -s py-threads,py-pool        # when processes pay off in Python
-  parbench crossover --from out/run.jsonl -f json`
+  parbench crossover --from out/run.jsonl -f json
+  parbench crossover --resume out/run.jsonl                             # finish an interrupted one`
 
 // crossoverFlags are the flags of "parbench crossover".
 type crossoverFlags struct {
@@ -51,8 +53,13 @@ func (a *app) crossoverCommand() *cobra.Command {
 			default:
 				return usagef("--format %q: write text, md, json or csv", f.format)
 			}
-			if f.from != "" {
+			f.run.verb, f.run.text = cmd.Name(), f.text
+			f.run.show = func(path, dir string) error { return a.showCrossover(&f, path, dir) }
+			switch {
+			case f.from != "":
 				return a.crossoverFrom(cmd, &f)
+			case f.run.resume != "":
+				return a.crossoverResume(cmd, &f)
 			}
 			return a.crossoverRun(cmd, &f)
 		},
@@ -75,6 +82,8 @@ func (a *app) crossoverCommand() *cobra.Command {
 	fl.DurationVar(&r.timeout, "timeout", 0, "deadline of one trial (default: ten times the longest expected, at least 30s)")
 	fl.Uint64Var(&r.seed, "seed", 0, "seed of the order and of the workload's inputs (default: random)")
 	fl.StringVarP(&r.output, "output", "o", "", "directory for run.jsonl, crossover.md and plots/ (default parbench-out/<run id>); with --from - is standard output")
+	fl.StringVar(&r.resume, "resume", "", "finish the run in this file")
+	fl.BoolVar(&r.join, "join", false, "with --resume: join although the machine or program differs, and mark it")
 	fl.StringVar(&r.affinity, "affinity", "", "use only these CPUs, such as 0-3,8")
 	fl.BoolVar(&r.oversub, "oversubscribe", false, "allow more cores than there are")
 	fl.BoolVar(&r.quick, "quick", false, fmt.Sprintf("%d rounds: a first look, marked as one", harness.QuickRounds))
@@ -83,6 +92,7 @@ func (a *app) crossoverCommand() *cobra.Command {
 	fl.BoolVar(&r.ignoreFailure, "ignore-failure", false, "exit 0 although a cell failed")
 	f.text.add(fl)
 	cmd.MarkFlagsMutuallyExclusive(roundFlags...)
+	cmd.MarkFlagsMutuallyExclusive("from", "resume")
 	return cmd
 }
 
@@ -97,10 +107,30 @@ func (a *app) crossoverFrom(cmd *cobra.Command, f *crossoverFlags) error {
 	if err != nil {
 		return err
 	}
-	if !crossover.Sweeps(run) {
-		return usagef("--from %s: it holds no workload under %d or more grains; measure with parbench crossover", f.from, crossover.LeastGrains)
+	if err := sweeps("from", f.from, run); err != nil {
+		return err
 	}
 	return a.presentCrossover(f, run, f.run.output)
+}
+
+// sweeps refuses the file of a flag whose run has no crossing to look for.
+func sweeps(flag, path string, run *results.Run) error {
+	if !crossover.Sweeps(run) {
+		return usagef("--%s %s: it holds no workload under %d or more grains; measure with parbench crossover", flag, path, crossover.LeastGrains)
+	}
+	return nil
+}
+
+// crossoverResume finishes what crossoverRun began.
+func (a *app) crossoverResume(cmd *cobra.Command, f *crossoverFlags) error {
+	run, err := results.ReadFile(f.run.resume)
+	if err != nil {
+		return usagef("--resume %s: %w", f.run.resume, err)
+	}
+	if err := sweeps("resume", f.run.resume, run); err != nil {
+		return err
+	}
+	return a.resumeRun(cmd, &f.run)
 }
 
 // presentCrossover writes to standard output, or into a directory with the figures.
@@ -143,31 +173,32 @@ func (a *app) crossoverRun(cmd *cobra.Command, f *crossoverFlags) error {
 	f.run.workloads, f.run.strategies = []string{f.workload}, f.strategies
 	f.run.lists = []string{name + "." + f.parameter + "=" + strings.Join(values, ",")}
 	f.run.ownGrains = true
-	f.run.repeats = []string{"crossover", "-w", f.workload, "--grains=" + f.grains, "--parameter=" + f.parameter}
-	f.run.text = f.text
-	f.run.show = func(path, dir string) error {
-		run, err := results.ReadFile(path)
-		if err != nil {
-			return &exitError{exitInternal, err}
-		}
-		page := *f
-		page.format = "md"
-		quiet := a.quiet
-		a.quiet = true // the paths are said once, below
-		err = a.presentCrossover(&page, run, dir)
-		a.quiet = quiet
-		if err != nil {
-			return &exitError{exitInternal, err}
-		}
-		if err := a.presentCrossover(f, run, "-"); err != nil {
-			return err
-		}
-		if !a.quiet {
-			fmt.Fprintf(a.stderr, "\nreport: %s\ndata:   %s\n", report.EscapeTerminal(filepath.Join(dir, "crossover.md")), report.EscapeTerminal(path))
-		}
-		return nil
-	}
+	f.run.repeats = []string{"-w", f.workload, "--grains=" + f.grains, "--parameter=" + f.parameter}
 	return a.newRun(cmd, &f.run)
+}
+
+// showCrossover writes the page with its figures into a directory, and the report in its format to standard output.
+func (a *app) showCrossover(f *crossoverFlags, path, dir string) error {
+	run, err := results.ReadFile(path)
+	if err != nil {
+		return &exitError{exitInternal, err}
+	}
+	page := *f
+	page.format = "md"
+	quiet := a.quiet
+	a.quiet = true // the paths are said once, below
+	err = a.presentCrossover(&page, run, dir)
+	a.quiet = quiet
+	if err != nil {
+		return &exitError{exitInternal, err}
+	}
+	if err := a.presentCrossover(f, run, "-"); err != nil {
+		return err
+	}
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, "\nreport: %s\ndata:   %s\n", report.EscapeTerminal(filepath.Join(dir, "crossover.md")), report.EscapeTerminal(path))
+	}
+	return nil
 }
 
 // leastGrain and mostGrain bound what parseGrains takes; perDecade is how many grains FROM..TO has in each power of ten.

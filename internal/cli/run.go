@@ -47,8 +47,9 @@ type runFlags struct {
 	text                         textFlags
 	// ownGrains has each program calibrate for itself.
 	ownGrains bool
-	// repeats is the beginning of the command line that repeats the run, for commands other than run: their name, and what
-	// -w says to run.
+	// verb is the command that measures: run or crossover.
+	verb string
+	// repeats is what the command line that repeats the run says to measure, for commands other than run.
 	repeats []string
 	// show reports from the finished file in place of present, for commands that measure with another question.
 	show func(path, dir string) error
@@ -75,6 +76,7 @@ func (a *app) runCommand() *cobra.Command {
 			if err := f.text.check(); err != nil {
 				return err
 			}
+			f.verb = cmd.Name()
 			if f.resume != "" {
 				return a.resumeRun(cmd, &f)
 			}
@@ -407,10 +409,7 @@ func (a *app) newRun(cmd *cobra.Command, f *runFlags) error {
 // repeatArgs is the command line that repeats a run, made from what was understood, so that it holds whatever came from
 // variables and defaults, and no path of this machine.
 func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, s *session) []string {
-	args := []string{"run"}
-	if f.repeats != nil {
-		args = slices.Clone(f.repeats)
-	}
+	args := []string{f.verb}
 	if s.user != nil {
 		for _, o := range s.user.offers {
 			args = append(args, "--program="+namedHere(o.Label))
@@ -418,6 +417,7 @@ func repeatArgs(cmd *cobra.Command, f *runFlags, spec harness.Spec, s *session) 
 	}
 	switch {
 	case f.repeats != nil:
+		args = append(args, f.repeats...)
 	case f.command.all != nil:
 		args = append(args, f.command.again()...)
 	default:
@@ -457,6 +457,7 @@ func (a *app) resumeRun(cmd *cobra.Command, f *runFlags) error {
 		"workload", "strategy", "cores", "parameter-list", "parameter-scan", "rounds", "tasks", "warmup", "split-rounds", "budget", "timeout",
 		"seed", "output", "oversubscribe", "quick", "rigorous", "dry-run", "cmd", "command-name", "prepare", "setup", "cleanup",
 		"shell", "input", "command-output", "check-output", "parameter-step-size", "reference", "show-output",
+		"grains", "parameter", // of crossover
 	} {
 		if cmd.Flags().Changed(name) && !a.fromEnv[name] {
 			return usagef("--resume %s: --%s cannot be changed, the plan is in the file; leave it out", f.resume, name)
@@ -575,7 +576,7 @@ func again(path string, f *runFlags) string {
 	default:
 		name = report.QuoteShell(name)
 	}
-	name += " run --resume " + report.QuoteShell(path)
+	name += " " + f.verb + " --resume " + report.QuoteShell(path)
 	for _, p := range f.programs {
 		name += " --program " + report.QuoteShell(p)
 	}
