@@ -14,7 +14,7 @@ import (
 )
 
 const crossoverLegend = "Model: cost(g) = g/parallelism + overhead, wall time per task over the time g that the task takes alone, fitted to relative errors. " +
-	"Costs are medians of n trials with their intervals in brackets. ▸ marks the cheapest of a row where it is told from all others, one after another included: as in parbench report, by comparing them round by round, which sees more than intervals side by side. Who is cheaper at which grain is said by that alone; the lines place a crossing between grains that are so told apart. Nothing is said of grains outside the measured range."
+	"Costs are medians of n trials with their intervals in brackets. ▸ marks the cheapest of a row where it is told from all others, one after another included: as in parbench report, by comparing them round by round, which sees more than intervals side by side. Who is cheaper at which grain is said by that alone; the lines place a crossing between grains that are so told apart. Nothing is said of grains outside the measured range. Starting a strategy (set-up) comes once, whatever the number of tasks, and is no part of a cost."
 
 const noGrains = "The run holds no workload under three or more grains; measure with parbench crossover, or sweep one with -L spin.grain=1us,10us,100us,1ms."
 
@@ -44,6 +44,9 @@ func CrossoverText(w io.Writer, rep *crossover.Report, opt TextOptions) error {
 		p.para("", p.ink.paint(bold, EscapeTerminal(t.Name()))+" · "+EscapeTerminal(grainsText(t)))
 		for _, f := range pairFindings(t) {
 			p.para("  ", EscapeTerminal(f))
+		}
+		for _, n := range t.Notes {
+			p.para("  ", EscapeTerminal(n))
 		}
 		for _, x := range t.Warnings {
 			p.warning("  ", x)
@@ -82,6 +85,9 @@ func CrossoverMarkdown(w io.Writer, rep *crossover.Report, opt MDOptions) error 
 		p.f("## Workload %s\n\n*%s.*\n\n", EscapeMarkdown(t.Name()), EscapeMarkdown(grainsText(t)))
 		for _, f := range pairFindings(t) {
 			p.f("- %s\n", EscapeMarkdown(f))
+		}
+		for _, n := range t.Notes {
+			p.f("- %s\n", EscapeMarkdown(n))
 		}
 		for _, x := range t.Warnings {
 			p.f("- **%s:** %s. %s.\n", severity(x.Severity), EscapeMarkdown(x.Text), EscapeMarkdown(sentence(x.Remedy)))
@@ -151,13 +157,16 @@ func curvesGrid(t *crossover.Table) *grid {
 	pHead, pLong := head("parallelism", &par)
 	g := &grid{cols: []column{
 		{head: "strategy", long: "strategy", left: true, wrap: true}, {head: "cores", long: "cores"}, {head: oHead, long: oLong},
-		{head: pHead, long: pLong, drop: 1}, {head: "misses\nby", long: "residual deviation", drop: 2}, {head: "grains", long: "grains", drop: 3},
+		{head: pHead, long: pLong, drop: 1}, {head: "set-up", long: "set-up, once", drop: 4}, {head: "misses\nby", long: "residual deviation", drop: 2}, {head: "grains", long: "grains", drop: 3},
 		{head: "", long: "notes", left: true},
 	}}
 	os, ps := over.cells(), par.cells()
 	for i := range t.Curves {
 		c := &t.Curves[i]
-		residual, note := absent, ""
+		residual, note, setup := absent, "", absent
+		if c.Setup > 0 && !c.Reference {
+			setup = quantity.Duration(c.Setup)
+		}
 		switch {
 		case c.Reference:
 			note = "the measure of the grain"
@@ -166,7 +175,7 @@ func curvesGrid(t *crossover.Table) *grid {
 		default:
 			note = "no model: " + c.Reason
 		}
-		g.lines = append(g.lines, line{[]string{c.Name, strconv.Itoa(c.Cores), os[i], ps[i], residual, strconv.Itoa(len(c.Points)), note}, plain})
+		g.lines = append(g.lines, line{[]string{c.Name, strconv.Itoa(c.Cores), os[i], ps[i], setup, residual, strconv.Itoa(len(c.Points)), note}, plain})
 	}
 	return g
 }
@@ -184,6 +193,8 @@ func CrossoverJSON(w io.Writer, rep *crossover.Report) error {
 		Overhead    *intervalJSON `json:"overhead"`
 		Parallelism *intervalJSON `json:"parallelism"`
 		Residual    *float64      `json:"residual"`
+		Setup       *float64      `json:"setup"`
+		Together    []int         `json:"tasks_in_a_message,omitempty"`
 		Reason      string        `json:"no_model_because,omitempty"`
 		Failed      int           `json:"failed_grains,omitempty"`
 		Points      []point       `json:"points"`
@@ -216,6 +227,7 @@ func CrossoverJSON(w io.Writer, rep *crossover.Report) error {
 		Grains   []float64         `json:"grains"`
 		Curves   []curve           `json:"strategies"`
 		Pairs    []pair            `json:"pairs"`
+		Notes    []string          `json:"notes,omitempty"`
 		Warnings []warningJSON     `json:"warnings"`
 	}
 	doc := struct {
@@ -232,11 +244,14 @@ func CrossoverJSON(w io.Writer, rep *crossover.Report) error {
 	}
 	for i := range rep.Tables {
 		t := &rep.Tables[i]
-		x := table{Workload: t.Workload, Program: t.Program, Params: t.Params, Grains: append([]float64{}, t.Grains...), Curves: []curve{}, Pairs: []pair{}, Warnings: warningsOf(t.Warnings)}
+		x := table{Workload: t.Workload, Program: t.Program, Params: t.Params, Grains: append([]float64{}, t.Grains...), Curves: []curve{}, Pairs: []pair{}, Notes: t.Notes, Warnings: warningsOf(t.Warnings)}
 		for k := range t.Curves {
 			c := &t.Curves[k]
 			y := curve{Name: c.Name, Cores: c.Cores, Reference: c.Reference, Reason: c.Reason, Failed: c.Failed, Points: []point{},
-				Overhead: intervalOf(c.Overhead), Parallelism: intervalOf(c.Parallelism), Residual: known(c.Residual, c.Has())}
+				Overhead: intervalOf(c.Overhead), Parallelism: intervalOf(c.Parallelism), Residual: known(c.Residual, c.Has()), Setup: known(c.Setup, c.Setup > 0)}
+			if c.Together[1] > 0 {
+				y.Together = c.Together[:]
+			}
 			for _, q := range c.Points {
 				y.Points = append(y.Points, point{q.Grain, intervalOf(q.Cost)})
 			}

@@ -138,6 +138,16 @@ func TestFitsSayWhatTheyShow(t *testing.T) {
 			t.Errorf("%q does not say %q", f.Alt(), want)
 		}
 	}
+	// A crossing whose place nobody knows is not drawn.
+	between := grainScene(t)
+	for i := range between.Tables[0].Pairs {
+		p := &between.Tables[0].Pairs[i]
+		p.Grain, p.Below, p.Above = analysis.Interval{}, 5e-6, 35e-6
+	}
+	f = Crossover(between)[0]
+	if svg := string(svgOf(t, f)); !strings.Contains(f.Alt(), "pool and process-pool break even between 5 µs and 35 µs.") || strings.Contains(svg, "0 ns: ") || strings.Contains(svg, "bands: ") {
+		t.Errorf("%s", f.Alt())
+	}
 	// The subtitle says what the bars are, and where others disturbed much, how much.
 	x := grainScene(t)
 	if svg := string(svgOf(t, Crossover(x)[0])); !strings.Contains(svg, "points: median and 98 % interval") || !strings.Contains(svg, "bands: break-even, 95 % interval") ||

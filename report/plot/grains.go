@@ -147,7 +147,7 @@ func (l *xyPlot) breakEven(t *crossover.Table, style []int) (said []string) {
 		for i := range t.Pairs {
 			p := &t.Pairs[i]
 			first, second := &t.Curves[p.First], &t.Curves[p.Second]
-			if p.Outcome != stat.Crosses || (first.Reference || second.Reference) != reference || len(l.marks) == mostMarks || !sane(p.Grain.Point) {
+			if p.Outcome != stat.Crosses || (first.Reference || second.Reference) != reference || len(said) == mostMarks {
 				continue
 			}
 			above, below := p.First, p.Second // above is the strategy that pays from that grain on
@@ -158,13 +158,14 @@ func (l *xyPlot) breakEven(t *crossover.Table, style []int) (said []string) {
 			if t.Curves[below].Reference {
 				over = "one after another"
 			}
-			at := duration(p.Grain.Point) + ": "
-			m := xyMark{x: p.Grain.Point, label: at + elide(t.Title(above)) + " over " + over, style: style[above]}
-			if p.Grain.Has() {
-				m.lo, m.hi = p.Grain.Lo, p.Grain.Hi
+			names := fmt.Sprintf("%s and %s break even ", elide(t.Title(p.First)), elide(t.Title(p.Second)))
+			if !p.Grain.Has() || !sane(p.Grain.Point) { // between two grains, nobody knows where
+				said = append(said, fmt.Sprintf("%sbetween %s and %s.", names, duration(p.Below), duration(p.Above)))
+				continue
 			}
-			l.marks = append(l.marks, m)
-			said = append(said, fmt.Sprintf("%s and %s break even at %s.", elide(t.Title(p.First)), elide(t.Title(p.Second)), duration(p.Grain.Point)))
+			l.marks = append(l.marks, xyMark{x: p.Grain.Point, lo: p.Grain.Lo, hi: p.Grain.Hi, style: style[above],
+				label: duration(p.Grain.Point) + ": " + elide(t.Title(above)) + " over " + over})
+			said = append(said, fmt.Sprintf("%sat %s.", names, duration(p.Grain.Point)))
 		}
 	}
 	return said

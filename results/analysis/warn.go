@@ -102,6 +102,19 @@ func chunkOf(c *results.Cell) int {
 	return n
 }
 
+// Together is how many tasks travel to a worker in one message, for the strategies that have a parameter chunk; 0 for
+// others. As in Python, 0 of that parameter is a quarter of an even share in mode map and 1 in the others.
+func Together(c *results.Cell) int {
+	chunk, ok := c.StrategyParams["chunk"]
+	if !ok {
+		return 0
+	}
+	if chunk == "0" && c.StrategyParams["mode"] == "map" && c.Tasks > 0 && c.Workers > 0 {
+		return (c.Tasks-1)/(4*c.Workers) + 1
+	}
+	return min(chunkOf(c), max(c.Tasks, 1))
+}
+
 func (a *analyser) failure(w *warnings, r *Row) {
 	if !r.HasFailed() {
 		return

@@ -39,9 +39,15 @@ type Curve struct {
 	// N = 0 where there is no model, and Reason then says why.
 	Overhead, Parallelism analysis.Interval
 	Residual              float64 // relative deviation of the costs from the model
-	Reason                string
-	costs                 []stat.CostPoint
-	model                 stat.CostModel
+	// Setup is what starting the strategy takes, in seconds, once whatever the number of tasks, and no part of a cost.
+	Setup float64
+	// Together is the least and the most tasks, by the grain, that travel in one message and share what it costs; 0 of
+	// strategies that are not known to send any.
+	Together [2]int
+	strategy string
+	Reason   string
+	costs    []stat.CostPoint
+	model    stat.CostModel
 }
 
 // Has reports whether there is a model.
@@ -69,6 +75,7 @@ type Table struct {
 	Pairs     []Pair
 	// Disturbed is the share of the used trials during which others used the machine.
 	Disturbed float64
+	Notes     []string // what the costs are of, and are not; untrusted
 	Warnings  []analysis.Warning
 	Computes  bool // its tasks keep a core busy, so that cores limit it
 
@@ -196,7 +203,7 @@ func table(name, program string, list []*analysis.Table, ceiling []analysis.Ceil
 			if !ok {
 				at = len(t.Curves)
 				index[k] = at
-				t.Curves = append(t.Curves, Curve{Name: r.Name, Cores: r.Cell.Cores, Reference: r.Cell.Reference})
+				t.Curves = append(t.Curves, Curve{Name: r.Name, Cores: r.Cell.Cores, Reference: r.Cell.Reference, strategy: r.Cell.Strategy})
 			}
 			c := &t.Curves[at]
 			switch {
@@ -205,11 +212,13 @@ func table(name, program string, list []*analysis.Table, ceiling []analysis.Ceil
 			case r.OK > 0 && r.PerTask.Point > 0:
 				c.Points = append(c.Points, Point{g, r.PerTask, r})
 				c.costs = append(c.costs, stat.CostPoint{Grain: g, Cost: r.PerTask.Point})
+				c.sent(analysis.Together(&r.Cell))
 			}
 		}
 	}
 	slices.Sort(t.Grains)
 	for i := range t.Curves {
+		t.Curves[i].start()
 		t.Curves[i].fit(level)
 	}
 	t.compare(level)
@@ -217,6 +226,7 @@ func table(name, program string, list []*analysis.Table, ceiling []analysis.Ceil
 		t.Pairs = append(t.Pairs, t.pair(p[0], p[1], level))
 	}
 	t.observe(list)
+	t.note()
 	t.warn()
 	return t
 }
@@ -229,6 +239,25 @@ func grain(t *analysis.Table, program string) float64 {
 		}
 	}
 	return t.Entry.In(program).GrainNS / 1e9
+}
+
+// sent takes note of how many tasks travel in one message at a grain.
+func (c *Curve) sent(together int) {
+	if c.Together[0] == 0 || together < c.Together[0] {
+		c.Together[0] = together
+	}
+	c.Together[1] = max(c.Together[1], together)
+}
+
+// start takes the set-up from all grains, which it does not depend on.
+func (c *Curve) start() {
+	var setups []float64
+	for _, q := range c.Points {
+		if q.row.Setup.N > 0 {
+			setups = append(setups, q.row.Setup.Point)
+		}
+	}
+	c.Setup, _ = stat.Median(setups) // none: 0
 }
 
 func (c *Curve) fit(level float64) {
@@ -299,6 +328,34 @@ func Grain(i analysis.Interval) string {
 	d := quantity.Decimals(u.In(i.Point), u.In(i.Hi-i.Lo)/2)
 	return fmt.Sprintf("%s %s (%s interval %s to %s)", quantity.Fixed(u.In(i.Point), d), u.Symbol, quantity.Level(i.Level),
 		quantity.Fixed(u.In(i.Lo), d), quantity.Fixed(u.In(i.Hi), d))
+}
+
+// note says where a cost is that of many tasks together: their number decides it more than their size.
+func (t *Table) note() {
+	var chunks, singles []string
+	for i := range t.Curves {
+		c := &t.Curves[i]
+		if c.Together[1] < 2 || c.Reference {
+			continue
+		}
+		n := quantity.Count(c.Together[1])
+		if c.Together[0] < c.Together[1] {
+			n = quantity.Count(c.Together[0]) + " to " + n
+		}
+		chunks = append(chunks, fmt.Sprintf("%s sent %s tasks in a message", t.name(i), n))
+		alone := slices.ContainsFunc(t.Curves, func(o Curve) bool { return o.strategy == c.strategy && o.Together[1] == 1 })
+		if single := "-s " + c.strategy + ":mode=imap-unordered"; !alone && !slices.Contains(singles, single) {
+			singles = append(singles, single)
+		}
+	}
+	if len(chunks) == 0 {
+		return
+	}
+	s := strings.Join(chunks, ", ") + ", which share its cost."
+	if len(singles) > 0 {
+		s += " What a single task costs, " + strings.Join(singles, " ") + " tells."
+	}
+	t.Notes = append(t.Notes, s)
 }
 
 // warn says what limits the table.

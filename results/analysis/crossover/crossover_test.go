@@ -25,6 +25,7 @@ type model struct {
 	fails                 bool
 	noisy                 map[float64]float64 // other noise at a grain
 	costs                 map[float64]float64 // seconds at a grain, in place of the line
+	params                map[string]string   // of the strategy
 }
 
 // swept is the analysis of a run over grains in seconds.
@@ -43,7 +44,7 @@ func sweptOn(t testing.TB, seed uint64, kind string, ceiling []float64, grains [
 		ref := runtest.Cell{Cell: results.Cell{Strategy: "sequential", Cores: 1, Reference: true, OneCore: true}, PerTask: g, Noise: noise}
 		w.Cells = append(w.Cells, ref)
 		for _, m := range models {
-			c := runtest.Cell{Cell: results.Cell{Strategy: m.name, Cores: m.cores}, PerTask: g/m.parallelism + m.overhead, Noise: noise}
+			c := runtest.Cell{Cell: results.Cell{Strategy: m.name, Cores: m.cores, StrategyParams: m.params}, PerTask: g/m.parallelism + m.overhead, Noise: noise}
 			c.PerTask += m.curve * g / (g + m.overhead)
 			if v, ok := m.costs[g]; ok {
 				c.PerTask = v

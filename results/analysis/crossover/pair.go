@@ -62,7 +62,7 @@ func (p *Pair) judge(x stat.Crossing) {
 	if x.Grain.N > 0 {
 		p.Grain = analysis.Interval(x.Grain)
 	}
-	told, changes, last := 0, 0, 0
+	told, changes, last, early, late := 0, 0, 0, 0, 0 // early and late: told grains on either side of the only change
 	for i, c := range p.Measured {
 		switch {
 		case c.Cheaper == 0:
@@ -73,7 +73,9 @@ func (p *Pair) judge(x stat.Crossing) {
 			p.FirstBelow = last < 0
 		}
 		if changes == 0 {
-			p.Below = c.Grain
+			p.Below, early = c.Grain, early+1
+		} else {
+			late++
 		}
 		told, last = told+1, p.Measured[i].Cheaper
 	}
@@ -84,12 +86,24 @@ func (p *Pair) judge(x stat.Crossing) {
 	case changes == 1 && x.Outcome == stat.Crosses && x.FirstBelow == p.FirstBelow && p.Below < x.Grain.Hi && p.Above > x.Grain.Lo:
 		p.Outcome = stat.Crosses
 		return
-	case changes == 1 && p.AtLeast != 0 && p.AtMost != 0: // shown, though not by the lines
+	case changes == 1 && p.AtLeast != 0 && p.AtMost != 0 && 2*early > p.upTo(p.Below) && 2*late > n-p.upTo(p.Above)+1:
+		// Shown, though not by the lines: at most grains on either side, for some trials of a single one may have been
+		// disturbed alike.
 		p.Outcome, p.Grain = stat.Crosses, analysis.Interval{}
 		return
 	}
 	p.Below, p.Above, p.FirstBelow = 0, 0, false
 	p.Grain = analysis.Interval{Point: p.Grain.Point, Lo: p.Grain.Point, Hi: p.Grain.Point, N: p.Grain.N}
+}
+
+// upTo is how many of the measured grains are no larger than one.
+func (p *Pair) upTo(grain float64) (n int) {
+	for _, c := range p.Measured {
+		if c.Grain <= grain {
+			n++
+		}
+	}
+	return n
 }
 
 // withhold takes back that nothing crosses where a strategy on several cores was not faster than one after another, or than
@@ -135,12 +149,12 @@ func (t *Table) finding(p *Pair) string {
 	}
 	switch {
 	case p.Outcome == stat.Crosses:
-		return t.crossing(p)
+		return t.crossing(p, told)
 	case p.Outcome == stat.FirstCheaper || p.Outcome == stat.SecondCheaper || p.Withheld:
 		cheaper, other := t.cheaper(p, p.AtLeast)
-		at := fmt.Sprintf("told apart at each of %d grains", told)
+		at := p.apart(told)
 		if told < len(p.Measured) {
-			at = fmt.Sprintf("told apart at %d of %d grains, and by the fitted lines at the others", told, len(p.Measured))
+			at += ", and by the fitted lines at the others"
 		}
 		if !p.Withheld {
 			return fmt.Sprintf("No crossing in the measured range: %s is cheaper than %s from %s to %s (%s).", cheaper, other, least, most, at)
@@ -153,21 +167,29 @@ func (t *Table) finding(p *Pair) string {
 		return s + lines(p)
 	}
 	s := fmt.Sprintf("%s and %s: not decided; %s, %s", t.name(p.First), t.name(p.Second), t.end(p, p.AtLeast, least), t.end(p, p.AtMost, most))
-	return fmt.Sprintf("%s (told apart at %d of %d grains).", s, told, len(p.Measured)) + lines(p)
+	return fmt.Sprintf("%s (%s).", s, p.apart(told)) + lines(p)
+}
+
+// apart says at how many grains the two were told apart.
+func (p *Pair) apart(told int) string {
+	if told == len(p.Measured) {
+		return fmt.Sprintf("told apart at each of %d grains", told)
+	}
+	return fmt.Sprintf("told apart at %d of %d grains", told, len(p.Measured))
 }
 
 // crossing words a crossing, placed by the lines or else by the grains around it.
-func (t *Table) crossing(p *Pair) string {
+func (t *Table) crossing(p *Pair, told int) string {
 	sign := 1
 	if p.FirstBelow {
 		sign = -1
 	}
 	below, above := t.cheaper(p, sign)
 	if !p.Grain.Has() {
-		return fmt.Sprintf("%s pays over %s from a grain between %s and %s: at the one %s was measured to be cheaper, at the other %s. The fitted lines do not say where.",
-			above, below, quantity.Duration(p.Below), quantity.Duration(p.Above), below, above)
+		return fmt.Sprintf("%s pays over %s from a grain between %s and %s: at the one %s was measured to be cheaper, at the other %s (%s). The fitted lines do not say where.",
+			above, below, quantity.Duration(p.Below), quantity.Duration(p.Above), below, above, p.apart(told))
 	}
-	s := fmt.Sprintf("%s pays over %s from a grain of %s; below it %s is cheaper.", above, below, Grain(p.Grain), below)
+	s := fmt.Sprintf("%s pays over %s from a grain of %s; below it %s is cheaper (%s).", above, below, Grain(p.Grain), below, p.apart(told))
 	for _, e := range []struct {
 		sign int
 		at   float64

@@ -196,3 +196,48 @@ func TestNoCrossingIsWithheld(t *testing.T) {
 		}
 	}
 }
+
+// TestOneGrainIsNoCrossing: where the lines know of no crossing, most grains on either side of it must have been told.
+func TestOneGrainIsNoCrossing(t *testing.T) {
+	for _, c := range []struct {
+		told []int // by grain: -1 the first is cheaper, 1 the second
+		want stat.Outcome
+	}{
+		{[]int{-1, -1, -1, 1, 1, 1}, stat.Crosses},
+		{[]int{-1, 0, 0, 1, 0, 1}, stat.Crosses},
+		{[]int{-1, -1, 1, 0, 0, 0, 0, 0, 1}, stat.Undecided},
+		{[]int{-1, 0, 0, -1, 1, 1, 1, 1, 1}, stat.Undecided},
+		{[]int{-1, 0, 0, 0, 0, 1}, stat.Crosses}, // at both ends; where in between, nobody knows
+		{[]int{-1, -1, 1, 1, 1, 0}, stat.Undecided},
+		{[]int{-1, -1, 1, -1, 1, 1}, stat.Undecided},
+	} {
+		p := Pair{Outcome: stat.Undecided}
+		for i, x := range c.told {
+			p.Measured = append(p.Measured, Comparison{Grain: grid[i], Cheaper: x})
+		}
+		p.judge(stat.Crossing{Outcome: stat.Undecided})
+		if p.Outcome != c.want || p.Grain.Has() || (p.Below > 0) != (c.want == stat.Crosses) {
+			t.Errorf("%v: %s, between %v and %v", c.told, p.Outcome, p.Below, p.Above)
+		}
+	}
+}
+
+// TestTasksInAMessage: where tasks travel together, the costs are said to be theirs.
+func TestTasksInAMessage(t *testing.T) {
+	tab := one(t, swept(t, grid, .004, model{name: "pool", cores: 2, parallelism: 1.9},
+		model{name: "process-pool", cores: 2, parallelism: 1.9, overhead: 1e-6, params: map[string]string{"mode": "map", "chunk": "0"}}))
+	const want = "process-pool sent 8 tasks in a message, which share its cost. What a single task costs, -s process-pool:mode=imap-unordered tells."
+	if len(tab.Notes) != 1 || tab.Notes[0] != want || tab.Curves[2].Together != [2]int{8, 8} {
+		t.Errorf("%q, %+v", tab.Notes, tab.Curves[2].Together)
+	}
+	tab = one(t, swept(t, grid, .004, model{name: "py-pool", cores: 2, parallelism: 1.9, overhead: 1e-6, params: map[string]string{"mode": "imap", "chunk": "0"}}))
+	if len(tab.Notes) != 0 || tab.Curves[1].Together != [2]int{1, 1} {
+		t.Errorf("%q, %+v", tab.Notes, tab.Curves[1].Together)
+	}
+	chunks := map[string]string{"mode": "imap", "chunk": "16"}
+	tab = one(t, swept(t, grid, .004, model{name: "py-pool", cores: 2, parallelism: 1.9, params: chunks}, model{name: "process-pool", cores: 2, parallelism: 1.9, params: chunks},
+		model{name: "process-pool", cores: 1, parallelism: 1, params: map[string]string{"mode": "imap", "chunk": "1"}}))
+	if len(tab.Notes) != 1 || !strings.HasSuffix(tab.Notes[0], "which share its cost. What a single task costs, -s py-pool:mode=imap-unordered tells.") {
+		t.Errorf("%q", tab.Notes)
+	}
+}
