@@ -46,7 +46,7 @@ type Progress struct {
 
 // Check observes and judges the claims, one after another, each under every interpreter and then in Go, so that what is
 // compared lies close together in time. When ctx ends, the probe at hand is killed and what was not come to is left
-// undecided; Report.Interrupted says so. The error is about the probes' files or the machine.
+// undecided; Report.Interrupted says so. The error is about the place for the probes' files, and comes before anything is observed.
 func Check(ctx context.Context, opt Options) (*claim.Report, error) {
 	if opt.Budget <= 0 {
 		opt.Budget = DefaultBudget
@@ -63,7 +63,7 @@ func Check(ctx context.Context, opt Options) (*claim.Report, error) {
 		in := opt.Pythons[i]
 		subjects = append(subjects, &interpreter{in: in, label: label, files: files})
 	}
-	subjects = append(subjects, golang{})
+	subjects = append(subjects, golang{files})
 	left := make([]time.Duration, len(subjects))
 	for i := range left {
 		left[i] = opt.Budget

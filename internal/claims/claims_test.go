@@ -102,7 +102,7 @@ func TestUnavailable(t *testing.T) {
 	if f.Failed || f.Verdict != claim.Undecided || !strings.Contains(f.Evidence, "cannot show it: ImportError: no _multiprocessing") {
 		t.Errorf("%+v", f)
 	}
-	if _, err := (golang{}).look(t.Context(), "C99"); err == nil {
+	if _, err := (golang{unpacked(t)}).look(t.Context(), "C99"); err == nil {
 		t.Error("a probe for a claim that there is not")
 	}
 }
@@ -256,7 +256,7 @@ func TestDoesNotApply(t *testing.T) {
 func TestSearchIsTheSame(t *testing.T) {
 	in := pythonHere(t)
 	var seen []claim.Search
-	for _, s := range []subject{&interpreter{in: in, label: "python3", files: unpacked(t)}, golang{}} {
+	for _, s := range []subject{&interpreter{in: in, label: "python3", files: unpacked(t)}, golang{unpacked(t)}} {
 		observed, err := s.look(t.Context(), "C5")
 		if err != nil {
 			t.Fatal(err)
@@ -358,7 +358,7 @@ func TestEveryProbe(t *testing.T) {
 		{"C19", timing, timing}, {"C20", timing, timing},
 	} {
 		one := named(t, c.id)
-		subjects := map[subject][]claim.Verdict{&interpreter{in: in, label: "python3", files: unpacked(t)}: c.python, golang{}: c.golang}
+		subjects := map[subject][]claim.Verdict{&interpreter{in: in, label: "python3", files: unpacked(t)}: c.python, golang{unpacked(t)}: c.golang}
 		if slices.Contains([]string{"C1", "C4", "C8", "C10", "C11", "C12", "C13", "C15", "C19"}, c.id) {
 			subjects[fake(t, fmt.Sprintf(otherMethod, in.Path))] = c.python
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/parbench/parbench/results/analysis/claim"
 	"github.com/parbench/parbench/strategies/multiproc"
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
 
 // kill ends a process at once.
@@ -73,6 +74,7 @@ func statusOf(e multiproc.ExitState) int {
 type resident struct {
 	Place string // directory for marks
 	Stay  bool
+	Hold  string // leads to a pipe, until whose end the program that it starts lives
 }
 
 // Names of marks.
@@ -102,8 +104,15 @@ var residentFunc = multiproc.Register("claims.resident", func(ctx context.Contex
 	if !r.Stay {
 		return struct{}{}, nil
 	}
-	program := exec.Command("sleep", strconv.Itoa(int(stayingFor.Seconds())))
-	if err := program.Start(); err != nil {
+	program := exec.Command("cat")
+	hold, err := os.Open(r.Hold)
+	if err != nil {
+		return struct{}{}, err
+	}
+	program.Stdin = hold
+	err = program.Start()
+	hold.Close()
+	if err != nil {
 		return struct{}{}, err
 	}
 	kin := multiproc.NewProcess(napFunc, stayingFor.Seconds())
@@ -117,26 +126,42 @@ var residentFunc = multiproc.Register("claims.resident", func(ctx context.Contex
 	return struct{}{}, sleep(ctx, stayingFor)
 })
 
-func lookTerminating(ctx context.Context) (any, error) {
+// hold makes the pipe whose other end is open in this process alone: what reads from it ends with this process, however that
+// ends, and outlives the child that has started it.
+func (r *resident) hold() (release func(), err error) {
+	in, out, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	r.Hold = spawn.Path(in)
+	return func() { in.Close(); out.Close() }, nil
+}
+
+func (g golang) lookTerminating(ctx context.Context) (any, error) {
 	o := claim.Terminating{Handler: "the function of AtExit", Clause: "the deferred function", Package: "multiproc"}
 	for range 5 {
-		e, err := residentEnds(ctx, true)
+		e, err := g.residentEnds(ctx, true)
 		if err != nil {
 			return nil, err
 		}
 		o.Runs = append(o.Runs, e)
 	}
 	var err error
-	o.Normal, err = residentEnds(ctx, false)
+	o.Normal, err = g.residentEnds(ctx, false)
 	return &o, err
 }
 
-func residentEnds(ctx context.Context, stay bool) (e claim.Ended, err error) {
+func (g golang) residentEnds(ctx context.Context, stay bool) (e claim.Ended, err error) {
 	r := resident{Stay: stay}
-	if r.Place, err = os.MkdirTemp("", "parbench-claims-*"); err != nil {
+	if r.Place, err = os.MkdirTemp(g.files.temp, "resident-*"); err != nil {
 		return e, err
 	}
 	defer os.RemoveAll(r.Place)
+	release, err := r.hold()
+	if err != nil {
+		return e, err
+	}
+	defer release() // the program's end
 	p := multiproc.NewProcess(residentFunc, r)
 	if err := p.Start(ctx); err != nil {
 		return e, err
@@ -146,7 +171,6 @@ func residentEnds(ctx context.Context, stay bool) (e claim.Ended, err error) {
 		if program, kin, err = r.grandchildren(ctx, p); err != nil {
 			return e, errors.Join(err, p.Kill())
 		}
-		defer func() { _ = kill(program) }() // dead already, if all is well with the claim's opposite
 		child, _ := p.Pid()
 		e.WasChild, e.WasKin = parentOf(program) == child, parentOf(kin) != 0
 		if err := p.Terminate(); err != nil {

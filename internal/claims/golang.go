@@ -17,7 +17,7 @@ import (
 
 // golang is Go with strategies/multiproc. Its worker processes are this executable, so the program's main must have called
 // multiproc.Main.
-type golang struct{}
+type golang struct{ files *files }
 
 func (golang) name() string { return "Go" }
 
@@ -25,11 +25,11 @@ func (golang) subject() claim.Subject {
 	return claim.Subject{Label: "Go", About: runtime.Version() + ", strategies/multiproc", Go: true}
 }
 
-func (golang) look(ctx context.Context, id string) (json.RawMessage, error) {
+func (g golang) look(ctx context.Context, id string) (json.RawMessage, error) {
 	probes := map[string]func(context.Context) (any, error){
 		"C1": lookReturned, "C2": lookRunning, "C3": lookDummy, "C4": lookProcesses, "C5": lookSearch, "C6": lookJoining,
 		"C7": lookOrdering, "C8": lookManaged, "C9": lookSpeed, "C10": lookMovedEnds, "C11": lookArguments, "C12": lookStarting,
-		"C13": lookTerminating, "C14": lookCrashing, "C15": lookFreshGlobals, "C16": lookComputing, "C17": lookWaiting,
+		"C13": g.lookTerminating, "C14": lookCrashing, "C15": lookFreshGlobals, "C16": lookComputing, "C17": lookWaiting,
 		"C18": lookPrinting, "C19": lookStopping, "C20": lookBlocking,
 	}
 	probe, ok := probes[id]

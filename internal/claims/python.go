@@ -4,13 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -19,9 +17,6 @@ import (
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
 	"github.com/parbench/parbench/strategies/python"
 )
-
-//go:embed probe/parbench_claims/*.py
-var sources embed.FS
 
 // boot runs the probe program; its arguments are the directory that the program is in, and the claim.
 const boot = "import sys; sys.path.insert(0, sys.argv[1]); from parbench_claims.main import main; main()"
@@ -32,27 +27,6 @@ const (
 	maxOutput = 4 << 10
 	exitGrace = 5 * time.Second
 )
-
-// files is the probe program where interpreters can read it, with a place for what probes write.
-type files struct{ dir, temp string }
-
-func unpack() (*files, error) {
-	dir, err := os.MkdirTemp("", "parbench-claims-*")
-	if err != nil {
-		return nil, fmt.Errorf("unpack the probes: %w; set TMPDIR to a directory that can be written", err)
-	}
-	f := &files{dir: filepath.Join(dir, "probe"), temp: filepath.Join(dir, "t")}
-	if err = os.CopyFS(dir, sources); err == nil {
-		err = os.Mkdir(f.temp, 0o700)
-	}
-	if err != nil {
-		f.remove()
-		return nil, fmt.Errorf("unpack the probes into %s: %w", dir, err)
-	}
-	return f, nil
-}
-
-func (f *files) remove() { _ = os.RemoveAll(filepath.Dir(f.temp)) } // nothing depends on it any more
 
 // interpreter is a Python under which the claims are observed. Not safe for concurrent use.
 type interpreter struct {

@@ -140,7 +140,7 @@ func (a *app) checkClaims(f *claimsFlags) error {
 	})
 	p.clear()
 	if err != nil {
-		return &exitError{exitInternal, err}
+		return refused(err)
 	}
 	rep.Tool, rep.Left, rep.Args = versionText(), left, f.repeated(called)
 	if err := a.emit(f.output, func(w io.Writer) error { return f.write(w, rep) }); err != nil {
