@@ -406,16 +406,31 @@ func TestCeilingSaysWhoExceedsIt(t *testing.T) {
 		t.Errorf("ceiling: %s", got)
 	}
 	for i := range rep.Ceiling {
-		rep.Ceiling[i].Speedup.Point, rep.Ceiling[i].Speedup.Lo, rep.Ceiling[i].Speedup.Hi = 1.9, 1.89, 1.925
+		rep.Ceiling[i].Speedup.Point, rep.Ceiling[i].Speedup.Lo, rep.Ceiling[i].Speedup.Hi = 1.9, 1.89, 1.905
 	}
-	if got := ceilingText(rep); !strings.Contains(got, "which these exceeded: primes under goroutines on 2 cores, primes under pool on 2 cores.") || strings.Contains(got, "no strategy") {
+	if got := ceilingText(rep); !strings.Contains(got, "which these exceeded: primes under goroutines on 2 cores, primes under pool on 2 cores, primes under threads on 2 cores.") || strings.Contains(got, "no strategy") {
 		t.Errorf("ceiling: %s", got)
 	}
 	for i := range rep.Ceiling {
 		rep.Ceiling[i].Speedup.Point, rep.Ceiling[i].Speedup.Lo, rep.Ceiling[i].Speedup.Hi = .8, .4, 5.6
 	}
-	if got := ceilingText(rep); !strings.HasSuffix(got, "; so wide an interval (on 2 cores) cannot tell how far work that computes can scale on this machine.") || strings.Contains(got, "no strategy") {
+	const end = " to tell how far work that computes can scale on this machine."
+	if got := ceilingText(rep); !strings.HasSuffix(got, " on 2 cores; the interval is too wide"+end) || strings.Contains(got, "no strategy") || strings.Contains(got, "exceeded") {
 		t.Errorf("ceiling: %s", got)
+	}
+	at := func(cores int, lo, hi float64) analysis.CeilingPoint {
+		return analysis.CeilingPoint{Cores: cores, Speedup: analysis.Interval{Point: (lo + hi) / 2, Lo: lo, Hi: hi, Level: .98, N: 10}}
+	}
+	for want, points := range map[string][]analysis.CeilingPoint{
+		"1.905 [1.885, 1.925] on 2 cores; no strategy can be expected":                                       {at(2, 1.885, 1.925)}, // points above it prove nothing
+		"; the interval is too far above the number of cores" + end:                                          {at(2, 2.2, 2.3)},
+		" on 2 cores, 3.95 [3.90, 4.00] on 4 cores; the interval is too wide (on 2 cores)" + end:             {at(2, 1.35, 2.03), at(4, 3.9, 4)},
+		"; the interval is too wide (on 2, 4 cores) or too far above the number of cores (on 3 cores)" + end: {at(2, 1.3, 2), at(3, 3.5, 3.6), at(4, 2, 4)},
+		" primes under threads on 2 cores; the interval is too wide" + end:                                   {at(2, 1.5, 1.905)},
+	} {
+		if rep.Ceiling = points; !strings.Contains(ceilingText(rep), want) {
+			t.Errorf("ceiling: %s, want %s", ceilingText(rep), want)
+		}
 	}
 }
 

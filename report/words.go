@@ -129,11 +129,15 @@ func params(p map[string]string) string {
 // ceilingText says how far this machine itself scaled during the run, or is empty. Estimates without an interval bear no
 // such claim. It holds names from the file.
 func ceilingText(rep *analysis.Report) string {
-	var parts, wide []string
+	var parts, whys []string
+	untold := map[string][]string{} // core counts
 	few := false
 	for _, c := range rep.Ceiling {
-		if c.Cores > 1 && c.Speedup.Has() && !c.Tells() {
-			wide = append(wide, fmt.Sprint(c.Cores))
+		if why := c.Untold(); c.Cores > 1 && why != "" {
+			if untold[why] == nil {
+				whys = append(whys, why)
+			}
+			untold[why] = append(untold[why], fmt.Sprint(c.Cores))
 		}
 		switch {
 		case c.Cores < 2:
@@ -150,13 +154,22 @@ func ceilingText(rep *analysis.Report) string {
 		return ""
 	}
 	said := "During this run pinned threads of pure busy work reached a speedup of " + strings.Join(parts, ", ")
-	if cells := exceeding(rep); len(cells) > 0 {
-		return said + ", which these exceeded: " + strings.Join(cells, ", ") + "."
+	cells := exceeding(rep)
+	if len(cells) > 0 {
+		said += ", which these exceeded: " + strings.Join(cells, ", ")
 	}
-	if len(wide) > 0 {
-		return said + "; so wide an interval (on " + strings.Join(wide, ", ") + " cores) cannot tell how far work that computes can scale on this machine."
+	for k, why := range whys {
+		if len(parts) > 1 {
+			whys[k] += " (on " + strings.Join(untold[why], ", ") + " cores)"
+		}
 	}
-	return said + "; no strategy can be expected to scale work that computes better on this machine."
+	switch {
+	case len(whys) > 0:
+		said += "; the interval is " + strings.Join(whys, " or ") + " to tell how far work that computes can scale on this machine"
+	case len(cells) == 0:
+		said += "; no strategy can be expected to scale work that computes better on this machine"
+	}
+	return said + "."
 }
 
 // exceeding names the cells above the machine's ceiling, the first few of them.

@@ -162,8 +162,8 @@ func (a *analyser) allowed(t *Table) string {
 		return ""
 	}
 	said := fmt.Sprintf("Pure busy threads reached %s on %s during this run%s", ratio(c), plural(cores, "core"), a.withRatio(c))
-	if !(CeilingPoint{Cores: cores, Speedup: c}).Tells() {
-		said += ", an interval too wide to tell what the machine allows"
+	if why := (CeilingPoint{Cores: cores, Speedup: c}).Untold(); why != "" {
+		said += ", an interval " + why + " to tell what the machine allows"
 	}
 	var above []string
 	for _, i := range t.Above(CeilingPoint{Cores: cores, Speedup: c}) {
@@ -175,16 +175,16 @@ func (a *analyser) allowed(t *Table) string {
 	return said + "."
 }
 
-// Above returns the rows on that many cores whose speedup lies above the interval of what the machine itself reached:
-// work that computes can gain from caches and from a changing machine what busy threads do not. It is empty for work that
-// waits, which cores do not limit, and without an interval.
+// Above returns the rows on that many cores whose speedup lies above what the machine itself reached, the whole interval of
+// the one above that of the other: work that computes can gain from caches and from a changing machine what busy threads
+// do not. It is empty for work that waits, which cores do not limit, and without an interval.
 func (t *Table) Above(c CeilingPoint) []int {
 	if !c.Speedup.Has() || t.Waits() {
 		return nil
 	}
 	var rows []int
 	for i := range t.Rows {
-		if r := &t.Rows[i]; r.Cell.Cores == c.Cores && !r.HasFailed() && r.Speedup.Has() && r.Speedup.Point > c.Speedup.Hi {
+		if r := &t.Rows[i]; r.Cell.Cores == c.Cores && !r.HasFailed() && r.Speedup.Has() && r.Speedup.Lo > c.Speedup.Hi {
 			rows = append(rows, i)
 		}
 	}

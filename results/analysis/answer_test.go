@@ -176,7 +176,9 @@ func TestCeilingTells(t *testing.T) {
 	for _, tt := range []struct {
 		lo, hi float64
 		want   bool
-	}{{.4, 5.6, false}, {.9, 1.4, false}, {1.5, 2.6, false}, {1.9, 2.02, true}, {1.2, 1.8, true}, {.98, 1.03, true}} {
+	}{{.4, 5.6, false}, {.9, 1.4, false}, {1.5, 2.6, false}, {1.9, 2.02, true}, {1.71, 1.91, true}, {.98, 1.03, true}, {.5, 1.05, true},
+		// of one busy machine, one run after another: each leaves as much open
+		{1.2, 1.8, false}, {1.26, 1.91, false}, {1.35, 2.03, false}, {1.83, 2.24, false}, {1.83, 2.43, false}, {2.15, 2.25, false}} {
 		c := analysis.CeilingPoint{Cores: 2, Speedup: analysis.Interval{Point: (tt.lo + tt.hi) / 2, Lo: tt.lo, Hi: tt.hi, Level: .95, N: 10}}
 		if c.Tells() != tt.want {
 			t.Errorf("%v to %v: tells %v", tt.lo, tt.hi, c.Tells())

@@ -148,11 +148,24 @@ type CeilingPoint struct {
 	Speedup Interval
 }
 
-// Tells reports whether the point says how far work that computes can scale on so many cores: not where its interval
-// leaves open whether more cores gave anything at all, and not where it reaches clearly beyond their number.
-func (c CeilingPoint) Tells() bool {
-	s := c.Speedup
-	return s.Has() && s.Hi <= gainLimit*float64(c.Cores) && (s.Lo >= 1 || s.Hi < gainLimit)
+// Tells reports whether the point says how far work that computes can scale on so many cores: it has an interval, and
+// nothing keeps that from bounding others.
+func (c CeilingPoint) Tells() bool { return c.Speedup.Has() && c.Untold() == "" }
+
+// Untold is what the point's interval is that says too little of how far work that computes can scale: "too wide" or "too
+// far above the number of cores"; empty where it says enough, or there is none. What counts as a gain from more cores,
+// gainLimit, is as near as the ceiling has to be known: the ends of the interval are within it of their geometric mean, or
+// the whole interval is below it. Above so many cores by as much the machine changed between the trials that were paired.
+func (c CeilingPoint) Untold() string {
+	switch s := c.Speedup; {
+	case !s.Has() || s.Hi < gainLimit:
+		return ""
+	case s.Hi > gainLimit*gainLimit*s.Lo:
+		return "too wide"
+	case s.Hi > gainLimit*float64(c.Cores):
+		return "too far above the number of cores"
+	}
+	return ""
 }
 
 // Gave reports whether the machine reliably gave busy threads more than one core: where it did not, no comparison of

@@ -400,7 +400,7 @@ func (s *Series) finding(opt Options, ceiling []analysis.CeilingPoint) string {
 		parts = append(parts, fmt.Sprintf("%s reaches a speedup of %s on %s.", s.Name, interval(last.X), cores(last.N)))
 		for _, c := range ceiling {
 			if float64(c.Cores) == last.N && c.Speedup.N > 0 && c.Cores > 1 {
-				parts = append(parts, fmt.Sprintf("Pure busy threads reach %s there.", quantity.Digits(c.Speedup.Point, 3)))
+				parts = append(parts, reached(c))
 			}
 		}
 		if last.Serial.N > 0 && len(s.Points) == 2 {
@@ -417,6 +417,18 @@ func (s *Series) finding(opt Options, ceiling []analysis.CeilingPoint) string {
 		parts = append(parts, fmt.Sprintf("β is at most %s (%s).", quantity.Digits(max(s.BetaBound.Hi, leastShown), 2), quantity.Level(s.BetaBound.Level)))
 	}
 	return strings.Join(parts, " ")
+}
+
+// reached says how far the machine itself scaled, and where that says little of it.
+func reached(c analysis.CeilingPoint) string {
+	said := fmt.Sprintf("Pure busy threads reach %s there", interval(c.Speedup))
+	switch why := c.Untold(); {
+	case !c.Speedup.Has():
+		said += ", from too few rounds to tell what the machine allows"
+	case why != "":
+		said += ", an interval " + why + " to tell what the machine allows"
+	}
+	return said + "."
 }
 
 func (s *Series) model(f *Fit, _ Options) string {

@@ -231,3 +231,24 @@ func TestPageListsFlags(t *testing.T) {
 		}
 	}
 }
+
+// TestCeilingWithItsDoubt: the machine's own scaling stands in a finding with its interval, and with the caution of a run's
+// report where that interval says little.
+func TestCeilingWithItsDoubt(t *testing.T) {
+	rep := measured(t, "cpu", []int{1, 2}, law(.05, 0), .002)
+	told := analysis.Interval{Point: 1.94, Lo: 1.9, Hi: 1.97, Level: .96, N: 12}
+	wide, above, few := told, told, analysis.Interval{Point: 1.99, N: 3}
+	wide.Lo, wide.Hi = 1.2, 2.1
+	above.Lo, above.Hi = 2.1, 2.3 // not a median's
+	for want, x := range map[string]analysis.Interval{
+		"Pure busy threads reach 1.940 (1.900 to 1.970) there. ":                                                                        told,
+		"Pure busy threads reach 1.9 (1.2 to 2.1) there, an interval too wide to tell what the machine allows. ":                        wide,
+		"Pure busy threads reach 1.94 (2.10 to 2.30) there, an interval too far above the number of cores to tell what the machine all": above,
+		"Pure busy threads reach 1.99 there, from too few rounds to tell what the machine allows. ":                                     few,
+	} {
+		rep.Ceiling = []analysis.CeilingPoint{{Cores: 2, Speedup: x}}
+		if s := pool(t, rep, Options{}); !strings.Contains(s.Finding, want) {
+			t.Errorf("lacks %q: %s", want, s.Finding)
+		}
+	}
+}
