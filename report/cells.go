@@ -172,7 +172,7 @@ func twoSpeedups(t *analysis.Table, cols []column, overLevel string) []column {
 	if name := t.Rows[t.Reference].Name; len(name) <= 16 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") == "" {
 		short = name // a heading is no place for whatever a file may hold
 	}
-	extra := column{head: strings.TrimSpace("over\n" + short + " " + level(overLevel)), long: long(over, overLevel), drop: 1}
+	extra := column{head: strings.TrimSpace("over\n" + short + " " + level(overLevel)), long: long(over, overLevel), drop: 1, intervals: true}
 	return slices.Concat(cols[:speedupColumn], []column{own, extra}, cols[speedupColumn+1:])
 }
 
@@ -183,12 +183,12 @@ func columns(t *analysis.Table, per, batch, setup, mem quantity.Unit, taskLevel,
 		{head: "strategy", long: "strategy", left: true, wrap: true, key: true},
 		{head: "cores", long: "cores", key: true},
 		{head: "workers", long: "workers", drop: workersDrop(t)},
-		{head: strings.TrimSpace(took + "\n" + level(taskLevel)), long: long(took, taskLevel)},
+		{head: strings.TrimSpace(took + "\n" + level(taskLevel)), long: long(took, taskLevel), intervals: true},
 	}
 	if !t.Entry.OwnN {
 		cols = append(cols,
 			column{head: batch.Symbol + " per\nbatch", long: batch.Symbol + " per batch", drop: 7, cost: true},
-			column{head: strings.TrimSpace("speedup\n" + level(speedLevel)), long: long("speedup", speedLevel), drop: 1},
+			column{head: strings.TrimSpace("speedup\n" + level(speedLevel)), long: long("speedup", speedLevel), drop: 1, intervals: true},
 			column{head: "effi-\nciency", long: "efficiency", drop: 4})
 	}
 	return append(cols,

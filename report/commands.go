@@ -79,12 +79,12 @@ func commandColumns(c *analysis.CommandTable, per, cpu, mem quantity.Unit, tookL
 		}
 	}
 	cols = append(cols,
-		column{head: strings.TrimSpace(took + "\n" + level(tookLevel)), long: long(took, tookLevel)},
+		column{head: strings.TrimSpace(took + "\n" + level(tookLevel)), long: long(took, tookLevel), intervals: true},
 		column{head: "user\n" + cpu.Symbol + each, long: "user time" + ofEach(each) + ", " + cpu.Symbol, drop: 2},
 		column{head: "system\n" + cpu.Symbol + each, long: "system time" + ofEach(each) + ", " + cpu.Symbol, drop: 3},
 		column{head: "peak\n" + mem.Symbol, long: "peak memory, " + mem.Symbol, drop: 4})
 	if len(c.Rows) > 1 {
-		cols = append(cols, column{head: strings.TrimSpace("relative\n" + level(relativeLevel)), long: long("time relative to "+relativeTo(c), relativeLevel), drop: 1})
+		cols = append(cols, column{head: strings.TrimSpace("relative\n" + level(relativeLevel)), long: long("time relative to "+relativeTo(c), relativeLevel), drop: 1, intervals: true})
 	}
 	return append(cols,
 		column{head: "n", long: "n", drop: 5},

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -14,6 +15,8 @@ type column struct {
 	left bool   // aligned left; else right
 	// drop says when the column goes where space is short: the highest goes first, 0 never.
 	drop int
+	// intervals follow the values of a column in brackets; they go before any column whose drop is 1.
+	intervals bool
 	// cost columns stand in a page's second table, key columns in both.
 	cost, key bool
 	// wrap allows the cells to be broken between the parts of a name where space is short.
@@ -87,6 +90,26 @@ type layout struct {
 	show []int // indices of columns
 	gap  int
 	wrap int // width of the wrapping column; 0: as needed
+	// bare are the columns whose intervals are left out.
+	bare []int
+}
+
+// head and cell are what a layout shows of a column.
+func (g *grid) head(l layout, col int) string {
+	h := g.cols[col].head
+	if slices.Contains(l.bare, col) {
+		h, _, _ = strings.Cut(h, "[")
+	}
+	return strings.TrimSpace(h)
+}
+
+func (g *grid) cell(l layout, row, col int) string {
+	s := g.lines[row].cells[col]
+	if slices.Contains(l.bare, col) {
+		s, _, _ = strings.Cut(s, " [")
+		s = strings.TrimRight(s, " ")
+	}
+	return s
 }
 
 // text lays the grid out for a terminal of that many columns. It returns the lines and the names of the columns that
@@ -110,21 +133,25 @@ func (g *grid) text(width int, ink ink) (out string, left []string) {
 			c.WidthMax, c.WidthMaxEnforcer = l.wrap, breakName
 		}
 		configs = append(configs, c)
-		head = append(head, g.cols[i].head)
+		head = append(head, g.head(l, i))
 	}
 	w.SetColumnConfigs(configs)
 	w.AppendHeader(head)
-	for _, r := range g.lines {
+	for k, r := range g.lines {
 		row := make(table.Row, 0, len(l.show))
 		for _, i := range l.show {
 			// Coloured after wrapping would be simpler, but the width of an escape sequence is known to the writer.
-			row = append(row, ink.row(r.style, EscapeTerminal(r.cells[i])))
+			row = append(row, ink.row(r.style, EscapeTerminal(g.cell(l, k, i))))
 		}
 		w.AppendRow(row)
 	}
 	for i, c := range g.cols {
-		if !shown[i] {
+		switch {
+		case !shown[i]:
 			left = append(left, c.long)
+		case slices.Contains(l.bare, i):
+			name, _, _ := strings.Cut(c.long, ",")
+			left = append(left, "the intervals of "+name)
 		}
 	}
 	return w.Render() + "\n", left
@@ -148,8 +175,9 @@ func (g *grid) fit(width int) layout {
 		show[i] = i
 	}
 	narrow := g.narrowest()
+	var bare []int
 	for {
-		for _, try := range []layout{{show, 2, 0}, {show, 2, narrow}, {show, 1, narrow}} {
+		for _, try := range []layout{{show, 2, 0, bare}, {show, 2, narrow, bare}, {show, 1, narrow, bare}} {
 			if g.width(try) <= width {
 				return g.widen(try, width)
 			}
@@ -160,8 +188,14 @@ func (g *grid) fit(width int) layout {
 				worst = k
 			}
 		}
+		if worst < 0 || g.cols[show[worst]].drop == 1 {
+			if i := slices.IndexFunc(show, func(i int) bool { return g.cols[i].intervals && !slices.Contains(bare, i) }); i >= 0 {
+				bare = append(slices.Clone(bare), show[i])
+				continue
+			}
+		}
 		if worst < 0 {
-			return layout{show, 1, narrow}
+			return layout{show, 1, narrow, bare}
 		}
 		show = append(append([]int{}, show[:worst]...), show[worst+1:]...)
 	}
@@ -188,11 +222,11 @@ func (g *grid) width(l layout) int {
 	total := 0
 	for _, i := range l.show {
 		w := 0
-		for _, h := range strings.Split(g.cols[i].head, "\n") {
+		for _, h := range strings.Split(g.head(l, i), "\n") {
 			w = max(w, text.StringWidth(h))
 		}
-		for _, r := range g.lines {
-			c := text.StringWidth(EscapeTerminal(r.cells[i]))
+		for k := range g.lines {
+			c := text.StringWidth(EscapeTerminal(g.cell(l, k, i)))
 			if g.cols[i].wrap && l.wrap > 0 {
 				c = min(c, l.wrap)
 			}

@@ -124,6 +124,12 @@ func TestWiderShowsMore(t *testing.T) {
 	if !strings.Contains(narrow, "Not shown at this width:") || !strings.Contains(narrow, "speedup") {
 		t.Errorf("at 80 columns:\n%s", narrow)
 	}
+	// What decides stays: intervals go before the speedup does.
+	got := textOf(t, rep, TextOptions{Width: 60})
+	flat := strings.Join(strings.Fields(got), " ")
+	if !strings.Contains(flat, "the intervals of ms per task;") || strings.Contains(flat, "; speedup, ") || !strings.Contains(got, " speedup") {
+		t.Errorf("at 60 columns:\n%s", got)
+	}
 }
 
 // escapes matches terminal attributes.
