@@ -72,8 +72,13 @@ func TestShortAnswerOfLanguages(t *testing.T) {
 			t.Errorf("%d columns: the numbers of workers are left out where they differ", width)
 		}
 	}
-	if c := taskSizeCommand(analysed(t, runtest.Realistic())); c != "" {
+	if _, c := taskSize(analysed(t, runtest.Realistic())); c != "" {
 		t.Errorf("a run without a command: %s", c)
+	}
+	plan := &rep.Run.Header.Plan
+	plan.Workloads = append(plan.Workloads, plan.Workloads[0], plan.Workloads[0]) // in three sizes
+	if text, c := taskSize(rep); text != taskSizeSwept || c != "parbench crossover --from run.jsonl" {
+		t.Errorf("a run of several sizes: %s: %s", text, c)
 	}
 }
 

@@ -155,8 +155,8 @@ func (p *page) answer() {
 		}
 	}
 	p.f("\n")
-	if c := taskSizeCommand(p.rep); c != "" {
-		p.f("%s:\n\n%s\n", taskSizeText, fence("sh", []string{c}))
+	if text, command := taskSize(p.rep); command != "" {
+		p.f("%s:\n\n%s\n", text, fence("sh", []string{command}))
 	}
 }
 

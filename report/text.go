@@ -159,10 +159,10 @@ func (p *printer) table(t *analysis.Table) {
 
 // taskSize names the command that answers what the tables do not.
 func (p *printer) taskSize() {
-	if c := taskSizeCommand(p.rep); c != "" {
+	if text, command := taskSize(p.rep); command != "" {
 		p.b.WriteByte('\n')
-		p.para("", p.ink.paint(bold, "task size")+" · "+taskSizeText+":")
-		p.b.WriteString("    " + c + "\n")
+		p.para("", p.ink.paint(bold, "task size")+" · "+text+":")
+		p.b.WriteString("    " + command + "\n")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/analysis"
+	"github.com/parbench/parbench/results/analysis/crossover"
 	"github.com/parbench/parbench/results/analysis/quantity"
 )
 
@@ -183,19 +184,26 @@ func command(h *results.Header) string {
 	return EscapeTerminal(strings.Join(words, " "))
 }
 
-// taskSizeText introduces taskSizeCommand.
-const taskSizeText = "From which task size on processes pay off is not seen with tasks of one size; this measures it"
+// taskSizeText and taskSizeSwept introduce the command of taskSize.
+const (
+	taskSizeText  = "From which task size on processes pay off is not seen with tasks of one size; this measures it"
+	taskSizeSwept = "From which task size on processes pay off is told by all sizes of a workload together"
+)
 
-// taskSizeCommand is the line that measures it, quoted for a shell; empty where the run does not call for it.
-func taskSizeCommand(rep *analysis.Report) string {
-	if len(rep.TaskSize) == 0 {
-		return ""
+// taskSize is the line that tells it, quoted for a shell, and what introduces it; both are empty where the run does not call
+// for it.
+func taskSize(rep *analysis.Report) (text, command string) {
+	switch {
+	case len(rep.TaskSize) == 0:
+		return "", ""
+	case crossover.Sweeps(rep.Run):
+		return taskSizeSwept, "parbench crossover --from run.jsonl"
 	}
 	words := []string{"parbench"}
 	for _, a := range rep.TaskSize {
 		words = append(words, QuoteShell(a))
 	}
-	return EscapeTerminal(strings.Join(words, " "))
+	return taskSizeText, EscapeTerminal(strings.Join(words, " "))
 }
 
 // fillIn says which parts of a command are places for paths of the reader's own, or nothing.
