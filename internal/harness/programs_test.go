@@ -128,6 +128,30 @@ func TestCellsOfTwoPrograms(t *testing.T) {
 	}
 }
 
+// TestTheFirstProgramsReferenceComesFirst: whatever the order of the strategies, where several programs take part. A program
+// alone keeps its user's order.
+func TestTheFirstProgramsReferenceComesFirst(t *testing.T) {
+	const self, other, threads, pool = "self work sequential 1/1 reference", "other work x-sequential 1/1 reference", "self work threads 1/1", "other work x-pool 1/1"
+	for asked, want := range map[string][]string{
+		"threads x-pool":                         {self, other, threads, pool},
+		"sequential threads x-pool":              {self, other, threads, pool},
+		"x-pool threads sequential":              {self, other, pool, threads},
+		"x-sequential sequential x-pool":         {self, other, pool},
+		"x-sequential x-pool":                    {self, other, pool},
+		"sequential threads x-sequential x-pool": {self, threads, other, pool},
+		"threads sequential":                     {threads, self},
+	} {
+		spec := quickSpec("work", "threads", 1)
+		spec.Strategies = nil
+		for _, s := range strings.Fields(asked) {
+			spec.Strategies = append(spec.Strategies, parseSel(s))
+		}
+		if d := cmp.Diff(want, programCells(draftOf(t, spec))); d != "" {
+			t.Errorf("-s %s: %s", asked, d)
+		}
+	}
+}
+
 func TestTwoProgramsWithTheSameStrategy(t *testing.T) {
 	offers := []Offer{
 		{Program: Program{Label: "base"}, Description: fakeOffer()}, {Program: Program{Label: "head"}, Description: fakeOffer()},

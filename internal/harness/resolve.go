@@ -66,7 +66,7 @@ func (d *draft) resolveStrategies(sels []Selection) ([]resolvedStrategy, error) 
 }
 
 // addReferences marks the reference of each program that takes part, the first program's in any case, and puts those
-// first that nobody asked for.
+// first that nobody asked for. Where several programs take part, the first one's comes before all others.
 func (d *draft) addReferences(asked []resolvedStrategy) ([]resolvedStrategy, error) {
 	var added []resolvedStrategy
 	for p, o := range d.offers {
@@ -94,7 +94,13 @@ func (d *draft) addReferences(asked []resolvedStrategy) ([]resolvedStrategy, err
 		r.program, r.reference, r.added = p, true, true
 		added = append(added, r)
 	}
-	return append(added, asked...), nil
+	all := append(added, asked...)
+	first := slices.IndexFunc(all, func(r resolvedStrategy) bool { return r.program == 0 && r.reference })
+	if first > 0 && slices.ContainsFunc(all, func(r resolvedStrategy) bool { return r.program > 0 }) {
+		ref := all[first]
+		all = slices.Insert(slices.Delete(all, first, first+1), 0, ref)
+	}
+	return all, nil
 }
 
 // unavailable says why the strategy cannot run with these parameters, or "".

@@ -321,8 +321,12 @@ func (h *Harness) observe(ctx context.Context, l launch, c results.Cell, want st
 // foreign reports whether the digests that a cell is checked against come from a program in another language.
 func (r *runner) foreign(cell int) bool {
 	c := r.plan.Cells[cell]
-	first := slices.IndexFunc(r.plan.Cells, func(o results.Cell) bool { return o.Workload == c.Workload && o.Reference })
-	return first >= 0 && r.language(c.Program) != r.language(r.plan.Cells[first].Program)
+	for _, p := range r.h.Programs {
+		if slices.ContainsFunc(r.plan.Cells, func(o results.Cell) bool { return o.Workload == c.Workload && o.Reference && o.Program == p.Label }) {
+			return r.language(c.Program) != r.language(p.Label)
+		}
+	}
+	return false
 }
 
 // language is what a program says of its runtime, without the version: "go" of "go1.26.8 linux/amd64".

@@ -202,7 +202,7 @@ func complete(run *results.Run, seen, planned int) bool {
 // table analyses one workload. Cells are taken by their index, so that nothing that differs in any part of the cell
 // can mix.
 func (a *analyser) table(e results.PlanEntry) Table {
-	t := Table{Entry: e, Reference: -1}
+	t := Table{Entry: e}
 	programs := map[string]map[string]bool{} // by label
 	cores := map[int]bool{}
 	for i, c := range a.run.Header.Plan.Cells {
@@ -215,10 +215,8 @@ func (a *analyser) table(e results.PlanEntry) Table {
 		}
 		programs[label(c)][c.Program] = true
 		cores[c.Cores] = true
-		if c.Reference && t.Reference < 0 {
-			t.Reference = len(t.Rows) - 1
-		}
 	}
+	t.Reference = a.firstReference(&t)
 	for k := range cores {
 		t.Cores = append(t.Cores, k)
 	}

@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/parbench/parbench/results"
@@ -76,6 +77,27 @@ func reference(t *Table, row int) int {
 		}
 	}
 	return -1
+}
+
+// firstReference returns the index in t.Rows of the reference of the first of the run's programs that has one here, or -1.
+// The order of the rows is that of what was asked for and says nothing of it.
+func (a *analyser) firstReference(t *Table) int {
+	programs := a.run.Header.Environment.Programs
+	found, first := -1, 0
+	for i := range t.Rows {
+		c := &t.Rows[i].Cell
+		if !c.Reference {
+			continue
+		}
+		place := slices.IndexFunc(programs, func(p results.Program) bool { return p.Label == c.Program })
+		if place < 0 {
+			place = len(programs)
+		}
+		if found < 0 || place < first {
+			found, first = i, place
+		}
+	}
+	return found
 }
 
 // several reports whether the table's rows are of more than one program.

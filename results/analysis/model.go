@@ -118,7 +118,7 @@ func (w *Winner) Has(row int) bool {
 type Table struct {
 	Entry     results.PlanEntry
 	Rows      []Row // in the plan's order
-	Reference int   // index in Rows, of the first program's; -1: none
+	Reference int   // index in Rows, of the first program's that has one; -1: none
 	Cores     []int // core counts that occur, ascending
 	Winner    *Winner
 	// NoGain lists labels of strategies for which more cores gained nothing: the interval of their speedup of the largest
