@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/parbench/parbench/internal/host"
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/workloads"
 )
@@ -52,7 +53,7 @@ func (p Program) Describe(ctx context.Context) (*protocol.Description, error) {
 	defer refuse(nil)
 	s, err := startSession(p, nil, 0)
 	if err != nil {
-		return nil, err
+		return nil, host.Limited(err, "")
 	}
 	defer s.end()
 	s.tail.OnMore(mostTalk, func() { refuse(errTalk) })

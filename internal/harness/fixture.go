@@ -41,7 +41,7 @@ func startFixtures(ctx context.Context, offers []Offer, names []string, place Pl
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			f.failed[name] = fmt.Errorf("fixture %s: %w", name, err)
+			f.failed[name] = fmt.Errorf("fixture %s: %w", name, host.Limited(err, ""))
 		}
 	}
 	return f, nil

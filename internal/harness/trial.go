@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/parbench/parbench/internal/host"
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/results"
 )
@@ -52,7 +53,7 @@ func runTrial(ctx context.Context, l launch) outcome {
 	defer cancel()
 	s, err := startTrial(l)
 	if err != nil {
-		t.Status, t.Reason = results.Crashed, err.Error()
+		t.Status, t.Reason = results.Crashed, host.Limited(err, "").Error()
 		return outcome{trial: t}
 	}
 	o := outcome{trial: t}

@@ -1,0 +1,41 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+)
+
+// Limited adds the remedy to an error that Exhausted has one for, and leaves every other one as it is, nil too. instead says
+// what else helps where the error comes up; it may be empty.
+func Limited(err error, instead string) error {
+	remedy := Exhausted(err)
+	switch {
+	case remedy == "":
+		return err
+	case instead != "":
+		remedy += ", or " + instead
+	}
+	return fmt.Errorf("%w; %s", err, remedy)
+}
+
+// Exhausted is the remedy for an error that says that this process, its user or the system has no more descriptors or
+// processes to give, and empty for every other one.
+func Exhausted(err error) string {
+	switch {
+	case errors.Is(err, syscall.EMFILE):
+		return "raise ulimit -n"
+	case errors.Is(err, syscall.ENFILE):
+		return "raise the system's limit on open files (on Linux the sysctl fs.file-max)"
+	case errors.Is(err, syscall.EAGAIN) && starting(err):
+		return "raise ulimit -u, or the container's limit on processes"
+	}
+	return ""
+}
+
+// starting reports whether it was a process that could not be started: elsewhere EAGAIN means other things.
+func starting(err error) bool {
+	var pe *fs.PathError
+	return errors.As(err, &pe) && (pe.Op == "start" || pe.Op == "fork/exec") // of package spawn, and of os
+}
