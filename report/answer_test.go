@@ -54,7 +54,7 @@ func TestShortAnswerOfLanguages(t *testing.T) {
 		"- sleep: **Fastest: goroutines on 2 cores with 64 workers, at ",
 		"\n  - Goroutines had another number of workers than processes and threads of python3, which ",
 		"\n  - warning: strategies with unequal numbers of workers are compared on work that waits",
-		"64 for goroutines; 16 for process-pool, py-threads and py-pool. Compare with as many workers for each: --tasks 64 -s goroutines -s process-pool:workers=64",
+		"64 for goroutines; 16 for process-pool, py-threads and py-pool. Compare with as many workers for each: ``parbench run -w sleep --tasks 64 -s goroutines -s process-pool:workers=64 -s py-threads:workers=64 -s 'py-pool:mode=`imap`,workers=64'``\n",
 		"\n" + taskSizeText + ":\n\n```sh\nparbench crossover -s goroutines,process-pool,py-threads -s 'py-pool:mode=`imap`'\n```\n",
 	} {
 		if !strings.Contains(strings.ReplaceAll(short, `\`, ""), want) {
@@ -65,6 +65,9 @@ func TestShortAnswerOfLanguages(t *testing.T) {
 		text := textOf(t, rep, TextOptions{Width: width})
 		if !strings.Contains(text, "\n    parbench crossover -s goroutines,process-pool,py-threads -s 'py-pool:mode=`imap`'\n") {
 			t.Errorf("%d columns: no command", width)
+		}
+		if !strings.Contains(text, " each:\n    parbench run -w sleep --tasks 64 -s goroutines -s process-pool:workers=64 -s py-threads:workers=64 -s 'py-pool:mode=`imap`,workers=64'\n") {
+			t.Errorf("%d columns: no command of as many workers:\n%s", width, text)
 		}
 		_, waits, _ := strings.Cut(text, "\nsleep · ")
 		waits, _, _ = strings.Cut(waits, "▲")

@@ -141,6 +141,21 @@ func EscapeMarkdown(s string) string {
 
 // fence wraps untrusted lines in a code block whose fence is longer than any run of backticks in them.
 func fence(info string, lines []string) string {
+	bar := strings.Repeat("`", max(3, ticks(lines...)+1))
+	return bar + info + "\n" + strings.Join(lines, "\n") + "\n" + bar + "\n"
+}
+
+// codeSpan is untrusted text of one line as code within a sentence, between more backticks than stand together in it.
+func codeSpan(s string) string {
+	bar := strings.Repeat("`", ticks(s)+1)
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " " // of which Markdown takes one off each end
+	}
+	return bar + s + bar
+}
+
+// ticks is the largest number of backticks that stand together in one of the lines.
+func ticks(lines ...string) int {
 	longest := 0
 	for _, l := range lines {
 		run := 0
@@ -153,8 +168,7 @@ func fence(info string, lines []string) string {
 			}
 		}
 	}
-	bar := strings.Repeat("`", max(3, longest+1))
-	return bar + info + "\n" + strings.Join(lines, "\n") + "\n" + bar + "\n"
+	return longest
 }
 
 // linkPath makes a relative path fit for a Markdown link destination in angle brackets.

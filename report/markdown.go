@@ -150,7 +150,7 @@ func (p *page) answer() {
 		}
 		for _, w := range t.Warnings {
 			if w.Code == analysis.CodeUnequalWorkers { // without it the sentences above would mislead
-				p.f("  - %s: %s. %s.\n", severity(w.Severity), EscapeMarkdown(w.Text), EscapeMarkdown(sentence(w.Remedy)))
+				p.f("  - %s: %s. %s\n", severity(w.Severity), EscapeMarkdown(w.Text), remedy(t, w))
 			}
 		}
 	}
@@ -242,7 +242,7 @@ func (p *page) notes(t *analysis.Table) {
 		return
 	}
 	for _, w := range t.Warnings {
-		p.f("- %s: %s. %s.\n", severity(w.Severity), EscapeMarkdown(w.Text), EscapeMarkdown(sentence(w.Remedy)))
+		p.f("- %s: %s. %s\n", severity(w.Severity), EscapeMarkdown(w.Text), remedy(t, w))
 	}
 	p.f("\n")
 }

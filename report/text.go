@@ -153,7 +153,14 @@ func (p *printer) table(t *analysis.Table) {
 		p.para(first, EscapeTerminal(point))
 	}
 	for _, w := range t.Warnings {
+		var command string
+		if w.Remedy, command = advised(t, w); command == "" {
+			p.warning("  ", w)
+			continue
+		}
+		w.Remedy += ":"
 		p.warning("  ", w)
+		p.b.WriteString("    " + command + "\n") // whole, to be copied
 	}
 }
 

@@ -184,6 +184,23 @@ func command(h *results.Header) string {
 	return EscapeTerminal(strings.Join(words, " "))
 }
 
+// remedy is what a warning of a table advises, as Markdown, with the command that does it.
+func remedy(t *analysis.Table, w analysis.Warning) string {
+	advice, command := advised(t, w)
+	if command == "" {
+		return EscapeMarkdown(sentence(advice)) + "."
+	}
+	return EscapeMarkdown(sentence(advice)) + ": " + codeSpan(command)
+}
+
+// advised is what a warning of a table advises, and the command that does it, quoted for a shell, where there is one.
+func advised(t *analysis.Table, w analysis.Warning) (advice, command string) {
+	if w.Code != analysis.CodeUnequalWorkers || len(t.EvenWorkers) == 0 {
+		return w.Remedy, ""
+	}
+	return w.Remedy + fillIn(t.EvenWorkers), again(t.EvenWorkers)
+}
+
 // taskSizeText and taskSizeSwept introduce the command of taskSize.
 const (
 	taskSizeText  = "From which task size on processes pay off is not seen with tasks of one size; this measures it"
@@ -199,11 +216,16 @@ func taskSize(rep *analysis.Report) (text, command string) {
 	case crossover.Sweeps(rep.Run):
 		return taskSizeSwept, "parbench crossover --from run.jsonl"
 	}
+	return taskSizeText, again(rep.TaskSize)
+}
+
+// again is a command line of parbench, quoted for a shell.
+func again(args []string) string {
 	words := []string{"parbench"}
-	for _, a := range rep.TaskSize {
+	for _, a := range args {
 		words = append(words, QuoteShell(a))
 	}
-	return taskSizeText, EscapeTerminal(strings.Join(words, " "))
+	return EscapeTerminal(strings.Join(words, " "))
 }
 
 // fillIn says which parts of a command are places for paths of the reader's own, or nothing.

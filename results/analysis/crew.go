@@ -78,71 +78,113 @@ func toItsOne(t *Table, ref int) string {
 const mostWorkers = 64
 
 // workersWarning warns where strategies were compared that could not wait for as many tasks at the same time.
-func workersWarning(w *warnings, t *Table) {
+func workersWarning(w *warnings, h *results.Header, t *Table) {
 	if t.Commands() || !t.UnequalWorkers() {
 		return
 	}
 	byCrew := map[int][]string{} // names
-	var labels []string
-	unbounded, least, most := false, 0, 0
 	for i := range t.Rows {
-		r := &t.Rows[i]
-		if !crewed(r) {
-			continue
-		}
-		n := crew(&r.Cell)
-		if !slices.Contains(byCrew[n], r.Name) {
-			byCrew[n] = append(byCrew[n], r.Name)
-		}
-		if l := evenly(&r.Cell); !slices.Contains(labels, l) {
-			labels = append(labels, l)
-		}
-		unbounded = unbounded || r.Cell.Unbounded
-		most = max(most, n)
-		if least == 0 || n < least {
-			least = n
+		if r := &t.Rows[i]; crewed(r) && !slices.Contains(byCrew[crew(&r.Cell)], r.Name) {
+			byCrew[crew(&r.Cell)] = append(byCrew[crew(&r.Cell)], r.Name)
 		}
 	}
 	var said []string
 	for _, n := range slices.SortedFunc(maps.Keys(byCrew), func(x, y int) int { return cmp.Compare(y, x) }) {
 		said = append(said, fmt.Sprintf("%s for %s", quantity.Count(n), list(limit(byCrew[n]))))
 	}
-	w.add(Warn, CodeUnequalWorkers, "compare with as many workers for each: "+evenFlags(labels, unbounded, least, most),
+	w.add(Warn, CodeUnequalWorkers, "compare with as many workers for each",
 		"strategies with unequal numbers of workers are compared on work that waits, where more of them are faster whatever the strategy: %s",
 		strings.Join(said, "; "))
+	t.EvenWorkers = evenCommand(h, t)
 }
 
-// evenly is the label of a cell with a place for a number of workers; of strategies that start one for each task, the label.
-func evenly(c *results.Cell) string {
-	l := label(*c)
-	if c.Unbounded {
-		return l
+// evenCommand is the command of a run of the table's workload in which all strategies have the same number of workers: as
+// many as tasks where one starts a worker for each, and otherwise the largest number that there was. A run's own command
+// line has its strategies, with their interpreters, and its programs as they are to be given again. It is empty where the
+// run has none.
+func evenCommand(h *results.Header, t *Table) []string {
+	if len(h.Args) == 0 || h.Args[0] != "run" {
+		return nil
 	}
-	name, params, _ := strings.Cut(l, ":")
+	unbounded, least, most := false, 0, 0
+	starts := map[string]bool{} // a worker for each task, by strategies' names
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		if !crewed(r) {
+			continue
+		}
+		c, n := &r.Cell, crew(&r.Cell)
+		starts[c.Strategy] = c.Unbounded
+		unbounded, most = unbounded || c.Unbounded, max(most, n)
+		if least == 0 || n < least {
+			least = n
+		}
+	}
+	n := most
+	if unbounded && most > mostWorkers {
+		n = least // and as many tasks, of which each has a worker then
+	}
+	words := []string{"run"}
+	var flags, selected []string
+	for i, word := range h.Args {
+		switch name, params, _ := strings.Cut(word, ":"); {
+		case strings.HasPrefix(word, "--program=") || strings.HasPrefix(word, "--python-workload="):
+			flags = append(flags, word)
+		case strings.HasPrefix(word, "--tasks=") && !unbounded:
+			flags = append(flags, word)
+		case i > 0 && h.Args[i-1] == "-s":
+			one, is := starts[name]
+			if is && !one {
+				word = evenly(name, params, n)
+			}
+			if is && !slices.Contains(selected, word) {
+				selected = append(selected, word)
+			}
+		}
+	}
+	if len(selected) == 0 {
+		return nil
+	}
+	words = append(append(words, flags...), "-w", given(h.Args, &t.Entry))
+	if unbounded {
+		words = append(words, "--tasks", fmt.Sprint(n))
+	}
+	for _, s := range selected {
+		words = append(words, "-s", s)
+	}
+	return words
+}
+
+// given is how a command line names a workload.
+func given(args []string, e *results.PlanEntry) string {
+	named := e.Name
+	for i, word := range args {
+		name, params, _ := strings.Cut(word, ":")
+		if i == 0 || args[i-1] != "-w" || name != e.Name {
+			continue
+		}
+		fits := true
+		for _, p := range strings.Split(params, ",") {
+			k, v, _ := strings.Cut(p, "=")
+			fits = fits && (p == "" || e.Params[k] == v)
+		}
+		if fits || named == e.Name {
+			named = word
+		}
+		if fits {
+			break
+		}
+	}
+	return named
+}
+
+// evenly is a strategy with a number of workers in the place of any that it had.
+func evenly(name, params string, n int) string {
 	kept := []string{}
 	for _, p := range strings.Split(params, ",") {
 		if p != "" && !strings.HasPrefix(p, "workers=") {
 			kept = append(kept, p)
 		}
 	}
-	return name + ":" + strings.Join(append(kept, "workers=%d"), ",")
-}
-
-// evenFlags are the flags of a run in which all have the same number of workers.
-func evenFlags(labels []string, unbounded bool, least, most int) string {
-	n, flags := most, ""
-	if unbounded && most > mostWorkers {
-		n = least // and as many tasks, of which each has a worker then
-	}
-	if unbounded {
-		flags = fmt.Sprintf("--tasks %d", n)
-	}
-	const many = 4
-	if len(labels) > many {
-		return strings.TrimSpace(flags+" and ") + fmt.Sprintf(" workers=%d for each strategy that takes it", n)
-	}
-	for _, l := range labels {
-		flags += " -s " + strings.ReplaceAll(l, "%d", fmt.Sprint(n))
-	}
-	return strings.TrimSpace(flags)
+	return name + ":" + strings.Join(append(kept, fmt.Sprintf("workers=%d", n)), ",")
 }

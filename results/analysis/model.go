@@ -140,6 +140,9 @@ type Table struct {
 	Points   []string
 	Finding  string    // Points as one text
 	Warnings []Warning // of the workload as a whole
+	// EvenWorkers are the words of the command that does what the warning CodeUnequalWorkers advises, after the program's
+	// own name; empty where there is no such warning or the run's own command line is not known. They are from the file.
+	EvenWorkers []string
 }
 
 // CeilingPoint is the machine's own measured scaling: k pinned threads of busy work against one, paired per round.

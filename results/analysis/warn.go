@@ -184,7 +184,7 @@ func (a *analyser) tableWarnings(t *Table) []Warning {
 			"%d rounds are too few to tell any of %d cells from the best: the correction for so many comparisons needs %d",
 			t.Winner.Pairs, t.Winner.candidates(t), t.Winner.Floor)
 	}
-	workersWarning(&w, t)
+	workersWarning(&w, &a.run.Header, t)
 	a.cached(&w, t)
 	waitedLonger(&w, t)
 	if share, n := a.fixtureShare(t); a.run.Header.Plan.SharesFixture && t.Entry.Fixture != "" && n > 0 && share > 0 {
