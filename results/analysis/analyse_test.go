@@ -403,7 +403,7 @@ func TestSeveralProgramsShareATable(t *testing.T) {
 	}
 	for _, want := range []string{
 		"The lowest median of python3.13 is that of py-pool on 2 cores, 125 ms per task, 1.", "times as fast as py-sequential",
-		"Goroutines beat processes of python3.13: pool on 2 cores is 25.0", " times as fast as py-pool on 2 cores (95 % interval ",
+		"Go beats processes of python3.13: pool on 2 cores is 25.0", " times as fast as py-pool on 2 cores (95 % interval ",
 	} {
 		if !strings.Contains(ts.Finding, want) {
 			t.Errorf("the finding lacks %q: %s", want, ts.Finding)

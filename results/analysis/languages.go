@@ -75,6 +75,7 @@ func (a *analyser) languages(t *Table) (l languages) {
 		alone.pairs = a.duel(t, side{"processes", processes}, side{"threads", threads})
 		across.pairs = append(a.duel(t, side{"goroutines", routines}, side{"processes", processes}),
 			a.duel(t, side{"goroutines", routines}, side{"threads", threads})...)
+		across.pairs = called(t, across.pairs)
 		for _, x := range []answer{alone, across} {
 			if len(x.pairs) == 0 {
 				continue
@@ -97,24 +98,46 @@ func (a *analyser) languages(t *Table) (l languages) {
 			switch {
 			case unequal(t, d.first, d.second):
 				uneven = append(uneven, d.other)
-			case v == "goroutines beat "+d.other:
+			case v == beat(d.one, d.other):
 				beaten = append(beaten, d.other)
 			}
 			verdicts = append(verdicts, v)
 		}
-		who := fmt.Sprintf("Of goroutines and %s, %s", programWord(x.program), strings.Join(verdicts, "; "))
+		one := x.pairs[0].one
+		who := fmt.Sprintf("Of %s and %s, %s", one, programWord(x.program), strings.Join(verdicts, "; "))
 		switch {
 		case x.python:
 			who = fmt.Sprintf("Under %s %s", programWord(x.program), verdicts[0])
 		case len(beaten) == len(verdicts):
-			who = fmt.Sprintf("Goroutines beat %s of %s", both(beaten), programWord(x.program))
+			who = fmt.Sprintf("%s of %s", capital(beat(one, both(beaten))), programWord(x.program))
 		case len(uneven) == len(verdicts):
-			who = fmt.Sprintf("Goroutines had another number of workers than %s of %s, which the ratio has in it", list(uneven), programWord(x.program))
+			who = fmt.Sprintf("%s had another number of workers than %s of %s, which the ratio has in it", capital(one), list(uneven), programWord(x.program))
 		}
 		l.said = append(l.said, fmt.Sprintf("%s: %s.", who, a.inWords(t, x.pairs)))
 	}
 	return l
 }
+
+// called names the first side of pairs after the strategy "goroutines" where that alone stands for it, and otherwise after
+// the language: a pool is made of goroutines too, but a reader looks for the strategy of that name.
+func called(t *Table, pairs []duel) []duel {
+	if slices.ContainsFunc(pairs, func(d duel) bool { return t.Rows[d.first].Cell.Strategy != "goroutines" }) {
+		for k := range pairs {
+			pairs[k].one = "Go"
+		}
+	}
+	return pairs
+}
+
+// beat says that one side beat the other, with the verb that it takes.
+func beat(one, other string) string {
+	if one == "Go" {
+		return one + " beats " + other
+	}
+	return one + " beat " + other
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func both(s []string) string {
 	if len(s) == 2 {
@@ -187,9 +210,9 @@ func (d *duel) verdict(t *Table, opt Options, least int) string {
 	case d.p > 1-opt.Level:
 		return fmt.Sprintf("%s and %s cannot be told apart", d.one, d.other)
 	case r.Point > 1:
-		return d.one + " beat " + d.other
+		return beat(d.one, d.other)
 	}
-	return d.other + " beat " + d.one
+	return beat(d.other, d.one)
 }
 
 // inWords says the ratio of each duel, of the faster to the slower.

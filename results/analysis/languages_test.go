@@ -57,6 +57,31 @@ func TestPythonIsAnswered(t *testing.T) {
 	}
 }
 
+// TestGoIsNamedAfterItsStrategy: "goroutines" is a strategy, so it is said where that strategy is compared, and "Go" where a
+// pool is.
+func TestGoIsNamedAfterItsStrategy(t *testing.T) {
+	python := under("python3", cell("py-sequential", 1, 200, .002), cell("py-threads", 2, 50, .002), cell("py-pool", 2, 100, .002))
+	for _, tt := range []struct {
+		goroutines, pool float64 // 0: not run
+		want, not        string
+	}{
+		{20, 0, "Goroutines beat both processes and threads of python3: goroutines on 2 cores is ", "Go beats"},
+		{0, 20, "Go beats both processes and threads of python3: pool on 2 cores is ", "oroutines"},
+		{30, 20, "Go beats both processes and threads of python3: pool on 2 cores is ", "oroutines beat"},
+		{20, 30, "Goroutines beat both processes and threads of python3: goroutines on 2 cores is ", "Go beats"},
+		{0, 70, "Of Go and python3, Go beats processes; threads beat Go: pool on 2 cores is ", "oroutines"},
+	} {
+		cells := under("self", cell("sequential", 1, 100, .002))
+		if tt.goroutines > 0 {
+			cells = append(cells, under("self", cell("goroutines", 2, tt.goroutines, .002))...)
+		}
+		if tt.pool > 0 {
+			cells = append(cells, under("self", cell("pool", 2, tt.pool, .002))...)
+		}
+		said(t, strings.Join(analyse(t, runtest.Build(spec("cpu", append(cells, python...)...))).Tables[0].Further, "\n"), []string{tt.want}, []string{tt.not})
+	}
+}
+
 // TestPairedRatioAgainstMedians: a ratio that is paired by round and the medians may say the opposite, and no sentence
 // leaves the reader alone with both.
 func TestPairedRatioAgainstMedians(t *testing.T) {
