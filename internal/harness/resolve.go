@@ -94,7 +94,7 @@ func (d *draft) addReferences(asked []resolvedStrategy) ([]resolvedStrategy, err
 		r.program, r.reference, r.added = p, true, true
 		added = append(added, r)
 	}
-	all := append(added, asked...)
+	all := slices.Concat(added, asked)
 	first := slices.IndexFunc(all, func(r resolvedStrategy) bool { return r.program == 0 && r.reference })
 	if first > 0 && slices.ContainsFunc(all, func(r resolvedStrategy) bool { return r.program > 0 }) {
 		ref := all[first]

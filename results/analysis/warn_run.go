@@ -21,15 +21,9 @@ func (a *analyser) runWarnings(rep *Report) []Warning {
 // runState warns about the file and about how the run went.
 func (a *analyser) runState(w *warnings, rep *Report) {
 	run := a.run
-	failed := 0
-	for i := range a.cells {
-		if a.cells[i].failed > 0 {
-			failed++
-		}
-	}
-	if failed > 0 {
+	if rep.Failed > 0 {
 		w.add(Error, CodeFailedCells, "read the reasons in the list of failures; the other cells are not affected",
-			"%d of %d cells failed in %s", failed, len(a.cells), trials(rep.Failed))
+			"%s failed in %s", a.failedCells(), trials(rep.Failed))
 	}
 	if !rep.Complete {
 		reason := ""
@@ -55,6 +49,29 @@ func (a *analyser) runState(w *warnings, rep *Report) {
 		w.add(Warn, CodeForeign, "check where the file comes from", "%s to no cell of the plan: left out", verb(a.foreign, "belongs", "belong"))
 	}
 	a.resumes(w)
+}
+
+// failedCells counts the cells with a failed trial among those that have a row in a table, and apart from them among those
+// of the machine's ceiling, which have none.
+func (a *analyser) failedCells() string {
+	var failed, all [2]int
+	for i := range a.cells {
+		of := 0
+		if a.run.Header.Plan.Cells[i].Ceiling {
+			of = 1
+		}
+		all[of]++
+		if a.cells[i].failed > 0 {
+			failed[of]++
+		}
+	}
+	var said []string
+	for of, what := range []string{"", " of the machine ceiling"} {
+		if failed[of] > 0 {
+			said = append(said, fmt.Sprintf("%d of %s%s", failed[of], plural(all[of], "cell"), what))
+		}
+	}
+	return list(said)
 }
 
 func (a *analyser) resumes(w *warnings) {

@@ -42,6 +42,31 @@ func calm() runtest.Spec {
 	return s
 }
 
+// TestFailedCellsAreThoseOfTheTables: the cells of the machine's ceiling have no row, and are counted apart when they fail.
+func TestFailedCellsAreThoseOfTheTables(t *testing.T) {
+	for _, tt := range []struct {
+		row, ceiling bool
+		want         string
+	}{
+		{true, false, "1 of 4 cells failed in 6 trials"},
+		{false, true, "1 of 2 cells of the machine ceiling failed in 6 trials"},
+		{true, true, "1 of 4 cells and 1 of 2 cells of the machine ceiling failed in 12 trials"},
+	} {
+		s := withCeiling(calm(), .5, .001)
+		if tt.row {
+			s.Workloads[0].Cells[2] = failing(s.Workloads[0].Cells[2], results.Crashed, 4)
+		}
+		if tt.ceiling {
+			s.Workloads[1].Cells[1] = failing(s.Workloads[1].Cells[1], results.Crashed, 4)
+		}
+		rep := analyse(t, runtest.Build(s))
+		at := slices.IndexFunc(rep.Warnings, func(w analysis.Warning) bool { return w.Code == analysis.CodeFailedCells })
+		if at < 0 || rep.Warnings[at].Text != tt.want {
+			t.Errorf("row %t, ceiling %t: warnings %v, want %q", tt.row, tt.ceiling, rep.Warnings, tt.want)
+		}
+	}
+}
+
 func TestCalmRunHasNoWarning(t *testing.T) {
 	if got := codes(analyse(t, smooth(runtest.Build(calm())))); len(got) > 0 {
 		t.Errorf("warnings %v", got)
