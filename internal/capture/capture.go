@@ -116,21 +116,10 @@ func (t *Tail) Close() {
 
 // drain takes in what is in the stream and waits for nothing.
 func (t *Tail) drain() {
-	rc, err := t.f.SyscallConn()
-	if err != nil {
-		return
-	}
 	// Whoever else holds the stream may go on writing. What was written before Close fits into the pipe.
-	for left := pipeSize; left > 0; {
-		n := 0
-		// Not Read, which would look at the deadline first.
-		if rc.Control(func(fd uintptr) { n, err = syscall.Read(int(fd), t.chunk) }) != nil {
-			return
-		}
-		if errors.Is(err, syscall.EINTR) {
-			continue
-		}
-		if n <= 0 {
+	for left := PipeSize; left > 0; {
+		n, err := ReadNow(t.f, t.chunk)
+		if err != nil {
 			return
 		}
 		t.take(t.chunk[:n])
@@ -138,9 +127,32 @@ func (t *Tail) drain() {
 	}
 }
 
-// pipeSize is the most that a pipe holds: Linux gives one 64 KiB, and an unprivileged process, be it this one or who has
+// ReadNow reads what is in a pipe, whose descriptor is non-blocking, and waits for nothing: where nothing is in it, it returns
+// io.EOF. Unlike Read it has no deadline.
+func ReadNow(f *os.File, b []byte) (n int, err error) {
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	control := rc.Control(func(fd uintptr) {
+		for n, err = syscall.Read(int(fd), b); errors.Is(err, syscall.EINTR); {
+			n, err = syscall.Read(int(fd), b)
+		}
+	})
+	switch {
+	case control != nil:
+		return 0, control
+	case n > 0:
+		return n, nil
+	case err == nil, errors.Is(err, syscall.EAGAIN):
+		return 0, io.EOF
+	}
+	return 0, err
+}
+
+// PipeSize is the most that a pipe holds: Linux gives one 64 KiB, and an unprivileged process, be it this one or who has
 // inherited the other end, may make it as large as this (pipe(7), /proc/sys/fs/pipe-max-size).
-const pipeSize = 1 << 20
+const PipeSize = 1 << 20
 
 // Sum returns the hash of everything that was read. Call it after Close.
 func (t *Tail) Sum() uint64 { return t.sum.Sum64() }

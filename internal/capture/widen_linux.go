@@ -11,6 +11,6 @@ import (
 // kept to /dev/null instead of reading it gained nothing measurable beyond this.)
 func widen(f *os.File) {
 	if rc, err := f.SyscallConn(); err == nil {
-		_ = rc.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize) })
+		_ = rc.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, PipeSize) })
 	}
 }

@@ -20,14 +20,14 @@ func TestFloodGetsALargerPipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, pipeSize); err != nil {
+	if _, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, PipeSize); err != nil {
 		t.Skipf("pipes cannot be made larger here: %v", err)
 	}
 	r.Close()
 	w.Close()
 	for said, wide := range map[int]bool{floodFrom / 2: false, 8 * floodFrom: true} {
 		tail, w := stream(t, make([]byte, said), 64) // all but what fits into the pipe has been read
-		if got := size(w) >= pipeSize; got != wide {
+		if got := size(w) >= PipeSize; got != wide {
 			t.Errorf("after %d bytes the pipe is larger: %v", said, got)
 		}
 		w.Close()

@@ -139,9 +139,7 @@ func execute(ctx context.Context, l launch) (x execution) {
 	defer cancel()
 	x.state, _ = child.Wait(reap)
 	_ = child.Reap(reap)
-	if l.group != nil {
-		l.group.sweep()
-	}
+	sweep(child, l.group)
 	tail.Close()
 	u := x.state.Usage
 	x.cpu, x.peak, x.output = usageCPU(u), u.Maxrss<<10, tail.String()

@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 func fakeOffer() *protocol.Description {
 	behave := protocol.Param{Name: "behave", Type: "choice", Default: "ok", Doc: "what to do", Choices: []string{
 		"ok", "error", "panic", "hang", "garbage", "exit", "digest", "lie", "nothing", "chatty", "leave", "late", "error-there", "digest-there", "late-probe",
+		"exit-held", "done-held",
 	}}
 	return &protocol.Description{
 		Protocol: protocol.Version, Program: "fake 1", Runtime: "test",
@@ -109,6 +110,14 @@ func fakeProgram() {
 		if os.Getenv("FAKE_AS") == "foreign" {
 			d = foreignOffer()
 		}
+		switch os.Getenv("FAKE_DESCRIBE") {
+		case "exit-held":
+			leaveBehind(out)
+			os.Exit(7)
+		case "hang":
+			leaveBehind(out)
+			time.Sleep(time.Hour)
+		}
 		must(w.Send(protocol.Record{Type: "description", Describe: d}))
 	case "serve":
 		if os.Getenv("FAKE_SERVE") != "" {
@@ -120,6 +129,18 @@ func fakeProgram() {
 	case "run":
 		fakeRun(req.Run, r, w, out)
 	}
+}
+
+// leaveBehind starts a process in the group, or outside where the test says so, with the descriptor of the records in the
+// latter case. Its pid goes to the file the test named.
+func leaveBehind(out *os.File) {
+	c := exec.Command("/proc/self/exe", "linger", "1")
+	if os.Getenv("FAKE_SETSID") != "" {
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		c.ExtraFiles = []*os.File{out}
+	}
+	must(c.Start())
+	must(os.WriteFile(os.Getenv("FAKE_PIDFILE"), []byte(strconv.Itoa(c.Process.Pid)), 0o600))
 }
 
 func must(err error) {
@@ -172,12 +193,13 @@ func fakeRun(q *protocol.Run, r *protocol.Reader, w *protocol.Writer, out *os.Fi
 		fail(protocol.ErrPanic, "task 4: panic: oh")
 		return
 	case "hang":
-		// With a grandchild in the group: both must be gone afterwards. Its pid goes to the file the test named.
-		c := exec.Command("/proc/self/exe", "linger", "1")
-		c.SysProcAttr = &syscall.SysProcAttr{Setsid: os.Getenv("FAKE_SETSID") != ""}
-		must(c.Start())
-		must(os.WriteFile(os.Getenv("FAKE_PIDFILE"), []byte(strconv.Itoa(c.Process.Pid)), 0o600))
+		leaveBehind(out) // both must be gone afterwards
 		time.Sleep(time.Hour)
+	case "exit-held":
+		leaveBehind(out)
+		os.Exit(7)
+	case "done-held":
+		leaveBehind(out)
 	case "garbage":
 		_, _ = out.WriteString("{]\n")
 		return

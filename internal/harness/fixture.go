@@ -9,6 +9,7 @@ import (
 
 	"github.com/parbench/parbench/internal/host"
 	"github.com/parbench/parbench/internal/protocol"
+	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
 
 // fixtures are the services of one run, started once and living until close.
@@ -43,6 +44,9 @@ func startFixtures(ctx context.Context, offers []Offer, names []string, place Pl
 		if err != nil {
 			f.failed[name] = fmt.Errorf("fixture %s: %w", name, host.Limited(err, ""))
 		}
+	}
+	if len(f.sessions) > 0 {
+		time.Sleep(spawn.Tick) // so that what a fixture has left to itself is not taken for a trial's (Child.EndOrphans)
 	}
 	return f, nil
 }

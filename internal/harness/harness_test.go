@@ -2,13 +2,10 @@ package harness
 
 import (
 	"context"
-	"errors"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,7 +13,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/parbench/parbench/internal/host"
-	"github.com/parbench/parbench/internal/testenv"
 	"github.com/parbench/parbench/results"
 )
 
@@ -177,47 +173,6 @@ func TestFailuresAreDataAndTheOthersGoOn(t *testing.T) {
 				t.Errorf("kept %d bytes of output", len(bad[0].Stderr))
 			}
 		})
-	}
-}
-
-func TestDeadlineKillsTheWholeGroup(t *testing.T) {
-	deadlineKills(t, newHarness(t))
-}
-
-func TestDeadlineKillsWhatLeftTheGroup(t *testing.T) {
-	m := host.Open("")
-	g := newTrialGroup(m)
-	defer g.close()
-	testenv.Need(t, "cgroup v2 where groups can be made (run as root)", g.dir != nil)
-	h := newHarness(t)
-	h.Programs[0].Env = append(h.Programs[0].Env, "FAKE_SETSID=1")
-	deadlineKills(t, h)
-}
-
-func deadlineKills(t *testing.T, h *Harness) {
-	t.Helper()
-	spec := quickSpec("work:behave=hang", "threads", 1)
-	spec.Timeout = 300 * time.Millisecond
-	run, _ := runSpec(t, h, spec)
-	var hung *results.Trial
-	for i := range run.Trials {
-		if run.Trials[i].Status == results.TimedOut {
-			hung = &run.Trials[i]
-		}
-	}
-	if hung == nil || !strings.Contains(hung.Reason, "no result within 300ms") {
-		t.Fatalf("no trial timed out: %+v", run.Trials)
-	}
-	text, err := os.ReadFile(strings.TrimPrefix(h.Programs[0].Env[0], "FAKE_PIDFILE="))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(string(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-		t.Errorf("grandchild %d is still there after the run (%v)", pid, err)
 	}
 }
 

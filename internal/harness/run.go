@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/parbench/parbench/internal/host"
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/results"
-	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
 
 // Progress is what the harness tells between trials. Phase is "calibrating", "measuring" or "repeating".
@@ -54,9 +52,8 @@ func (h *Harness) progress(p Progress) {
 
 // Open starts the fixtures and readies the harness to measure. Close it.
 func (h *Harness) Open(ctx context.Context, fixtureNames []string) error {
-	// Orphans of a killed trial become ours, so that they can be reaped.
-	if err := spawn.BecomeSubreaper(); err != nil && runtime.GOOS == "linux" {
-		return fmt.Errorf("become the reaper of trials' orphans: %w", err)
+	if err := adopt(); err != nil {
+		return err
 	}
 	h.group = newTrialGroup(h.Machine)
 	h.meter = h.Machine.NewMeter()

@@ -66,6 +66,9 @@ func startFixture(p Program, cpus []int) (*session, error) {
 
 func start(p Program, cmd spawn.Command) (*session, error) {
 	s := &session{program: p}
+	if err := adopt(); err != nil {
+		return nil, err
+	}
 	out, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start program %s: %w", p.Label, err)
@@ -80,8 +83,18 @@ func start(p Program, cmd spawn.Command) (*session, error) {
 		return nil, fmt.Errorf("start program %s: %w", p.Label, err)
 	}
 	s.tail = capture.Read(out, stderrTail, nil, p.Output)
-	s.records, s.writer = protocol.NewReader(s.child.Out), protocol.NewWriter(s.child.In)
+	s.records, s.writer = protocol.NewReader(&answers{f: s.child.Out}), protocol.NewWriter(s.child.In)
+	go func() {
+		<-s.child.Done()
+		s.listened()
+	}()
 	return s, nil
+}
+
+// listened ends the wait for records: of a program that has ended, or been killed, there is nothing to come beyond what it
+// has written.
+func (s *session) listened() {
+	_ = s.child.Out.SetReadDeadline(time.Unix(1, 0)) // long ago
 }
 
 // trialEnv is the inherited environment with the cookie, less what would change what is measured behind the user's back.
@@ -115,9 +128,13 @@ func (r record) message() string {
 	return r.Error.Message
 }
 
-// next waits for the next record. When ctx ends, the whole group is killed and the error wraps the cause.
+// next waits for the next record. When ctx ends, the whole group is killed and the error wraps the cause. When the program
+// has ended without another record, the error is io.EOF, whoever else may still hold its end of the pipe.
 func (s *session) next(ctx context.Context) (record, error) {
-	stop := context.AfterFunc(ctx, s.kill)
+	stop := context.AfterFunc(ctx, func() {
+		s.kill()
+		s.listened() // it may be stuck in the kernel
+	})
 	rec, err := s.records.Record()
 	stop()
 	if err != nil && ctx.Err() != nil {
@@ -152,9 +169,7 @@ func (s *session) end() {
 	defer cancelReap()
 	s.state, _ = s.child.Wait(reap)
 	_ = s.child.Reap(reap)
-	if s.group != nil {
-		s.group.sweep()
-	}
+	sweep(s.child, s.group)
 	s.child.Out.Close()
 	s.tail.Close()
 }

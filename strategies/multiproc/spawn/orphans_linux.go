@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -14,17 +15,68 @@ import (
 // started in another way would be killed, too. It gives up after patience.
 func EndOrphans(patience time.Duration) {
 	for began := time.Now(); hasChildren() && time.Since(began) < patience; {
-		for _, pid := range children() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-			for {
-				// What is stuck in the kernel is left to the next round.
-				if _, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil); err != syscall.EINTR {
-					break
-				}
+		for _, c := range children() {
+			endOrphan(c.pid)
+		}
+		time.Sleep(orphanPause)
+	}
+}
+
+// orphanPause is between two looks for orphans: a killed process takes a moment, and its own children come here then.
+const orphanPause = 200 * time.Microsecond
+
+// endOrphan kills a process that has become a child of this one, and reaps it if it has ended by then. What is stuck in the
+// kernel is left to the next look.
+func endOrphan(pid int) {
+	living.Lock()
+	defer living.Unlock()
+	if living.child[pid] != nil {
+		return
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+	for {
+		if _, err := syscall.Wait4(pid, nil, syscall.WNOHANG, nil); err != syscall.EINTR {
+			return
+		}
+	}
+}
+
+// EndOrphans kills and reaps the processes that have become children of this one because it is a subreaper, and that began
+// when the child did or later: what the child has left behind, whatever group that is in. It is for a process that goes on,
+// and may have other children from before, and any that Start and Run have started. Call it when the child has been reaped.
+// It gives up after patience. Where this process has no other children, it costs a system call, else a look through /proc.
+//
+// An orphan of somebody else's that began less than a Tick before the child may be taken for one of the child's.
+func (c *Child) EndOrphans(patience time.Duration) {
+	for began := time.Now(); hasChildren() && time.Since(began) < patience; time.Sleep(orphanPause) {
+		left := false
+		for _, o := range children() {
+			if o.began >= c.began && !isLiving(o.pid) {
+				left = true
+				endOrphan(o.pid)
 			}
 		}
-		time.Sleep(200 * time.Microsecond) // a killed process takes a moment, and its own children come here then
+		// A parent can be reaped only once its children have come here, so that nothing is missed between two looks.
+		if !left {
+			return
+		}
 	}
+}
+
+func isLiving(pid int) bool {
+	living.Lock()
+	defer living.Unlock()
+	return living.child[pid] != nil
+}
+
+// ticks returns the time since the machine was started in the units of /proc/PID/stat, see proc(5) and times(2).
+func ticks() int64 {
+	const bootTime = 7 // CLOCK_BOOTTIME
+	var t syscall.Timespec
+	if _, _, e := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, bootTime, uintptr(unsafe.Pointer(&t)), 0); e != 0 {
+		return math.MaxInt64
+	}
+	return t.Nano() / int64(Tick)
 }
 
 // KillAll kills every group that this process has started, and what has left them. Nothing can be started afterwards: it
@@ -37,10 +89,9 @@ func KillAll() {
 		}
 	}
 	for began := time.Now(); hasChildren() && time.Since(began) < 100*time.Millisecond; {
-		list := children()
 		left := 0
-		for _, pid := range list {
-			if syscall.Kill(pid, syscall.SIGKILL) == nil && !exited(pid, false) {
+		for _, c := range children() {
+			if syscall.Kill(c.pid, syscall.SIGKILL) == nil && !exited(c.pid, false) {
 				left++
 			}
 		}
@@ -88,8 +139,14 @@ func ended() (int, syscall.Errno) {
 	return int(int32(info[2])), e
 }
 
+// orphan is a child of this process, be it one that Start started or not, and when it began, in ticks.
+type orphan struct {
+	pid   int
+	began int64
+}
+
 // children lists this process's children from /proc: not every kernel has a file that does.
-func children() (pids []int) {
+func children() (list []orphan) {
 	self := strconv.Itoa(os.Getpid())
 	names, err := os.ReadDir("/proc")
 	if err != nil {
@@ -107,9 +164,10 @@ func children() (pids []int) {
 		// The parent is the second field after the name, which is in parentheses and may contain anything.
 		text := string(stat)
 		f := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-		if len(f) > 1 && f[1] == self {
-			pids = append(pids, pid)
+		if len(f) > 19 && f[1] == self {
+			began, _ := strconv.ParseInt(f[19], 10, 64)
+			list = append(list, orphan{pid, began})
 		}
 	}
-	return pids
+	return list
 }

@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // FDIn and FDOut are the descriptors of the child when Command.Protocol is set: requests arrive on FDIn, whose end of
@@ -27,6 +28,9 @@ const (
 	FDIn  = 3
 	FDOut = 4
 )
+
+// Tick is how exactly Linux notes when a process began (USER_HZ, see times(2)).
+const Tick = 10 * time.Millisecond
 
 // ErrUnavailable says that the operation does not exist on this operating system.
 var ErrUnavailable = errors.New("spawn: starting pinned, tied children is only available on Linux")
@@ -122,6 +126,7 @@ type Child struct {
 
 	pid   int
 	group bool
+	began int64 // in ticks, no later than the process itself
 	done  chan struct{}
 
 	mu     sync.Mutex

@@ -24,6 +24,9 @@ func (*Child) Kill() error { return ErrUnavailable }
 func (*Child) Reap(context.Context) error { return ErrUnavailable }
 
 // EndOrphans does nothing here.
+func (*Child) EndOrphans(time.Duration) {}
+
+// EndOrphans does nothing here.
 func EndOrphans(time.Duration) {}
 
 // ReapOrphans does nothing here.

@@ -155,6 +155,7 @@ func (r *request) start() (err error) {
 	attr := &syscall.ProcAttr{Dir: cmd.Dir, Env: env, Files: files, Sys: sys}
 	living.Lock()
 	defer living.Unlock()
+	r.child.began = ticks()
 	var pid int
 	if cmd.Launcher != nil {
 		pid, err = r.launch(cmd.Path, args, attr)

@@ -90,6 +90,8 @@ func child(role string) {
 		time.Sleep(time.Hour)
 	case "reaper": // for TestReapOrphans
 		reaper()
+	case "ender": // for TestEndOrphansOfAChild
+		ender()
 	}
 	os.Exit(0)
 }
@@ -119,6 +121,55 @@ func reaper() {
 	for hasChildren() { // the last ones may not have ended
 		ReapOrphans()
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// What a child has left behind is ended, with its own children and in whatever groups; an older orphan and a child that lives
+// stay.
+func TestEndOrphansOfAChild(t *testing.T) {
+	c := start(t, "ender", 0, nil)
+	if s, err := c.Wait(ctxT(t)); err != nil || !s.Success() {
+		t.Errorf("%v, %v", s, err)
+	}
+}
+
+// ender runs children that leave orphans behind, and panics unless the second one's are ended, and only these.
+func ender() {
+	check := func(err error) {
+		if err != nil {
+			panic(err)
+		}
+	}
+	check(BecomeSubreaper())
+	ctx := context.Background()
+	run := func(script string) *Child {
+		c, err := Start(Command{Path: "/bin/sh", Args: []string{"sh", "-c", script}, NewGroup: true, Stderr: os.Stderr})
+		check(err)
+		return c
+	}
+	// The output's end says that what is left behind has a session of its own by then.
+	_, err := run(`x=$(setsid sh -c "sleep 1000 >/dev/null & echo up")`).Wait(ctx)
+	check(err)
+	older := children()
+	time.Sleep(Tick)
+
+	c := run(`x=$(setsid sh -c "sh -c 'sleep 1000 & setsid sleep 1000 & wait' >/dev/null & echo up")`)
+	living := run("sleep 1000")
+	_, err = c.Wait(ctx)
+	check(err)
+	if n := len(children()); n != 3 {
+		panic(strconv.Itoa(n) + " children before, not the older orphan, the new one and a child")
+	}
+	c.EndOrphans(time.Minute)
+	left := children()
+	if len(older) != 1 || len(left) != 2 || !slices.Contains(left, older[0]) || living.state.String() != "not ended" {
+		panic("other children than the older orphan and the child are left, or not these")
+	}
+	check(living.Kill())
+	_, err = living.Wait(ctx)
+	check(err)
+	if EndOrphans(time.Minute); hasChildren() {
+		panic("somebody is left")
 	}
 }
 
