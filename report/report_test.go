@@ -442,7 +442,7 @@ func TestCeilingSaysWhoExceedsIt(t *testing.T) {
 
 // TestTasksThatTakeTurnsAreNamed: beside the figure × alone, which holds their waiting for a core.
 func TestTasksThatTakeTurnsAreNamed(t *testing.T) {
-	const said = "More tasks in flight than cores: goroutines; × alone holds there what tasks waited for their turn on a core."
+	const said = "Tasks that took over 5 % longer than alone, with more in flight than cores: goroutines; × alone holds there what tasks waited for their turn on a core."
 	for _, unbounded := range []bool{false, true} {
 		s := runtest.RealisticSpec()
 		s.Workloads = s.Workloads[:1]

@@ -216,7 +216,8 @@ func splitConduct(t *analysis.Table) string {
 		n, times, quantity.Percent(cost), splitTurns(rows))
 }
 
-// splitTurns names the rows with tasks that took longer than alone and had to wait for a core.
+// splitTurns names the rows with tasks that took longer than alone and may have had to wait for a core. It says both: rows
+// with as many tasks in flight that took no longer are not among them.
 func splitTurns(rows []*analysis.Row) string {
 	var labels []string
 	for _, r := range rows {
@@ -231,7 +232,8 @@ func splitTurns(rows []*analysis.Row) string {
 	if len(labels) == 0 {
 		return ""
 	}
-	return " More tasks in flight than cores: " + strings.Join(labels, ", ") + "; × alone holds there what tasks waited for their turn on a core."
+	return fmt.Sprintf(" Tasks that took over %s longer than alone, with more in flight than cores: %s; × alone holds there what tasks waited for their turn on a core.",
+		quantity.Percent(analysis.SlowerLimit-1), strings.Join(labels, ", "))
 }
 
 // splits writes the section of a terminal.

@@ -89,6 +89,7 @@ func (a *analyser) languages(t *Table) (l languages) {
 	}
 	adjusted := stat.Holm(p)
 	least := floor(len(p), 1-a.opt.Level)
+	explained := false
 	for _, x := range answers {
 		var beaten, uneven, verdicts []string
 		for k := range x.pairs {
@@ -113,9 +114,27 @@ func (a *analyser) languages(t *Table) (l languages) {
 		case len(uneven) == len(verdicts):
 			who = fmt.Sprintf("%s had another number of workers than %s of %s, which the ratio has in it", capital(one), list(uneven), programWord(x.program))
 		}
-		l.said = append(l.said, fmt.Sprintf("%s: %s.", who, a.inWords(t, x.pairs)))
+		said := fmt.Sprintf("%s: %s.", who, a.inWords(t, x.pairs))
+		beat := func(v string) bool { return strings.Contains(v, " beat") }
+		if k := slices.IndexFunc(verdicts, beat); k >= 0 && !explained {
+			said += fewer(t, x.pairs[k].ratio.N, len(p))
+			explained = true
+		}
+		l.said = append(l.said, said)
 	}
 	return l
+}
+
+// fewer says why rounds that are too few to tell which cell of the table is fastest can decide a duel: of its corrections the
+// one is for all cells, and the other for the duels alone. It is empty where the table is decided.
+func fewer(t *Table, pairs, duels int) string {
+	w := t.Winner
+	if w == nil || w.Decided() {
+		return ""
+	}
+	n := w.candidates(t)
+	return fmt.Sprintf(" %s can tell that, though not which of %s is fastest: it is corrected for %s of two rows, and not for %d.",
+		rounds(pairs), plural(n, "cell"), plural(duels, "comparison"), n-1)
 }
 
 // called names the first side of pairs after the strategy "goroutines" where that alone stands for it, and otherwise after

@@ -57,6 +57,25 @@ func TestPythonIsAnswered(t *testing.T) {
 	}
 }
 
+// TestFewRoundsMayDecideAPair: what is too few for all cells of a table can be enough for the pairs of the languages, and
+// the first verdict says why.
+func TestFewRoundsMayDecideAPair(t *testing.T) {
+	cells := under("self", cell("sequential", 1, 10, .002), cell("goroutines", 2, 5, .002), cell("pool", 1, 10, .002), cell("pool", 2, 6, .002), cell("threads", 1, 10, .002), cell("threads", 2, 6, .002))
+	cells = append(cells, under("python3", cell("py-sequential", 1, 200, .002), cell("py-threads", 2, 200, .002), cell("py-pool", 1, 200, .002), cell("py-pool", 2, 100, .002))...)
+	const why = ". 8 rounds can tell that, though not which of 10 cells is fastest: it is corrected for 3 comparisons of two rows, and not for 9."
+	for _, tt := range []struct{ rounds, times int }{{8, 1}, {12, 0}, {5, 0}} {
+		s := spec("cpu", cells...)
+		s.Rounds = tt.rounds
+		tab := analyse(t, runtest.Build(s)).Tables[0]
+		if n := strings.Count(strings.Join(tab.Further, "\n"), "can tell that"); n != tt.times || n > 0 && !strings.HasSuffix(tab.Further[0], why) {
+			t.Errorf("%d rounds: explained %d times: %q", tt.rounds, n, tab.Further)
+		}
+		if not := strings.Contains(tab.Answer, "Not decided"); not != (tt.rounds < 10) || strings.Contains(strings.Join(tab.Further, "\n"), " beat ") != (tt.rounds > 5) {
+			t.Errorf("%d rounds: not the case to test: %s %q", tt.rounds, tab.Answer, tab.Further)
+		}
+	}
+}
+
 // TestGoIsNamedAfterItsStrategy: "goroutines" is a strategy, so it is said where that strategy is compared, and "Go" where a
 // pool is.
 func TestGoIsNamedAfterItsStrategy(t *testing.T) {
