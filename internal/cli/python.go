@@ -279,8 +279,12 @@ func (p *interpreters) withoutFile(ctx context.Context, program harness.Program,
 	}
 	file := filepath.Base(p.workload)
 	var silent *harness.SilentError
+	var offer *harness.OfferError
 	reason := fmt.Sprintf("%s cannot be loaded: %v; nothing in it may end the process or write to descriptor 4: correct it", file, why)
-	if errors.As(why, &silent) {
+	switch {
+	case errors.As(why, &offer): // it was loaded
+		reason = fmt.Sprintf("%s cannot be used: %v; correct it", file, why)
+	case errors.As(why, &silent):
 		reason = fmt.Sprintf("%s: %s had not loaded it after %v: every trial and worker process loads it again, so move what takes long from its top level into task, or into a file made beforehand",
 			file, program.Label, silent.After)
 	}

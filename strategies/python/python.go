@@ -7,6 +7,7 @@ package python
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -194,7 +195,8 @@ var names = sync.OnceValue(func() map[string]bool {
 func Is(strategy string) bool { return names()[strategy] }
 
 // WorkloadName is the name under which the program offers a workload file: its base name without the extension, in which
-// whatever is neither an ASCII letter, a digit, - nor _ becomes -. One that is a built-in workload's gets "-py" appended.
+// whatever is neither an ASCII letter, a digit, - nor _ becomes -, from the first letter or digit on; "workload" where there
+// is none. One that is a built-in workload's gets "-py" appended.
 func WorkloadName(file string) string {
 	stem := filepath.Base(file)
 	if ext := filepath.Ext(stem); ext != stem {
@@ -207,6 +209,7 @@ func WorkloadName(file string) string {
 		}
 		return '-'
 	}, stem)
+	name = cmp.Or(strings.TrimLeft(name, "-_"), "workload")
 	for _, w := range Offer().Workloads {
 		if w.Name == name {
 			return name + "-py"

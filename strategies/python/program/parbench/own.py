@@ -84,8 +84,8 @@ def parameters(module):
         raise Unusable("%s: PARAMS is not a dictionary of names and defaults; make it one" % name)
     described, readers = [], {}
     for k, v in given.items():
-        if not isinstance(k, str) or not k.replace("_", "").replace("-", "").isalnum() or k == "seed":
-            raise Unusable("%s: PARAMS has a name %r; use letters, digits and _, and not seed" % (name, k))
+        if not isinstance(k, str) or not all(map(plain, k)) or k[:1] in ("", "-", "_") or k == "seed":
+            raise Unusable("%s: PARAMS has a name %r; use ASCII letters, digits, - and _, begin with a letter or digit, and leave out seed" % (name, k))
         p = {"name": k, "doc": "from PARAMS of " + name}
         if isinstance(v, bool):
             p.update(type="choice", choices=["yes", "no"], default="yes" if v else "no")
@@ -105,9 +105,14 @@ def parameters(module):
     return described, readers
 
 
+def plain(c):
+    """Whether names may have that character, as internal/harness checks them."""
+    return c.isascii() and c.isalnum() or c in "-_"
+
+
 def workload_name(path):
     stem = os.path.splitext(os.path.basename(path))[0]
-    name = "".join(c if c.isascii() and c.isalnum() or c in "-_" else "-" for c in stem)
+    name = "".join(c if plain(c) else "-" for c in stem).lstrip("-_") or "workload"
     return name + "-py" if name in WORKLOADS else name
 
 
