@@ -3,7 +3,9 @@ package command
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -52,15 +54,21 @@ func recall(path, of, under string) (*outputs, error) {
 		return nil, fmt.Errorf("--check-output: %w", err)
 	}
 	o.file = f
-	lines := json.NewDecoder(bufio.NewReader(f))
+	lines := bufio.NewReader(f)
 	for {
+		line, err := lines.ReadBytes('\n')
 		var w written
-		if lines.Decode(&w) != nil {
-			return o, nil //nolint:nilerr // the end, or where a trial was killed as it wrote
-		}
-		if w.Of == of {
+		// A line that is none is where a trial was killed as it wrote; what others have written follows.
+		if json.Unmarshal(line, &w) == nil && w.Of == of {
 			o.known[w.Task] = w
 			o.texts += len(w.Text)
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return o, nil
+		case err != nil:
+			f.Close()
+			return nil, fmt.Errorf("--check-output: %w", err)
 		}
 	}
 }
@@ -97,6 +105,9 @@ func (o *outputs) close() error {
 		return nil
 	}
 	var text []byte
+	if len(o.fresh) > 0 {
+		text = append(text, '\n') // the end of a line that another trial could not finish, if there is one
+	}
 	for _, w := range o.fresh {
 		line, err := json.Marshal(w)
 		if err != nil {

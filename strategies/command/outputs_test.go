@@ -88,6 +88,21 @@ func TestOutputsAcrossTrials(t *testing.T) {
 		t.Fatal(err)
 	}
 	torn.Close()
+	after := trial("a", "threads")
+	for _, i := range []int{5, 6} {
+		if err := after.check(i, wrote(t, "the first after it")); err != nil {
+			t.Errorf("task %d: %v", i, err)
+		}
+	}
+	if err := after.close(); err != nil {
+		t.Fatal(err)
+	}
+	last := trial("a", "dummy-pool")
+	for _, i := range []int{5, 6} {
+		if err := last.check(i, wrote(t, "something else")); err == nil || !strings.Contains(err.Error(), "dummy-pool than under threads") {
+			t.Errorf("after a trial that was killed, task %d: %v", i, err)
+		}
+	}
 	if err := trial("a", "per-core").check(4, wrote(t, "something else")); err == nil || !strings.Contains(err.Error(), "per-core than under pool with 2 workers") {
 		t.Errorf("of the third trial: %v", err)
 	}
