@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/parbench/parbench/internal/harness"
 	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/strategies/command"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
@@ -45,7 +46,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	if err == nil {
 		return exitOK
 	}
-	complain(stderr, remedy(err, args))
+	complain(stderr, remedy(root, err, args))
 	return codeOf(err)
 }
 
@@ -158,7 +159,7 @@ func (a *app) environment(cmd *cobra.Command) error {
 }
 
 // remedy adds to an error of the flag parser where to look.
-func remedy(err error, args []string) error {
+func remedy(root *cobra.Command, err error, args []string) error {
 	var ee *exitError
 	if errors.As(err, &ee) || codeOf(err) != exitUsage {
 		return err
@@ -172,10 +173,38 @@ func remedy(err error, args []string) error {
 			if own := ownWay(first); own != "" && runAt(args) >= 0 {
 				return fmt.Errorf("%s; %s", first, own)
 			}
-			return fmt.Errorf("%s; see parbench --help", first)
+			return fmt.Errorf("%s; %ssee parbench --help", first, meant(root, err, args))
 		}
 	}
 	return err
+}
+
+// meant asks whether the flag or command was meant whose name is nearly that of one that does not exist.
+func meant(root *cobra.Command, err error, args []string) string {
+	var names []string
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		c, _, e := root.Find(args)
+		if e != nil || unknown.GetSpecifiedShortnames() != "" {
+			return ""
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				names = append(names, "--"+f.Name)
+			}
+		})
+		return harness.DidYouMean("--"+unknown.GetSpecifiedName(), names)
+	}
+	var name string
+	if n, _ := fmt.Sscanf(err.Error(), `unknown command %q for "`+root.Name()+`"`, &name); n == 0 {
+		return ""
+	}
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return harness.DidYouMean(name, names)
 }
 
 func (a *app) versionCommand() *cobra.Command {

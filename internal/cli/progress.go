@@ -45,7 +45,7 @@ func (p *progress) update(x harness.Progress) {
 	}
 	if x.Overrun && !p.overrun && x.Phase == "measuring" {
 		p.overrun = true
-		p.line(fmt.Sprintf("parbench: the %d rounds do not fit the target of %v; the run takes about %s; fewer --rounds or cells would be faster, or --quick",
+		p.line(fmt.Sprintf("parbench: the %d rounds do not fit into --budget %v; the run takes about %s; fewer --rounds or cells would be faster, or --quick",
 			x.Rounds, p.budget, roughly(x.ETA)))
 	}
 	if x.Failed > p.lastFail {

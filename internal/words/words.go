@@ -105,7 +105,7 @@ func split(line string) ([]*word, error) {
 				if line[i] == '\\' && i+1 < len(line) && strings.IndexByte("\\\"$`", line[i+1]) >= 0 {
 					i++
 				} else if line[i] == '$' || line[i] == '`' {
-					return nil, fmt.Errorf("%q would be expanded by a shell, and there is none: write 'sh -c …' around it, or quote it", line[i])
+					return nil, fmt.Errorf("%q in double quotes would be expanded by a shell, and there is none: write single quotes there, sh -c '…', or a backslash before it", line[i])
 				}
 				add(line[i:i+1], true)
 			}

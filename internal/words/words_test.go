@@ -31,7 +31,7 @@ func TestSplit(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"": "empty", "  ": "empty", `a 'b`: "single quote", `a "b`: "double quote", `a\`: "backslash", `a | b`: "'|'", `a > b`: "'>'",
-		`$A`: "'$'", `"$A"`: "'$'", "\"`a`\"": "'`'", `*.go`: "'*'", `a; b`: "';'", `a && b`: "'&'", `(a)`: "'('",
+		`$A`: "'$'", `"$A"`: "'$' in double quotes", "\"`a`\"": "'`' in double quotes", `bash -c "kill -9 $$"`: "single quotes there", `*.go`: "'*'", `a; b`: "';'", `a && b`: "'&'", `(a)`: "'('",
 	} {
 		if got, err := Split(line); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %q, %v", line, got, err)
