@@ -46,7 +46,7 @@ func ClaimsText(w io.Writer, rep *claim.Report, opt TextOptions) error {
 	}
 	p.b.WriteByte('\n')
 	p.para("", p.ink.paint(dim, claimsLegend))
-	for _, a := range claim.Articles() {
+	for _, a := range cited(rep) {
 		p.para("  ", p.ink.paint(dim, a.Number+": "+a.Title))
 	}
 	return p.writeTo(w)
@@ -94,7 +94,7 @@ func ClaimsMarkdown(w io.Writer, rep *claim.Report, opt MDOptions) error {
 		p.f("To repeat it%s:\n\n%s\n", EscapeMarkdown(fillIn(rep.Args)), fence("sh", []string{EscapeTerminal(strings.Join(words, " "))}))
 	}
 	p.f("## How to read it\n\n%s\n\nThe articles:\n\n", EscapeMarkdown(claimsLegend))
-	for _, a := range claim.Articles() {
+	for _, a := range cited(rep) {
 		p.f("- %s: %s\n", EscapeMarkdown(a.Number), EscapeMarkdown(a.Title))
 	}
 	return p.writeTo(w)
@@ -172,17 +172,18 @@ func alike(rep *claim.Report, r *claim.Row) []group {
 	return out
 }
 
+// cited are the articles that the report's claims are from.
+func cited(rep *claim.Report) []claim.Article {
+	return slices.DeleteFunc(claim.Articles(), func(a claim.Article) bool {
+		return !slices.ContainsFunc(rep.Rows, func(r claim.Row) bool {
+			return slices.ContainsFunc(r.Sources, func(s claim.Source) bool { return s.Article == a.Number })
+		})
+	})
+}
+
 // claimsCount introduces the page.
 func claimsCount(rep *claim.Report) string {
-	var articles []string
-	for i := range rep.Rows {
-		for _, s := range rep.Rows[i].Sources {
-			if !slices.Contains(articles, s.Article) {
-				articles = append(articles, s.Article)
-			}
-		}
-	}
-	return fmt.Sprintf("%s from %s on multiprocessing, multiprocessing.dummy and threading.", counted(len(rep.Rows), "claim"), counted(len(articles), "article"))
+	return fmt.Sprintf("%s from %s on multiprocessing, multiprocessing.dummy and threading.", counted(len(rep.Rows), "claim"), counted(len(cited(rep)), "article"))
 }
 
 // claimsConduct says how the checking went.
@@ -300,7 +301,7 @@ func ClaimsJSON(w io.Writer, rep *claim.Report) error {
 		Warnings    []warningJSON       `json:"warnings"`
 	}{
 		Schema: "parbench/claims", Version: 1, Tool: rep.Tool, Args: append([]string{}, rep.Args...), Seconds: rep.Seconds, Others: rep.Others, Interrupted: rep.Interrupted,
-		Environment: rep.Environment, Subjects: append([]claim.Subject{}, rep.Subjects...), Articles: claim.Articles(), Claims: []row{}, Warnings: warningsOf(claimsWarnings(rep)),
+		Environment: rep.Environment, Subjects: append([]claim.Subject{}, rep.Subjects...), Articles: cited(rep), Claims: []row{}, Warnings: warningsOf(claimsWarnings(rep)),
 	}
 	if !rep.Created.IsZero() {
 		doc.Created = rep.Created.UTC().Format("2006-01-02T15:04:05Z")
