@@ -96,9 +96,9 @@ func cellsOf(t *analysis.Table, unit quantity.Unit, notes []footnote) measured {
 	}
 	per, batch := unit, unit
 	if unit.Scale == 0 {
-		per, batch = quantity.Time(points...), quantity.Time(batches...)
+		per, batch = suited(quantity.Time, points), suited(quantity.Time, batches)
 	}
-	setup, mem := quantity.Time(setups...), quantity.Bytes(peaks...)
+	setup, mem := suited(quantity.Time, setups), suited(quantity.Bytes, peaks)
 	var task, speed, over estimates
 	several := false // programs, each with a reference of its own
 	for i := range t.Rows {
@@ -176,9 +176,34 @@ func twoSpeedups(t *analysis.Table, cols []column, overLevel string) []column {
 	return slices.Concat(cols[:speedupColumn], []column{own, extra}, cols[speedupColumn+1:])
 }
 
+// suited is the unit of a column, and one without a name where the column has no value that would need it.
+func suited(unit func(...float64) quantity.Unit, values []float64) quantity.Unit {
+	u := unit(values...)
+	if !slices.ContainsFunc(values, func(v float64) bool { return v > 0 }) {
+		u.Symbol = ""
+	}
+	return u
+}
+
+// inUnit begins a heading with the unit of a time.
+func inUnit(u quantity.Unit, rest string) string {
+	if u.Symbol == "" {
+		return "time " + rest
+	}
+	return u.Symbol + " " + rest
+}
+
+// withUnit ends a column's name with a unit.
+func withUnit(name string, u quantity.Unit) string {
+	if u.Symbol == "" {
+		return name
+	}
+	return name + ", " + u.Symbol
+}
+
 // columns describes the columns in the order in which cellsOf fills them.
 func columns(t *analysis.Table, per, batch, setup, mem quantity.Unit, taskLevel, speedLevel string) []column {
-	took := per.Symbol + " " + analysis.Per(t.All(), "task")
+	took := inUnit(per, analysis.Per(t.All(), "task"))
 	cols := []column{
 		{head: "strategy", long: "strategy", left: true, wrap: true, key: true},
 		{head: "cores", long: "cores", key: true},
@@ -187,14 +212,14 @@ func columns(t *analysis.Table, per, batch, setup, mem quantity.Unit, taskLevel,
 	}
 	if !t.Entry.OwnN {
 		cols = append(cols,
-			column{head: batch.Symbol + " per\nbatch", long: batch.Symbol + " per batch", drop: 7, cost: true},
+			column{head: inUnit(batch, "per\nbatch"), long: inUnit(batch, "per batch"), drop: 7, cost: true},
 			column{head: strings.TrimSpace("speedup\n" + level(speedLevel)), long: long("speedup", speedLevel), drop: 1, intervals: true},
 			column{head: "effi-\nciency", long: "efficiency", drop: 4})
 	}
 	return append(cols,
 		column{head: "CPU s\n/wall s", long: "CPU s per wall s", drop: 6, cost: true},
-		column{head: "peak\n" + mem.Symbol, long: "peak memory, " + mem.Symbol, drop: 8, cost: true},
-		column{head: "set-up\n" + setup.Symbol, long: "set-up, " + setup.Symbol, drop: 9, cost: true},
+		column{head: strings.TrimSpace("peak\n" + mem.Symbol), long: withUnit("peak memory", mem), drop: 8, cost: true},
+		column{head: strings.TrimSpace("set-up\n" + setup.Symbol), long: withUnit("set-up", setup), drop: 9, cost: true},
 		column{head: "n", long: "n", drop: 5},
 		column{head: "", long: "notes", left: true})
 }

@@ -19,9 +19,9 @@ func commandCells(c *analysis.CommandTable, unit quantity.Unit, notes []footnote
 		points, peaks = append(points, r.Time(all).Point), append(peaks, float64(r.PeakBytes))
 		used = append(used, r.Costs.User.Point, r.Costs.System.Point)
 	}
-	per, cpu, mem := unit, unit, quantity.Bytes(peaks...)
+	per, cpu, mem := unit, unit, suited(quantity.Bytes, peaks)
 	if unit.Scale == 0 {
-		per, cpu = quantity.Time(points...), quantity.Time(used...)
+		per, cpu = suited(quantity.Time, points), suited(quantity.Time, used)
 	}
 	marks := setMarks(c.Winner, len(c.Rows), commandRivals(c))
 	var took, relative estimates
@@ -71,18 +71,18 @@ func commandColumns(c *analysis.CommandTable, per, cpu, mem quantity.Unit, tookL
 	for _, p := range c.Params {
 		cols = append(cols, column{head: EscapeTerminal(clipped("{" + p + "}")), long: "{" + p + "}", key: true}) // as in the line: n is another column
 	}
-	took, each := per.Symbol+" "+analysis.Per(c.All(), "command"), ""
+	took, each := inUnit(per, analysis.Per(c.All(), "command")), ""
 	if slices.ContainsFunc(c.Rows, func(r analysis.CommandRow) bool { return r.Cell.Tasks > 1 }) {
 		each = " each"
 		if c.All() == 0 { // batches of unlike numbers
-			took = per.Symbol + " of a batch ÷ its commands"
+			took = inUnit(per, "of a batch ÷ its commands")
 		}
 	}
 	cols = append(cols,
 		column{head: strings.TrimSpace(took + "\n" + level(tookLevel)), long: long(took, tookLevel), intervals: true},
-		column{head: "user\n" + cpu.Symbol + each, long: "user time" + ofEach(each) + ", " + cpu.Symbol, drop: 2},
-		column{head: "system\n" + cpu.Symbol + each, long: "system time" + ofEach(each) + ", " + cpu.Symbol, drop: 3},
-		column{head: "peak\n" + mem.Symbol, long: "peak memory, " + mem.Symbol, drop: 4})
+		column{head: strings.TrimSpace("user\n" + strings.TrimSpace(cpu.Symbol+each)), long: withUnit("user time"+ofEach(each), cpu), drop: 2},
+		column{head: strings.TrimSpace("system\n" + strings.TrimSpace(cpu.Symbol+each)), long: withUnit("system time"+ofEach(each), cpu), drop: 3},
+		column{head: strings.TrimSpace("peak\n" + mem.Symbol), long: withUnit("peak memory", mem), drop: 4})
 	if len(c.Rows) > 1 {
 		cols = append(cols, column{head: strings.TrimSpace("relative\n" + level(relativeLevel)), long: long("time relative to "+relativeTo(c), relativeLevel), drop: 1, intervals: true})
 	}
