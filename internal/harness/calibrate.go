@@ -246,7 +246,10 @@ func (h *Harness) sequential(ctx context.Context, d *draft, i, p, tasks int, dig
 	if digests != nil {
 		run.MinBatchNS, run.WarmupBatches = 0, 0
 	}
-	o := runTrial(ctx, launch{program: d.offers[p].Program, cpus: firstCPUs(h.Place.CPUs, k), maxprocs: k, run: run, group: h.group, timeout: calibrationDeadline(d.spec, e, digests)})
+	o := launch{
+		program: d.offers[p].Program, cpus: firstCPUs(h.Place.CPUs, k), maxprocs: k, run: run, kind: e.Kind, group: h.group,
+		timeout: calibrationDeadline(d.spec, e, digests),
+	}.start(ctx)
 	checkedOutput(&o.trial, d.spec.Commands)
 	advised(&o.trial, d.offers[p].Program, e.Name)
 	return o
@@ -271,15 +274,7 @@ func calibrationFailure(ctx context.Context, e *results.PlanEntry, o outcome) (*
 	if o.trial.Status == results.OK {
 		return nil, nil
 	}
-	reason := o.trial.Reason
-	switch {
-	case o.trial.Status != results.TimedOut:
-	case e.Kind == string(workloads.Command):
-		reason += "; end what hangs, or allow more with --timeout"
-	default:
-		reason += "; give the workload smaller parameters, or a longer --timeout"
-	}
-	return &FailedCalibration{Key: e.Key, Trial: o.trial, Reason: reason}, nil
+	return &FailedCalibration{Key: e.Key, Trial: o.trial, Reason: o.trial.Reason}, nil
 }
 
 // trialOverhead is what a trial costs beside its own work, and processStart what a worker process adds, for estimates only.

@@ -169,7 +169,7 @@ func (h *Harness) protocolLaunch(offer Offer, plan results.Plan, c results.Cell)
 		maxprocs = s.GOMAXPROCS
 	}
 	l := launch{
-		program: offer.Program, cpus: c.CPUs, maxprocs: maxprocs, timeout: time.Duration(plan.Timeout * float64(time.Second)),
+		program: offer.Program, kind: e.Kind, cpus: c.CPUs, maxprocs: maxprocs, timeout: time.Duration(plan.Timeout * float64(time.Second)),
 		run: protocol.Run{
 			Workload: e.Name, Params: e.Params, Fixture: h.fixtures.addrs[e.Fixture], Strategy: c.Strategy,
 			StrategyParams: c.StrategyParams, Workers: max(1, c.Workers), Cores: c.Cores, Seed: plan.Seed, Tasks: c.Tasks, GrainNS: int64(e.In(c.Program).GrainNS),

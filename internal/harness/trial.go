@@ -11,6 +11,7 @@ import (
 	"github.com/parbench/parbench/internal/host"
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/results"
+	"github.com/parbench/parbench/workloads"
 )
 
 // launch is one trial to run.
@@ -19,18 +20,40 @@ type launch struct {
 	cpus     []int
 	maxprocs int
 	run      protocol.Run
-	command  bool // not a program of the protocol: its whole execution is timed
+	kind     string // of the workload
+	command  bool   // not a program of the protocol: its whole execution is timed
 	timeout  time.Duration
 	group    *trialGroup // nil: none could be made
 }
 
 // start runs the trial in the way that its program needs.
 func (l launch) start(ctx context.Context) outcome {
+	run := runTrial
 	if l.command {
-		return runCommand(ctx, l)
+		run = runCommand
 	}
-	return runTrial(ctx, l)
+	o := run(ctx, l)
+	overdue(&o.trial, l)
+	return o
 }
+
+// overdue says what to do about a trial that ran out of time, and which command's it was where its program does not.
+func overdue(t *results.Trial, l launch) {
+	if t.Status != results.TimedOut {
+		return
+	}
+	remedy := "end what hangs, give the workload smaller parameters, or allow more with --timeout"
+	if l.command || l.kind == string(workloads.Command) {
+		remedy = "end what hangs, or allow more with --timeout"
+		if name := l.run.Workload; name != "" && !strings.Contains(t.Reason, `"`) { // it was between two, or was killed
+			t.Reason = fmt.Sprintf("%q: %s", clip(name, maxName), t.Reason)
+		}
+	}
+	t.Reason = then(t.Reason, remedy)
+}
+
+// maxName is how much of a command's name is told with a failure, in bytes.
+const maxName = 100
 
 // outcome is what came of it.
 type outcome struct {

@@ -216,6 +216,43 @@ func TestTheDeadlineEndsTheTrial(t *testing.T) {
 	}
 }
 
+const staying = `
+import threading
+
+threading.Thread(target=threading.Event().wait).start()
+
+
+def task(i, params):
+    return i
+`
+
+// A trial whose workers do not end because of a thread says so, and not only that it took too long.
+func TestTheDeadlineNamesThePhase(t *testing.T) {
+	in := pythonHere(t)
+	path := file(t, "staying.py", staying)
+	for limit := 2 * time.Second; ; limit *= 2 {
+		tr := start(t, in, path)
+		tr.send(cell("staying", "py-pool", func(r *protocol.Run) { r.Params, r.DeadlineNS = nil, limit.Nanoseconds() }))
+		r := tr.next()
+		for ; r.Error == nil; r = tr.next() {
+			if r.Type == "ready" {
+				tr.send(protocol.Request{Op: "go"})
+			}
+		}
+		tr.reap()
+		e := r.Error
+		if e.Kind != protocol.ErrDeadline {
+			t.Fatalf("got %+v", e)
+		}
+		if strings.HasPrefix(e.Message, "ending the workers after the last batch, which waits for every thread of theirs that is no daemon: not finished within ") {
+			return
+		}
+		if limit > time.Minute { // a busy machine may need more time for what comes before
+			t.Fatalf("got %+v", e)
+		}
+	}
+}
+
 const failing = `
 import os, sys
 

@@ -13,6 +13,7 @@ LONGEST = 8 << 20
 
 lock = _thread.allocate_lock()  # of records: after the last one there is no other
 over = False
+phase = ""  # what a trial is at that is past its deadline, where that is not its batches
 tidy = None  # what removes the traces that would outlive the process, if there are any
 
 
@@ -82,7 +83,7 @@ def watch(fd, leader=None, limit=None, spent=0.0, after=0.0):
                 time.sleep(after)
                 die(leader)
         else:
-            give_up("deadline", "not finished within %g s" % limit)
+            give_up("deadline", "%snot finished within %g s" % (phase and phase + ": ", limit))
 
     _thread.start_new_thread(live, ())
 

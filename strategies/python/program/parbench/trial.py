@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from . import meter
+from . import meter, session
 from .digest import MASK
 from .session import RECORDS, REQUESTS, Failure, Reader, end, refuse, send, watch
 from .strategies import STRATEGIES, TaskFailed, Worker
@@ -88,6 +88,7 @@ class Trial:
     def measure(self, reader):
         q = self.q
         begin = time.monotonic_ns()
+        session.phase = "still preparing the tasks and the workers"
         strategy = STRATEGIES[q["strategy"]](self.job, self.params, q["workers"])
         setup = time.monotonic_ns() - begin
         begin = time.monotonic_ns()
@@ -95,14 +96,17 @@ class Trial:
         self.own(begin)
         send("ready", {"pid": os.getpid(), "setup_ns": setup, "tasks": self.tasks})
         reader.next("go")
+        session.phase = ""
         self.batches(strategy)
         begin = time.monotonic_ns()
         if q.get("probe_ns", 0) > 0:
             self.probe(strategy)
         reader.nothing_more()
         closing = time.monotonic_ns()
+        session.phase = "ending the workers after the last batch, which waits for every thread of theirs that is no daemon"
         strategy.close()
         closing = time.monotonic_ns() - closing
+        session.phase = "computing the digests, one task after another"
         if q.get("digests"):
             send("digests", self.digests(q["digests"]))
         self.own(begin)
