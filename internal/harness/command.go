@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/parbench/parbench/internal/capture"
-	"github.com/parbench/parbench/internal/host"
+	"github.com/parbench/parbench/internal/limits"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
@@ -86,7 +86,7 @@ func runCommand(ctx context.Context, l launch) outcome {
 		case errors.Is(x.err, errDeadline):
 			t.Status, t.Reason = results.TimedOut, fmt.Sprintf("it did not end within %v; its processes were killed", l.timeout)
 		case x.err != nil:
-			t.Status, t.Reason = results.Crashed, clip(host.Limited(x.err, "").Error(), maxReason)
+			t.Status, t.Reason = results.Crashed, clip(limits.Explain(x.err, "").Error(), maxReason)
 		case !x.state.Success():
 			t.Status, t.Reason = results.Crashed, "it "+exitText(x.state)
 		}

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/parbench/parbench/internal/host"
+	"github.com/parbench/parbench/internal/limits"
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/workloads"
 )
@@ -53,7 +53,7 @@ func (p Program) Describe(ctx context.Context) (*protocol.Description, error) {
 	defer refuse(nil)
 	s, err := startSession(p, nil, 0)
 	if err != nil {
-		return nil, host.Limited(err, "")
+		return nil, limits.Explain(err, "")
 	}
 	defer s.end()
 	s.tail.OnMore(mostTalk, func() { refuse(errTalk) })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parbench/parbench/internal/host"
+	"github.com/parbench/parbench/internal/limits"
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
 )
@@ -42,7 +43,7 @@ func startFixtures(ctx context.Context, offers []Offer, names []string, place Pl
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			f.failed[name] = fmt.Errorf("fixture %s: %w", name, host.Limited(err, ""))
+			f.failed[name] = fmt.Errorf("fixture %s: %w", name, limits.Explain(err, ""))
 		}
 	}
 	if len(f.sessions) > 0 {

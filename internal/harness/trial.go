@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/parbench/parbench/internal/host"
+	"github.com/parbench/parbench/internal/limits"
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/workloads"
@@ -76,7 +76,7 @@ func runTrial(ctx context.Context, l launch) outcome {
 	defer cancel()
 	s, err := startTrial(l)
 	if err != nil {
-		t.Status, t.Reason = results.Crashed, host.Limited(err, "").Error()
+		t.Status, t.Reason = results.Crashed, limits.Explain(err, "").Error()
 		return outcome{trial: t}
 	}
 	o := outcome{trial: t}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/parbench/parbench/internal/capture"
-	"github.com/parbench/parbench/internal/host"
+	"github.com/parbench/parbench/internal/limits"
 	"github.com/parbench/parbench/results"
 	"github.com/parbench/parbench/results/stat"
 	"github.com/parbench/parbench/strategies/multiproc/spawn"
@@ -220,7 +220,7 @@ func (t *tasks) Task(ctx context.Context, i int) (uint64, error) {
 		if t.trial.Err() != nil { // it hung; where another task has failed, that one's output is of interest
 			t.show(x)
 		}
-		if ctx.Err() != nil || host.Exhausted(err) != "" { // other errors name the command
+		if ctx.Err() != nil || limits.Remedy(err) != "" { // other errors name the command
 			err = fmt.Errorf("%s: %w", quoted(short(t.command.whole.at(number))), err)
 		}
 		return 0, err

@@ -28,7 +28,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/parbench/parbench/internal/host"
+	"github.com/parbench/parbench/internal/limits"
 	"github.com/parbench/parbench/internal/protocol"
 	"github.com/parbench/parbench/strategies"
 	"github.com/parbench/parbench/workloads"
@@ -187,7 +187,7 @@ func badRequest(format string, args ...any) error {
 
 // errorRecord puts an error into the protocol's terms. An error without a kind came from running a batch.
 func errorRecord(err error) *protocol.Error {
-	rec := &protocol.Error{Kind: protocol.ErrTask, Message: clip(host.Limited(err, "use fewer workers (-s STRATEGY:workers=N)").Error())}
+	rec := &protocol.Error{Kind: protocol.ErrTask, Message: clip(limits.Explain(err, "use fewer workers (-s STRATEGY:workers=N)").Error())}
 	var task *strategies.TaskError
 	if errors.As(err, &task) {
 		rec.Task, rec.Stack = task.Index, clip(task.Stack)

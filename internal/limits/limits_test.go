@@ -1,4 +1,4 @@
-package host
+package limits
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestLimited(t *testing.T) {
+func TestExplain(t *testing.T) {
 	of := func(op string, err error) error {
 		return fmt.Errorf("task 3: %w", &fs.PathError{Op: op, Path: "/bin/true", Err: err})
 	}
@@ -25,12 +25,12 @@ func TestLimited(t *testing.T) {
 		{of("read", syscall.EAGAIN), "x", "task 3: read /bin/true: resource temporarily unavailable"},
 		{of("start", syscall.ENOENT), "x", "task 3: start /bin/true: no such file or directory"},
 	} {
-		got := Limited(c.err, c.instead)
+		got := Explain(c.err, c.instead)
 		if got.Error() != c.want || !errors.Is(got, c.err) {
 			t.Errorf("%v, want %s", got, c.want)
 		}
 	}
-	if err := Limited(nil, "x"); err != nil {
+	if err := Explain(nil, "x"); err != nil {
 		t.Error(err)
 	}
 }

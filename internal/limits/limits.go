@@ -1,4 +1,8 @@
-package host
+// Package limits says what to do when a process, its user or the system has no more to give.
+//
+// It is apart from what looks at the machine so that a user's own program, which is built with package trial, needs no module
+// but this one.
+package limits
 
 import (
 	"errors"
@@ -7,10 +11,10 @@ import (
 	"syscall"
 )
 
-// Limited adds the remedy to an error that Exhausted has one for, and leaves every other one as it is, nil too. instead says
+// Explain adds the remedy to an error that Remedy has one for, and leaves every other one as it is, nil too. instead says
 // what else helps where the error comes up; it may be empty.
-func Limited(err error, instead string) error {
-	remedy := Exhausted(err)
+func Explain(err error, instead string) error {
+	remedy := Remedy(err)
 	switch {
 	case remedy == "":
 		return err
@@ -20,9 +24,9 @@ func Limited(err error, instead string) error {
 	return fmt.Errorf("%w; %s", err, remedy)
 }
 
-// Exhausted is the remedy for an error that says that this process, its user or the system has no more descriptors or
+// Remedy is the remedy for an error that says that this process, its user or the system has no more descriptors or
 // processes to give, and empty for every other one.
-func Exhausted(err error) string {
+func Remedy(err error) string {
 	switch {
 	case errors.Is(err, syscall.EMFILE):
 		return "raise ulimit -n"
