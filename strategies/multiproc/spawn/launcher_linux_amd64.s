@@ -4,7 +4,7 @@
 // no relocations. Its arguments are the path of a program and the argument vector of that; see execve(2) for what lies on
 // the stack. Registers that the kernel keeps: all but AX (the result, or a negative errno), CX and R11.
 //
-//	R12 path   R13 its argument vector   BX environment   R14 what to report, below the stack pointer
+//	R12 path   R13 its argument vector   BX environment   R14 what to report, below the stack pointer   R9 parent
 TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ 0(SP), BX
 	MOVQ 8(SP), R12
@@ -20,6 +20,10 @@ TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVL $2, SI
 	MOVL $1, DX
 	SYSCALL
+
+	MOVL $110, AX // getppid()
+	SYSCALL
+	MOVQ AX, R9
 
 	// clone(CLONE_PARENT|CLONE_VM|CLONE_VFORK|SIGCHLD): a sibling, in which all memory is the launcher's, which waits for
 	// its execve.
@@ -44,6 +48,12 @@ TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVL $9, SI
 	SYSCALL
 
+	// The signal comes from the parent of now. Whose parent has changed has lost its own before it could ask for that.
+	MOVL $110, AX // getppid()
+	SYSCALL
+	CMPQ AX, R9
+	JNE  ended
+
 	MOVL $59, AX // execve(path, argument vector, environment)
 	MOVQ R12, DI
 	MOVQ R13, SI
@@ -52,6 +62,7 @@ TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	NEGQ AX
 	MOVQ AX, 0(R14)
 
+ended:
 	MOVL $231, AX // exit_group(127)
 	MOVL $127, DI
 	SYSCALL

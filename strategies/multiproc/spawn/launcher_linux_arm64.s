@@ -4,7 +4,7 @@
 // no relocations. Its arguments are the path of a program and the argument vector of that; see execve(2) for what lies on
 // the stack. Registers that the kernel keeps: all but R0 (the result, or a negative errno).
 //
-//	R19 path   R20 its argument vector   R21 environment   R22 what to report, below the stack pointer
+//	R19 path   R20 its argument vector   R21 environment   R22 what to report, below the stack pointer   R23 parent
 TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD RSP, R9
 	MOVD 0(R9), R10
@@ -20,6 +20,10 @@ TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD $2, R1
 	MOVD $1, R2
 	SVC
+
+	MOVD $173, R8 // getppid()
+	SVC
+	MOVD R0, R23
 
 	// clone(CLONE_PARENT|CLONE_VM|CLONE_VFORK|SIGCHLD): a sibling, in which all memory is the launcher's, which waits for
 	// its execve.
@@ -44,6 +48,12 @@ TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD $9, R1
 	SVC
 
+	// The signal comes from the parent of now. Whose parent has changed has lost its own before it could ask for that.
+	MOVD $173, R8 // getppid()
+	SVC
+	CMP  R23, R0
+	BNE  ended
+
 	MOVD $221, R8 // execve(path, argument vector, environment)
 	MOVD R19, R0
 	MOVD R20, R1
@@ -52,6 +62,7 @@ TEXT launcher<>(SB), NOSPLIT|NOFRAME, $0-0
 	NEG  R0, R0
 	MOVD R0, 0(R22)
 
+ended:
 	MOVD $94, R8 // exit_group(127)
 	MOVD $127, R0
 	SVC
