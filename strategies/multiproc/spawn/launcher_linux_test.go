@@ -167,6 +167,9 @@ func TestLauncherParentDeath(t *testing.T) {
 	if err := c.Kill(); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := c.Wait(ctxT(t)); err != nil { // its children are whose they will be
+		t.Fatal(err)
+	}
 	eventually(t, strconv.Itoa(pid)+" dies", func() bool { s := procState(pid); return s == 0 || s == 'Z' })
 	_, _ = syscall.Wait4(pid, nil, 0, nil) // this process may have become its reaper
 }

@@ -526,6 +526,9 @@ func TestParentDeath(t *testing.T) {
 	if err := c.Kill(); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := c.Wait(ctxT(t)); err != nil { // its children are whose they will be
+		t.Fatal(err)
+	}
 	for _, pid := range list {
 		eventually(t, strconv.Itoa(pid)+" dies", func() bool { s := procState(pid); return s == 0 || s == 'Z' })
 		// This process may have become its reaper.
