@@ -2,8 +2,11 @@ package python
 
 import (
 	"bufio"
+	"context"
 	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -225,6 +228,32 @@ threading.Thread(target=threading.Event().wait).start()
 def task(i, params):
     return i
 `
+
+// Whatever holds the locks of multiprocessing, a process that gives up ends.
+func TestGivingUpWaitsForNobody(t *testing.T) {
+	in := pythonHere(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, in.Path, "-I", "-S", "-c", "import sys; sys.path.insert(0, sys.argv[1])\nfrom parbench import session\n"+
+		"session.tidy = lambda: session.select.select([], [], [])\n"+ // for ever
+		"session.give_up('deadline', 'late')", unpacked(t).dir)
+	cmd.ExtraFiles = []*os.File{nil, w} // records are on descriptor 4
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := io.ReadAll(r)
+	if err := cmd.Wait(); ctx.Err() != nil || err == nil || !strings.Contains(err.Error(), "killed") || !strings.Contains(string(text), `"kind":"deadline"`) {
+		t.Errorf("%v: %s", err, text)
+	}
+}
 
 // A trial whose workers do not end because of a thread says so, and not only that it took too long.
 func TestTheDeadlineNamesThePhase(t *testing.T) {

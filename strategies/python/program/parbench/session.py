@@ -62,10 +62,21 @@ def give_up(kind, message):
 def die(leader=None):
     """Ends this process at once, and with it its group, if that is the trial's own."""
     if tidy is not None and leader is None:
+        done = _thread.allocate_lock()
+        done.acquire()
+
+        def clear():
+            try:
+                tidy()
+            except Exception:
+                pass  # there is no time for anything else
+            done.release()
+
         try:
-            tidy()
-        except Exception:
-            pass  # there is no time for anything else
+            _thread.start_new_thread(clear, ())
+            done.acquire(timeout=1)  # it takes locks of multiprocessing's, and whoever has one may never give it back
+        except RuntimeError:
+            pass  # no more threads
     if os.getpgrp() == (leader or os.getpid()):
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
