@@ -229,29 +229,36 @@ def task(i, params):
     return i
 `
 
-// Whatever holds the locks of multiprocessing, a process that gives up ends.
+// Whatever another thread does or holds meanwhile, a process that gives up ends with its group.
 func TestGivingUpWaitsForNobody(t *testing.T) {
 	in := pythonHere(t)
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, in.Path, "-I", "-S", "-c", "import sys; sys.path.insert(0, sys.argv[1])\nfrom parbench import session\n"+
-		"session.tidy = lambda: session.select.select([], [], [])\n"+ // for ever
-		"session.give_up('deadline', 'late')", unpacked(t).dir)
-	cmd.ExtraFiles = []*os.File{nil, w} // records are on descriptor 4
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	err = cmd.Start()
-	w.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, _ := io.ReadAll(r)
-	if err := cmd.Wait(); ctx.Err() != nil || err == nil || !strings.Contains(err.Error(), "killed") || !strings.Contains(string(text), `"kind":"deadline"`) {
-		t.Errorf("%v: %s", err, text)
+	for name, program := range map[string]string{
+		"tidying never ends":        "session.tidy = lambda: session.select.select([], [], [])\nsession.give_up('deadline', 'late')",
+		"the main thread is failed": "gone = session._thread.allocate_lock()\ngone.acquire()\nsession.tidy = gone.release\nsession._thread.start_new_thread(session.give_up, ('deadline', 'late'))\ngone.acquire()\nsession.leave(1)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, in.Path, "-I", "-S", "-c", "import sys; sys.path.insert(0, sys.argv[1])\nfrom parbench import session\n"+program, unpacked(t).dir)
+			cmd.ExtraFiles = []*os.File{nil, w} // records are on descriptor 4
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			err = cmd.Start()
+			w.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := io.ReadAll(r)
+			err = cmd.Wait()
+			// Its own signal to its group, and not that of the test's patience.
+			if ctx.Err() != nil || err == nil || err.Error() != "signal: killed" || !strings.Contains(string(text), `"kind":"deadline"`) {
+				t.Errorf("%v: %s", err, text)
+			}
+		})
 	}
 }
 

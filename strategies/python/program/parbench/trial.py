@@ -11,7 +11,7 @@ import time
 
 from . import meter, session
 from .digest import MASK
-from .session import RECORDS, REQUESTS, Failure, Reader, end, refuse, send, watch
+from .session import RECORDS, REQUESTS, Failure, Reader, end, leave, refuse, send, watch
 from .strategies import STRATEGIES, TaskFailed, Worker
 from .workloads import WORKLOADS, Job
 
@@ -54,7 +54,7 @@ def main(file=None):
                 stream.flush()
             except (OSError, ValueError, AttributeError):
                 pass
-        os._exit(status)
+        leave(status)
 
 
 def check(q, file):
