@@ -194,7 +194,7 @@ func CrossoverJSON(w io.Writer, rep *crossover.Report) error {
 		Parallelism *intervalJSON `json:"parallelism"`
 		Residual    *float64      `json:"residual"`
 		Setup       *float64      `json:"setup"`
-		Together    []int         `json:"tasks_in_a_message,omitempty"`
+		Together    []int         `json:"tasks_at_a_time,omitempty"`
 		Reason      string        `json:"no_model_because,omitempty"`
 		Failed      int           `json:"failed_grains,omitempty"`
 		Points      []point       `json:"points"`

@@ -204,7 +204,7 @@ func advised(t *analysis.Table, w analysis.Warning) (advice, command string) {
 // taskSizeText and taskSizeSwept introduce the command of taskSize.
 const (
 	taskSizeText  = "From which task size on processes pay off is not seen with tasks of one size; this measures it"
-	taskSizeSwept = "From which task size on processes pay off is told by all sizes of a workload together"
+	taskSizeSwept = "From which task size on processes pay off is told by all sizes of a workload in this run's file"
 )
 
 // taskSize is the line that tells it, quoted for a shell, and what introduces it; both are empty where the run does not call

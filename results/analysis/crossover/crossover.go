@@ -41,8 +41,8 @@ type Curve struct {
 	Residual              float64 // relative deviation of the costs from the model
 	// Setup is what starting the strategy takes, in seconds, once whatever the number of tasks, and no part of a cost.
 	Setup float64
-	// Together is the least and the most tasks, by the grain, that travel in one message and share what it costs; 0 of
-	// strategies that are not known to send any.
+	// Together is the least and the most tasks, by the grain, that a worker is handed at a time, which share what that costs;
+	// 0 of strategies that have no choice in it.
 	Together [2]int
 	strategy string
 	Reason   string
@@ -212,7 +212,7 @@ func table(name, program string, list []*analysis.Table, ceiling []analysis.Ceil
 			case r.OK > 0 && r.PerTask.Point > 0:
 				c.Points = append(c.Points, Point{g, r.PerTask, r})
 				c.costs = append(c.costs, stat.CostPoint{Grain: g, Cost: r.PerTask.Point})
-				c.sent(analysis.Together(&r.Cell))
+				c.handed(analysis.Together(&r.Cell))
 			}
 		}
 	}
@@ -241,8 +241,8 @@ func grain(t *analysis.Table, program string) float64 {
 	return t.Entry.In(program).GrainNS / 1e9
 }
 
-// sent takes note of how many tasks travel in one message at a grain.
-func (c *Curve) sent(together int) {
+// handed takes note of how many tasks a worker is handed at a time at a grain.
+func (c *Curve) handed(together int) {
 	if c.Together[0] == 0 || together < c.Together[0] {
 		c.Together[0] = together
 	}
@@ -342,7 +342,7 @@ func (t *Table) note() {
 		if c.Together[0] < c.Together[1] {
 			n = quantity.Count(c.Together[0]) + " to " + n
 		}
-		chunks = append(chunks, fmt.Sprintf("%s sent %s tasks in a message", t.name(i), n))
+		chunks = append(chunks, fmt.Sprintf("%s handed out %s tasks at a time", t.name(i), n))
 		alone := slices.ContainsFunc(t.Curves, func(o Curve) bool { return o.strategy == c.strategy && o.Together[1] == 1 })
 		if single := "-s " + c.strategy + ":mode=imap-unordered"; !alone && !slices.Contains(singles, single) {
 			singles = append(singles, single)
@@ -351,7 +351,7 @@ func (t *Table) note() {
 	if len(chunks) == 0 {
 		return
 	}
-	s := strings.Join(chunks, ", ") + ", which share its cost."
+	s := strings.Join(chunks, ", ") + ", which share what that costs."
 	if len(singles) > 0 {
 		s += " What a single task costs, " + strings.Join(singles, " ") + " tells."
 	}

@@ -222,11 +222,11 @@ func TestOneGrainIsNoCrossing(t *testing.T) {
 	}
 }
 
-// TestTasksInAMessage: where tasks travel together, the costs are said to be theirs.
-func TestTasksInAMessage(t *testing.T) {
+// TestTasksAtATime: where tasks travel together, the costs are said to be theirs.
+func TestTasksAtATime(t *testing.T) {
 	tab := one(t, swept(t, grid, .004, model{name: "pool", cores: 2, parallelism: 1.9},
 		model{name: "process-pool", cores: 2, parallelism: 1.9, overhead: 1e-6, params: map[string]string{"mode": "map", "chunk": "0"}}))
-	const want = "process-pool sent 8 tasks in a message, which share its cost. What a single task costs, -s process-pool:mode=imap-unordered tells."
+	const want = "process-pool handed out 8 tasks at a time, which share what that costs. What a single task costs, -s process-pool:mode=imap-unordered tells."
 	if len(tab.Notes) != 1 || tab.Notes[0] != want || tab.Curves[2].Together != [2]int{8, 8} {
 		t.Errorf("%q, %+v", tab.Notes, tab.Curves[2].Together)
 	}
@@ -237,7 +237,7 @@ func TestTasksInAMessage(t *testing.T) {
 	chunks := map[string]string{"mode": "imap", "chunk": "16"}
 	tab = one(t, swept(t, grid, .004, model{name: "py-pool", cores: 2, parallelism: 1.9, params: chunks}, model{name: "process-pool", cores: 2, parallelism: 1.9, params: chunks},
 		model{name: "process-pool", cores: 1, parallelism: 1, params: map[string]string{"mode": "imap", "chunk": "1"}}))
-	if len(tab.Notes) != 1 || !strings.HasSuffix(tab.Notes[0], "which share its cost. What a single task costs, -s py-pool:mode=imap-unordered tells.") {
+	if len(tab.Notes) != 1 || !strings.HasSuffix(tab.Notes[0], "which share what that costs. What a single task costs, -s py-pool:mode=imap-unordered tells.") {
 		t.Errorf("%q", tab.Notes)
 	}
 }
