@@ -102,7 +102,8 @@ func chunkOf(c *results.Cell) int {
 	return n
 }
 
-// Together is how many tasks a worker is handed at a time, for the strategies that have a parameter chunk; 0 for others. As in Python, 0 of that parameter is a quarter of an even share in mode map and 1 in the others.
+// Together is how many tasks a worker is handed at a time, for the strategies that have a parameter chunk; 0 for others. As
+// in Python, 0 of that parameter is a quarter of an even share in mode map and 1 in the others.
 func Together(c *results.Cell) int {
 	chunk, ok := c.StrategyParams["chunk"]
 	if !ok {
